@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Third-party libraries, all from Debian 12 packages (tools/packages.txt). A library is linked by
+# the one folder that is its door, never from here.
+set(Boost_NO_WARN_NEW_VERSIONS ON)
+find_package(Threads REQUIRED)
+find_package(absl REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(CURL REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(Boost 1.81 REQUIRED)
+find_package(GTest REQUIRED)
+find_library(TOCSIN_RE2 re2 REQUIRED)
+find_library(TOCSIN_ROCKSDB rocksdb REQUIRED)
+find_library(TOCSIN_ROARING roaring REQUIRED)
+find_library(TOCSIN_CIVETWEB civetweb REQUIRED)
+find_library(TOCSIN_DEFLATE deflate REQUIRED)
+find_library(TOCSIN_ZSTD zstd REQUIRED)

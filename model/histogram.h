@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// FloatHistogram and Histogram: native histograms (schema -4..8, and -53 with custom bounds).
+//
+// Buckets are spans (offset to the previous span's end, length) with one count per bucket: absolute floats
+// in FloatHistogram, deltas of integers in Histogram. Values.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace tocsin::model {
+
+inline constexpr std::int32_t kCustomBucketsSchema = -53;
+
+enum class CounterResetHint : std::uint8_t { kUnknown, kReset, kNotReset, kGauge };
+
+struct HistogramSpan {
+  std::int32_t offset = 0;
+  std::uint32_t length = 0;
+  friend bool operator==(const HistogramSpan&, const HistogramSpan&) = default;
+};
+
+struct FloatHistogram {
+  CounterResetHint reset_hint = CounterResetHint::kUnknown;
+  std::int32_t schema = 0;
+  double zero_threshold = 0;
+  double zero_count = 0;
+  double count = 0;
+  double sum = 0;
+  std::vector<HistogramSpan> positive_spans;
+  std::vector<HistogramSpan> negative_spans;
+  std::vector<double> positive_buckets;  // absolute counts
+  std::vector<double> negative_buckets;
+  std::vector<double> custom_values;     // upper bounds, only with kCustomBucketsSchema
+  friend bool operator==(const FloatHistogram&, const FloatHistogram&) = default;
+};
+
+struct Histogram {
+  CounterResetHint reset_hint = CounterResetHint::kUnknown;
+  std::int32_t schema = 0;
+  double zero_threshold = 0;
+  std::uint64_t zero_count = 0;
+  std::uint64_t count = 0;
+  double sum = 0;
+  std::vector<HistogramSpan> positive_spans;
+  std::vector<HistogramSpan> negative_spans;
+  std::vector<std::int64_t> positive_deltas;  // each to the bucket before
+  std::vector<std::int64_t> negative_deltas;
+  std::vector<double> custom_values;
+  friend bool operator==(const Histogram&, const Histogram&) = default;
+};
+
+}  // namespace tocsin::model

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What an exposition says about a metric, and an exemplar of a sample. Values.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "model/labels.h"
+#include "model/timestamp.h"
+
+namespace tocsin::model {
+
+enum class MetricKind {
+  kUnknown, kCounter, kGauge, kHistogram, kGaugeHistogram, kSummary, kInfo, kStateset
+};
+std::string_view kind_text(MetricKind kind);  // "unknown", "counter", ...
+
+struct Metadata {
+  MetricKind kind = MetricKind::kUnknown;
+  std::string help;
+  std::string unit;
+  friend bool operator==(const Metadata&, const Metadata&) = default;
+};
+
+struct Exemplar {
+  Labels labels;
+  double value = 0;
+  std::optional<Timestamp> time;
+};
+
+}  // namespace tocsin::model
