@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The Boost.Beast implementation of HttpServer.
+#pragma once
+
+#include <memory>
+
+#include "net/http_server.h"
+#include "net/io_loop.h"
+
+namespace tocsin::net {
+
+// Sockets run on `loop`, handlers on `handlers`. gzip responses over 1 KiB when the client takes gzip.
+// Borrows: loop, handlers, clock. All must outlive the server.
+struct BeastServices {
+  IoLoop& loop;
+  base::Executor& handlers;
+  const base::Clock& clock;
+  base::Registry* metrics = nullptr;  // null: none
+};
+std::unique_ptr<HttpServer> make_beast_server(HttpServerOptions options, Handler handler,
+                                              BeastServices services);
+
+}  // namespace tocsin::net
