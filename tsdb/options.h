@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Options of the database. A value; every limit has a default and a metric.
+#pragma once
+
+#include <cstdint>
+
+#include "model/timestamp.h"
+
+namespace tocsin::tsdb {
+
+struct Options {
+  model::Duration retention{15LL * 24 * 3600 * 1000};  // 0: keep everything
+  model::Duration out_of_order_window{0};               // 0: out-of-order samples are refused
+  model::Duration seal_age{30LL * 60 * 1000};           // a head chunk becomes part of a run at this age
+  std::uint32_t seal_rows = 240;                        // or at this many rows
+  std::uint64_t journal_segment_bytes = 64ULL << 20;
+  model::Duration sync_interval{1000};                  // fdatasync of the journal
+  std::uint64_t max_active_series = 50'000'000;         // kResourceExhausted above
+  std::size_t max_labels = 1024;                        // per series
+  std::size_t max_label_bytes = 128U << 10;             // encoded, per series
+  bool background = true;                               // false: tests call maintain()
+};
+
+}  // namespace tocsin::tsdb
