@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reads the JSON or YAML list of target groups that file and HTTP discovery share.
+//
+// Pure function. Errors: kInvalidArgument with file:line.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "discovery/source.h"
+
+namespace tocsin::discovery {
+
+// `name` ends in .json, .yml or .yaml and is used in errors; each group gets the source "NAME:INDEX".
+StatusOr<std::vector<TargetGroup>> parse_target_file(std::string_view text, std::string_view name);
+
+}  // namespace tocsin::discovery
