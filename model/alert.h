@@ -15,7 +15,7 @@ namespace tocsin::model {
 inline constexpr Timestamp kNoTime = Timestamp::min();
 
 struct Alert {
-  Labels labels;       // identity; alertname among them
+  Labels labels;  // identity; alertname among them
   Labels annotations;
   Timestamp starts_at = kNoTime;
   Timestamp ends_at = kNoTime;  // kNoTime or in the future: firing

@@ -2,8 +2,8 @@
 //
 // FloatHistogram and Histogram: native histograms (schema -4..8, and -53 with custom bounds).
 //
-// Buckets are spans (offset to the previous span's end, length) with one count per bucket: absolute floats
-// in FloatHistogram, deltas of integers in Histogram. Values.
+// Buckets are spans (offset to the previous span's end, length) with one count per bucket: absolute
+// floats in FloatHistogram, deltas of integers in Histogram. Values.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,7 @@ struct FloatHistogram {
   std::vector<HistogramSpan> negative_spans;
   std::vector<double> positive_buckets;  // absolute counts
   std::vector<double> negative_buckets;
-  std::vector<double> custom_values;     // upper bounds, only with kCustomBucketsSchema
+  std::vector<double> custom_values;  // upper bounds, only with kCustomBucketsSchema
   friend bool operator==(const FloatHistogram&, const FloatHistogram&) = default;
 };
 

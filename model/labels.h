@@ -2,9 +2,9 @@
 //
 // Labels: an immutable, sorted label set in one allocation, and LabelsBuilder to make one.
 //
-// Encoded as (varint length, name, varint length, value)* sorted by name, so equality is a memcmp. No
-// empty values: setting "" removes the label.
-// A value. Views returned by it are valid while it lives and is not assigned to.
+// Encoded as (varint length, name, varint length, value)* sorted by name, so equality is a memcmp.
+// No empty values: setting "" removes the label. A value. Views returned by it are valid while it
+// lives and is not assigned to.
 #pragma once
 
 #include <compare>

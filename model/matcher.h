@@ -2,10 +2,9 @@
 //
 // Matcher: a test of one label's value, and Regex: the one door to RE2.
 //
-// Prometheus' regular expressions are anchored and "." matches a newline; Alertmanager's are anchored and "."
-// does not. A missing label has the value "".
-// Values that share an immutable compiled expression; shared, read-only.
-// Errors: parse returns kInvalidArgument with RE2's reason.
+// Prometheus' regular expressions are anchored and "." matches a newline; Alertmanager's are
+// anchored and "." does not. A missing label has the value "". Values that share an immutable
+// compiled expression; shared, read-only. Errors: parse returns kInvalidArgument with RE2's reason.
 #pragma once
 
 #include <memory>
@@ -30,13 +29,14 @@ class Regex {
 
   const std::string& pattern() const;  // as given
   bool matches(std::string_view text) const;
-  // Replaces: appends `replacement` with $1, ${1}, ${name}, $$ expanded (Go's Regexp.Expand rules: $1x is
-  // the group named "1x"; unknown groups are empty) for the match of the whole `text`; false, nothing
-  // appended, without a match.
+  // Replaces: appends `replacement` with $1, ${1}, ${name}, $$ expanded (Go's Regexp.Expand rules:
+  // $1x is the group named "1x"; unknown groups are empty) for the match of the whole `text`;
+  // false, nothing appended, without a match.
   bool expand(std::string_view text, std::string_view replacement, std::string* out) const;
   // Replaces every match in `text` (Go's ReplaceAllString).
   std::string replace_all(std::string_view text, std::string_view replacement) const;
-  // The literal alternatives when the expression is just a set of literals ("a|b|c", "a"); else empty.
+  // The literal alternatives when the expression is just a set of literals ("a|b|c", "a"); else
+  // empty.
   const std::vector<std::string>& literals() const;
   // A literal prefix that every match has; may be "".
   const std::string& prefix() const;

@@ -12,7 +12,14 @@
 namespace tocsin::model {
 
 enum class MetricKind {
-  kUnknown, kCounter, kGauge, kHistogram, kGaugeHistogram, kSummary, kInfo, kStateset
+  kUnknown,
+  kCounter,
+  kGauge,
+  kHistogram,
+  kGaugeHistogram,
+  kSummary,
+  kInfo,
+  kStateset
 };
 std::string_view kind_text(MetricKind kind);  // "unknown", "counter", ...
 

@@ -17,15 +17,24 @@
 namespace tocsin::model {
 
 enum class RelabelAction {
-  kReplace, kKeep, kDrop, kKeepEqual, kDropEqual, kHashMod, kLabelMap, kLabelDrop, kLabelKeep,
-  kLowercase, kUppercase
+  kReplace,
+  kKeep,
+  kDrop,
+  kKeepEqual,
+  kDropEqual,
+  kHashMod,
+  kLabelMap,
+  kLabelDrop,
+  kLabelKeep,
+  kLowercase,
+  kUppercase
 };
 
 // The keys of a relabel_config as written; absent optional keys keep upstream's defaults.
 struct RelabelOptions {
-  std::vector<std::string> source_labels;
+  std::vector<std::string> source_labels = {};
   std::string separator = ";";
-  std::string target_label;
+  std::string target_label = {};
   std::string regex = "(.*)";
   std::uint64_t modulus = 0;
   std::string replacement = "$1";
@@ -42,10 +51,12 @@ struct RelabelRule {
   std::string replacement;
 };
 
-// Validates as upstream, e.g. "relabel configuration for hashmod action requires 'target_label' value".
+// Validates as upstream, e.g. "relabel configuration for hashmod action requires 'target_label'
+// value".
 StatusOr<RelabelRule> make_relabel_rule(const RelabelOptions& options);
 
-// Applies `rules` in order; returns false when one drops the label set (its state is then unspecified).
+// Applies `rules` in order; returns false when one drops the label set (its state is then
+// unspecified).
 [[nodiscard]] bool relabel(std::span<const RelabelRule> rules, LabelsBuilder* labels);
 
 }  // namespace tocsin::model

@@ -37,12 +37,14 @@ std::string format_go_duration(Duration duration);
 
 // Parses RFC 3339 ("2026-01-02T03:04:05.678+01:00") or seconds since the epoch with a fraction.
 StatusOr<Timestamp> parse_timestamp(std::string_view text);
+// Go's zero time, 0001-01-01T00:00:00Z, is Timestamp::min(), and prints as that (model::kNoTime).
 StatusOr<Timestamp> parse_rfc3339(std::string_view text);
 // UTC: "2026-01-02T03:04:05.678Z"; without a fraction when it is zero, unless kMillis.
 enum class Fraction { kShortest, kMillis };
 std::string format_rfc3339(Timestamp t, Fraction fraction = Fraction::kShortest);
 
-// Parses "512MB" and the like, base 2, units B KB MB GB TB PB EB (also KiB ...); a unit is required.
+// Parses "512MB" and the like, base 2, units B KB MB GB TB PB EB (also KiB ...); a unit is
+// required.
 StatusOr<std::uint64_t> parse_size(std::string_view text);
 std::string format_size(std::uint64_t bytes);
 

@@ -28,8 +28,8 @@ inline bool is_stale(double v) { return std::bit_cast<std::uint64_t>(v) == kStal
 // "infinity", "nan" in any case with sign. The whole text must be used.
 StatusOr<double> parse_float(std::string_view text);
 
-// Shortest round trip as the HTTP API prints it: 'f' unless |v| < 1e-6 or >= 1e21, then 'e' with at least
-// two exponent digits; "NaN", "+Inf", "-Inf".
+// Shortest round trip as the HTTP API prints it: 'f' unless |v| < 1e-6 or >= 1e21, then 'e' with at
+// least two exponent digits; "NaN", "+Inf", "-Inf".
 void append_float(double v, std::string* out);
 std::string format_float(double v);
 // Go's strconv.FormatFloat(v, 'g'/'e'/'f', -1, 64) shortest forms: exponent as e+06.
