@@ -6,6 +6,7 @@
 #     DEPS are other folders (transitive, checked by tools/tidy.py); LINKS are private.
 #   tocsin_test(NAME SOURCES a_test.cc ... [DEPS folder ...] [LINKS ...] [LABELS threads])
 #     One binary NAME_tests. Configuring stops when a *_test.cc on disk is in no list.
+#     With TOCSIN_TESTS=OFF (as ./run configures) no test exists and GoogleTest is not needed.
 #   tocsin_program(NAME SOURCES main.cc [DEPS folder ...])
 #     An executable in build/<preset>/bin.
 include(GoogleTest)
@@ -19,6 +20,9 @@ endfunction()
 
 function(tocsin_library name)
   cmake_parse_arguments(ARG "" "" "HEADERS;SOURCES;DEPS;LINKS" ${ARGN})
+  if(NOT TOCSIN_TESTS AND "${ARG_LINKS}" MATCHES "GTest::")
+    return()
+  endif()
   add_library(${name} STATIC ${ARG_SOURCES})
   add_library(tocsin::${name} ALIAS ${name})
   target_sources(${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR} FILES ${ARG_HEADERS})
@@ -31,6 +35,9 @@ endfunction()
 
 function(tocsin_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LINKS;LABELS" ${ARGN})
+  if(NOT TOCSIN_TESTS)
+    return()
+  endif()
   file(GLOB_RECURSE on_disk RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} CONFIGURE_DEPENDS *_test.cc)
   get_property(listed DIRECTORY PROPERTY TOCSIN_LISTED_TESTS)
   list(APPEND listed ${ARG_SOURCES})
