@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tsdb/index/series_index.h"
 
+#include <atomic>
 #include <map>
 #include <random>
 #include <set>
@@ -8,6 +9,8 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include "base/executor.h"
 
 namespace tocsin::tsdb {
 namespace {
@@ -268,6 +271,43 @@ TEST(SeriesIndex, ValuesThatCameBackAreListedOnce) {
   EXPECT_TRUE(index.label_values("a", {}, nullptr).empty());
   add("z");
   EXPECT_EQ(index.label_values("a", {}, nullptr), (std::vector<std::string>{"z"}));
+}
+
+// Readers must see each series wholly or not at all while a writer adds and removes.
+TEST(SeriesIndex, ReadersRunBesideAWriter) {
+  SeriesIndex index(1'000'000);
+  const Matchers matchers = {Matcher::equal("__name__", "m"),
+                             *Matcher::make(Type::kRegex, "pod", "p-[0-9]*[02468]")};
+  base::ThreadPool::Options options;
+  options.name = "index test";
+  options.threads = 2;
+  base::ThreadPool pool(options);
+  std::atomic<bool> done = false;
+  std::atomic<int> wrong = 0;
+  const auto read = [&] {
+    do {
+      for (const SeriesId id : index.select(matchers)) {
+        const Labels labels = index.labels(id);
+        if (!labels.empty() && !model::matches_all(matchers, labels)) ++wrong;
+      }
+      for (const std::string& value : index.label_values("pod", matchers, nullptr)) {
+        if (!matchers[1].matches(value)) ++wrong;
+      }
+    } while (!done);
+  };
+  ASSERT_TRUE(pool.post(read));
+  ASSERT_TRUE(pool.post(read));
+  for (int round = 0; round < 40; ++round) {
+    for (int i = 0; i < 50; ++i) {
+      const std::string pod = "p-" + std::to_string(round * 50 + i);
+      ASSERT_TRUE(index.resolve(Labels::of({{"__name__", "m"}, {"pod", pod}})).ok());
+    }
+    if (round % 2 == 0) index.remove(index.select({}, 30));
+  }
+  done = true;
+  pool.stop();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(index.size(), 40U * 50U - 20U * 30U);
 }
 
 std::string text_of(const std::vector<storage::CardinalityEntry>& entries) {
