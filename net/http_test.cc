@@ -43,7 +43,7 @@ TEST(HttpRequest, TargetIsSplitThenDecodedPerSegment) {
   check("/a?x=1?2", {"a"}, {{"x", "1?2"}});
   check("http://h:1/a/b?x=1", {"a", "b"}, {{"x", "1"}});
   check("HTTP://h", {}, {});
-  check("http://h?x=/y", {}, {});
+  check("http://h?x=/y", {}, {{"x", "/y"}});
 }
 
 TEST(HttpRequest, BadTargetIsRefusedAndChangesNothing) {
