@@ -53,8 +53,8 @@ class JsonValue {
 
   Kind kind() const { return kind_; }
   bool is(Kind kind) const { return kind_ == kind; }
-  bool boolean() const { return integer_ != 0; }      // false unless kBoolean
-  std::int64_t integer() const { return integer_; }   // 0 unless kInteger
+  bool boolean() const { return is(Kind::kBoolean) && integer_ != 0; }  // false unless kBoolean
+  std::int64_t integer() const { return is(Kind::kInteger) ? integer_ : 0; }  // 0 unless kInteger
   double number() const { return number_; }           // kInteger and kNumber; else 0
   const std::string& string() const { return string_; }
   const std::vector<JsonValue>& items() const { return items_; }

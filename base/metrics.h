@@ -83,11 +83,16 @@ class Summary {
                       std::vector<MetricSample>* out) const;
 
  private:
-  struct Age;
+  struct Age {
+    std::int64_t number = 0;  // steady milliseconds / length of an age
+    std::uint64_t seen = 0;
+    std::vector<double> values;  // a uniform sample of what was seen
+  };
+
   const std::vector<double> quantiles_;
   const std::function<std::int64_t()> steady_ms_;
   mutable Mutex mutex_;
-  std::vector<std::pair<std::int64_t, std::vector<double>>> ages_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Age> ages_ ABSL_GUARDED_BY(mutex_);
   std::uint64_t count_ ABSL_GUARDED_BY(mutex_) = 0;
   double sum_ ABSL_GUARDED_BY(mutex_) = 0;
 };

@@ -76,13 +76,16 @@ Status errno_status(int error_number, std::string_view what);
 #define TOCSIN_CONCAT_INNER(a, b) a##b
 #define TOCSIN_CONCAT(a, b) TOCSIN_CONCAT_INNER(a, b)
 
-#define RETURN_IF_ERROR(expression)                                   \
-  do {                                                                \
-    if (::tocsin::Status status_ = (expression); !status_.ok()) return status_; \
+// The counter keeps the temporaries apart when a lambda inside `expression` uses the macros too.
+#define RETURN_IF_ERROR(expression) \
+  RETURN_IF_ERROR_INNER(TOCSIN_CONCAT(return_status_, __COUNTER__), expression)
+#define RETURN_IF_ERROR_INNER(temporary, expression)                               \
+  do {                                                                             \
+    if (::tocsin::Status temporary = (expression); !temporary.ok()) return temporary; \
   } while (false)
 
 #define ASSIGN_OR_RETURN(declaration, expression) \
-  ASSIGN_OR_RETURN_INNER(TOCSIN_CONCAT(status_or_, __LINE__), declaration, expression)
+  ASSIGN_OR_RETURN_INNER(TOCSIN_CONCAT(status_or_, __COUNTER__), declaration, expression)
 #define ASSIGN_OR_RETURN_INNER(temporary, declaration, expression) \
   auto temporary = (expression);                                   \
   if (!temporary.ok()) return temporary.status();                  \

@@ -54,8 +54,17 @@ function(tocsin_test name)
   target_link_libraries(${name}_tests PRIVATE ${ARG_LINKS} GTest::gtest GTest::gmock tocsin_test_main)
   target_compile_definitions(${name}_tests PRIVATE TOCSIN_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
                                                    TOCSIN_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  # An empty value would be dropped, and the next word taken as the label.
+  set(properties TIMEOUT 300)
+  if(ARG_LABELS)
+    list(APPEND properties LABELS "${ARG_LABELS}")
+  endif()
   gtest_discover_tests(${name}_tests DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 TEST_PREFIX ${name}.
-                       PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 300)
+                       PROPERTIES ${properties})
+  if("threads" IN_LIST ARG_LABELS)
+    # .ci/run builds these, and what add_dependencies() gives them, under ThreadSanitizer.
+    set_property(GLOBAL APPEND_STRING PROPERTY TOCSIN_THREADS_TARGETS "${name}_tests\n")
+  endif()
 endfunction()
 
 function(tocsin_check_listed_tests on_disk)

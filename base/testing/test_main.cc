@@ -16,7 +16,8 @@ class NoErrorLines final : public ::testing::EmptyTestEventListener {
     const ::testing::TestInfo* info = ::testing::UnitTest::GetInstance()->current_test_info();
     if (info == nullptr || info->result() == nullptr) return;
     for (int i = 0; i < info->result()->test_property_count(); ++i) {
-      if (std::string_view(info->result()->GetTestProperty(i).key()) == "expects_error_lines") return;
+      if (std::string_view(info->result()->GetTestProperty(i).key()) == "expects_error_lines")
+        return;
     }
     EXPECT_EQ(tocsin::base::log::error_lines(), before_) << "the test logged an unexpected ERROR";
   }

@@ -2,11 +2,12 @@
 //
 // SeriesIndex: label sets <-> dense series ids, and which ids match.
 //
-// Labels are pairs of interned 32-bit symbols in one arena; postings are compressed bitmaps per name=value. Ids are
-// dense and handed out in order, so series created together are contiguous.
+// Labels are pairs of interned 32-bit symbols in one arena; postings are compressed bitmaps per
+// name=value. Ids are dense and handed out in order, so series created together are contiguous.
 // Hides: symbols, postings (CRoaring), regular-expression shortcuts.
 // Threads: shared; look-ups do not block each other.
-// Errors: kResourceExhausted above Options::max_active_series; matchers and names are trusted to be valid.
+// Errors: kResourceExhausted above Options::max_active_series; matchers and names are trusted to be
+// valid.
 #pragma once
 
 #include <cstdint>
@@ -40,8 +41,8 @@ class SeriesIndex {
   StatusOr<Resolved> resolve(const model::Labels& labels);
   // Finds it, or returns id 0.
   storage::SeriesId find(const model::Labels& labels) const;
-  // Puts back a series with its old id (from the journal or the store). Ids need not be in order; the next new id is
-  // above all. kDataLoss when the id exists with other labels.
+  // Puts back a series with its old id (from the journal or the store). Ids need not be in order;
+  // the next new id is above all. kDataLoss when the id exists with other labels.
   Status restore(storage::SeriesId id, const model::Labels& labels);
   // Forgets series whose samples are gone. Their ids are never used again.
   void remove(std::span<const storage::SeriesId> ids);
@@ -52,9 +53,11 @@ class SeriesIndex {
   std::uint64_t memory_bytes() const;
 
   // Ids that match all matchers, ascending. No matchers: all. Stops with `limit` ids (0: no limit).
-  std::vector<storage::SeriesId> select(const model::Matchers& matchers, std::size_t limit = 0) const;
+  std::vector<storage::SeriesId> select(const model::Matchers& matchers,
+                                        std::size_t limit = 0) const;
 
-  // Sorted names / values among the series that match and for which `alive(id)` is true (null: all).
+  // Sorted names / values among the series that match and for which `alive(id)` is true (null:
+  // all).
   using Alive = std::function<bool(storage::SeriesId)>;
   std::vector<std::string> label_names(const model::Matchers& matchers, const Alive& alive) const;
   std::vector<std::string> label_values(std::string_view name, const model::Matchers& matchers,

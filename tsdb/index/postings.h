@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Postings: a set of 32-bit series ids; the one door to CRoaring.
+//
+// A set of at most one id needs no allocation: most name=value pairs of a large store have one
+// series. A value that is moved, or copied with clone(). Threads: confined; const methods may run
+// together.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+struct roaring_bitmap_s;
+
+namespace tocsin::tsdb {
+
+class Postings {
+ public:
+  Postings() = default;
+  ~Postings();
+  Postings(Postings&& other) noexcept;
+  Postings& operator=(Postings&& other) noexcept;
+  Postings(const Postings&) = delete;
+  Postings& operator=(const Postings&) = delete;
+
+  static Postings of(std::span<const std::uint32_t> ids);
+  static Postings union_of(std::span<const Postings* const> sets);
+  static Postings intersection_of(const Postings& a, const Postings& b);
+  Postings clone() const;
+
+  // Return whether the set changed.
+  bool add(std::uint32_t id);
+  bool remove(std::uint32_t id);
+
+  bool contains(std::uint32_t id) const;
+  std::uint64_t count() const { return count_; }
+  bool empty() const { return count_ == 0; }
+  bool intersects(const Postings& other) const;
+
+  void intersect(const Postings& other);
+  void subtract(const Postings& other);
+
+  // Ascending; the first `limit` (0: all).
+  std::vector<std::uint32_t> ids(std::size_t limit = 0) const;
+  std::size_t memory_bytes() const;  // besides sizeof(Postings)
+
+ private:
+  void become_bitmap();
+  void adopt(roaring_bitmap_s* bitmap);  // takes ownership and counts
+
+  roaring_bitmap_s* bitmap_ = nullptr;  // null: at most one id, in single_
+  std::uint64_t count_ = 0;
+  std::uint32_t single_ = 0;
+};
+
+}  // namespace tocsin::tsdb

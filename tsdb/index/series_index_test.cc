@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tsdb/index/series_index.h"
+
+#include <atomic>
+#include <map>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "base/executor.h"
+
+namespace tocsin::tsdb {
+namespace {
+
+using model::Labels;
+using model::Matcher;
+using model::Matchers;
+using storage::SeriesId;
+using Type = Matcher::Type;
+
+// The index's answers computed by looking at every series.
+class NaiveIndex {
+ public:
+  std::map<std::uint64_t, Labels> series;
+
+  std::vector<std::uint64_t> select(const Matchers& matchers) const {
+    std::vector<std::uint64_t> result;
+    for (const auto& [id, labels] : series) {
+      bool matches = true;
+      for (const Matcher& matcher : matchers) {
+        matches = matches && matcher.matches(labels.get(matcher.name()));
+      }
+      if (matches) result.push_back(id);
+    }
+    return result;
+  }
+
+  using Alive = SeriesIndex::Alive;
+  std::vector<std::string> names(const Matchers& matchers, const Alive& alive) const {
+    std::set<std::string> result;
+    for (const std::uint64_t id : select(matchers)) {
+      if (alive && !alive(SeriesId(id))) continue;
+      for (const auto& label : series.at(id)) result.emplace(label.name);
+    }
+    return {result.begin(), result.end()};
+  }
+  std::vector<std::string> values(std::string_view name, const Matchers& matchers,
+                                  const Alive& alive) const {
+    std::set<std::string> result;
+    for (const std::uint64_t id : select(matchers)) {
+      if (alive && !alive(SeriesId(id))) continue;
+      if (series.at(id).has(name)) result.emplace(series.at(id).get(name));
+    }
+    return {result.begin(), result.end()};
+  }
+};
+
+std::vector<std::uint64_t> numbers(const std::vector<SeriesId>& ids) {
+  std::vector<std::uint64_t> result;
+  for (const SeriesId id : ids) result.push_back(id.value());
+  return result;
+}
+
+std::string pick(std::mt19937_64& random, const std::vector<std::string>& from) {
+  return from[random() % from.size()];
+}
+
+const std::vector<std::string> kNames = {"__name__", "job", "pod", "mode", "Zone", "\u00fcber"};
+
+Labels random_labels(std::mt19937_64& random) {
+  std::vector<std::pair<std::string, std::string>> labels;
+  labels.emplace_back("__name__", pick(random, {"up", "node_cpu", "node_load1", "go_info", "x"}));
+  if (random() % 4 != 0) labels.emplace_back("job", pick(random, {"node", "api", "db", "api\n2"}));
+  if (random() % 2 == 0) labels.emplace_back("pod", "pod-" + std::to_string(random() % 400));
+  if (random() % 3 == 0) labels.emplace_back("mode", pick(random, {"idle", "user", "USER", "io"}));
+  if (random() % 5 == 0) labels.emplace_back("Zone", pick(random, {"a", "b", "ab", "a.b"}));
+  if (random() % 9 == 0) labels.emplace_back("\u00fcber", "\u00e4" + std::to_string(random() % 3));
+  return Labels::from(std::move(labels));
+}
+
+Matcher random_matcher(std::mt19937_64& random) {
+  const std::string name = random() % 12 == 0 ? "missing" : pick(random, kNames);
+  const Type type =
+      std::vector<Type>{Type::kEqual, Type::kNotEqual, Type::kRegex, Type::kNotRegex}[random() % 4];
+  std::string value;
+  if (type == Type::kEqual || type == Type::kNotEqual) {
+    value = pick(random, {"", "up", "node", "api", "pod-7", "pod-12", "idle", "a", "nothing"});
+  } else {
+    value = pick(random, {"",
+                          ".*",
+                          ".+",
+                          "node.*",
+                          "node_.+",
+                          "up|x",
+                          "up|x|",
+                          "a|b|ab",
+                          "pod-1.*",
+                          "pod-.*",
+                          "pod-[0-3]?",
+                          ".*-1",
+                          ".*e.*",
+                          "api|db",
+                          "api(\n2)?",
+                          "(?i)user",
+                          "(?i:pod)-1.",
+                          "us.*|id.*",
+                          "|idle",
+                          "x*",
+                          "[^a]*",
+                          "pod-(1|2|3)",
+                          "a.b",
+                          "a\\.b",
+                          "zzz.*",
+                          ".",
+                          "pod-1|pod-2|pod-999",
+                          "(pod-1|pod-2).*",
+                          "\u00e4[12]",
+                          "[^\u00e4]+"});
+  }
+  auto matcher = Matcher::make(type, name, value);
+  EXPECT_TRUE(matcher.ok()) << value;
+  return *matcher;
+}
+
+Matchers random_matchers(std::mt19937_64& random) {
+  Matchers matchers;
+  for (std::size_t count = random() % 4; count > 0; --count) {
+    matchers.push_back(random_matcher(random));
+  }
+  return matchers;
+}
+
+std::string text_of(const Matchers& matchers) {
+  std::string text;
+  for (const Matcher& matcher : matchers) text += matcher.to_string() + ",";
+  return "{" + text + "}";
+}
+
+void check_queries(std::mt19937_64& random, const SeriesIndex& index, const NaiveIndex& naive) {
+  for (int i = 0; i < 150; ++i) {
+    const Matchers matchers = random_matchers(random);
+    SCOPED_TRACE(text_of(matchers));
+    ASSERT_EQ(numbers(index.select(matchers)), naive.select(matchers));
+    SeriesIndex::Alive alive;
+    if (random() % 2 == 0) alive = [](SeriesId id) { return id.value() % 7 == 0; };
+    ASSERT_EQ(index.label_names(matchers, alive), naive.names(matchers, alive));
+    const std::string name = pick(random, kNames);
+    ASSERT_EQ(index.label_values(name, matchers, alive), naive.values(name, matchers, alive))
+        << name;
+  }
+}
+
+TEST(SeriesIndex, AnswersAsAScanOverAllSeriesDoes) {
+  for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    std::mt19937_64 random(seed);
+    SeriesIndex index(1'000'000);
+    NaiveIndex naive;
+    for (int round = 0; round < 4; ++round) {
+      for (std::size_t i = 0; i < 60 * seed; ++i) {
+        const Labels labels = random_labels(random);
+        const auto resolved = index.resolve(labels);
+        ASSERT_TRUE(resolved.ok());
+        ASSERT_EQ(resolved->created, !naive.series.contains(resolved->id.value()));
+        naive.series.emplace(resolved->id.value(), labels);
+      }
+      check_queries(random, index, naive);
+      std::vector<SeriesId> gone;
+      for (auto it = naive.series.begin(); it != naive.series.end();) {
+        const bool goes = random() % 3 == 0;
+        if (goes) gone.emplace_back(it->first);
+        it = goes ? naive.series.erase(it) : std::next(it);
+      }
+      index.remove(gone);
+      ASSERT_EQ(index.size(), naive.series.size());
+      check_queries(random, index, naive);
+    }
+  }
+}
+
+TEST(SeriesIndex, HandsOutDenseIdsAndFindsThemAgain) {
+  SeriesIndex index(10);
+  const Labels a = Labels::of({{"__name__", "a"}});
+  const Labels b = Labels::of({{"__name__", "a"}, {"x", "1"}});
+  EXPECT_EQ(index.find(a), SeriesId(0));
+  EXPECT_EQ(index.resolve(a)->id, SeriesId(1));
+  EXPECT_EQ(index.resolve(b)->id, SeriesId(2));
+  EXPECT_FALSE(index.resolve(a)->created);
+  EXPECT_EQ(index.find(b), SeriesId(2));
+  EXPECT_EQ(index.labels(SeriesId(2)), b);
+  EXPECT_EQ(index.labels(SeriesId(3)), Labels());
+  EXPECT_EQ(index.labels(SeriesId(1ULL << 40U)), Labels());
+  EXPECT_EQ(index.next_id(), SeriesId(3));
+  EXPECT_GT(index.memory_bytes(), 0U);
+}
+
+TEST(SeriesIndex, NeverReusesTheIdOfARemovedSeries) {
+  SeriesIndex index(10);
+  const Labels a = Labels::of({{"__name__", "a"}});
+  ASSERT_EQ(index.resolve(a)->id, SeriesId(1));
+  const SeriesId gone[] = {SeriesId(1), SeriesId(99), SeriesId(0)};
+  index.remove(gone);
+  EXPECT_EQ(index.size(), 0U);
+  EXPECT_EQ(index.label_pairs(), 0U);
+  EXPECT_EQ(index.labels(SeriesId(1)), Labels());
+  EXPECT_TRUE(index.label_names({}, nullptr).empty());
+  EXPECT_EQ(index.resolve(a)->id, SeriesId(2));
+}
+
+TEST(SeriesIndex, RefusesMoreSeriesThanAllowed) {
+  SeriesIndex index(1);
+  ASSERT_TRUE(index.resolve(Labels::of({{"__name__", "a"}})).ok());
+  const auto refused = index.resolve(Labels::of({{"__name__", "b"}}));
+  EXPECT_EQ(refused.status().code(), StatusCode::kResourceExhausted);
+  EXPECT_TRUE(index.resolve(Labels::of({{"__name__", "a"}})).ok());
+}
+
+TEST(SeriesIndex, RestoresOldIdsInAnyOrder) {
+  SeriesIndex index(10);
+  const Labels a = Labels::of({{"__name__", "a"}});
+  const Labels b = Labels::of({{"__name__", "b"}});
+  ASSERT_TRUE(index.restore(SeriesId(70'000), a).ok());
+  ASSERT_TRUE(index.restore(SeriesId(3), b).ok());
+  ASSERT_TRUE(index.restore(SeriesId(3), b).ok()) << "twice the same is fine";
+  EXPECT_EQ(index.resolve(a)->id, SeriesId(70'000));
+  EXPECT_EQ(index.resolve(Labels::of({{"__name__", "c"}}))->id, SeriesId(70'001));
+  EXPECT_EQ(numbers(index.select({})), (std::vector<std::uint64_t>{3, 70'000, 70'001}));
+
+  EXPECT_EQ(index.restore(SeriesId(3), a).code(), StatusCode::kDataLoss);
+  EXPECT_EQ(index.restore(SeriesId(4), a).code(), StatusCode::kDataLoss);
+  EXPECT_EQ(index.restore(SeriesId(0), a).code(), StatusCode::kDataLoss);
+  EXPECT_EQ(index.restore(SeriesId(1ULL << 32U), a).code(), StatusCode::kDataLoss);
+  EXPECT_EQ(index.labels(SeriesId(3)), b);
+}
+
+TEST(SeriesIndex, LastPossibleIdIsUsedAndThenNoMore) {
+  SeriesIndex index(10);
+  ASSERT_TRUE(index.restore(SeriesId(0xfffffffdU), Labels::of({{"__name__", "a"}})).ok());
+  EXPECT_EQ(index.resolve(Labels::of({{"__name__", "b"}}))->id, SeriesId(0xfffffffeU));
+  const auto refused = index.resolve(Labels::of({{"__name__", "c"}}));
+  EXPECT_EQ(refused.status().code(), StatusCode::kResourceExhausted);
+}
+
+TEST(SeriesIndex, SelectStopsAtTheLimit) {
+  SeriesIndex index(100);
+  for (int i = 0; i < 20; ++i) {
+    const std::string value = std::to_string(i);
+    ASSERT_TRUE(index.resolve(Labels::of({{"__name__", "a"}, {"i", value}})).ok());
+  }
+  EXPECT_EQ(numbers(index.select({Matcher::equal("__name__", "a")}, 3)),
+            (std::vector<std::uint64_t>{1, 2, 3}));
+}
+
+TEST(SeriesIndex, ValuesThatCameBackAreListedOnce) {
+  SeriesIndex index(100);
+  const auto add = [&](std::string_view value) {
+    return index.resolve(Labels::of({{"a", value}}))->id;
+  };
+  const SeriesId first = add("x");
+  add("y");
+  EXPECT_EQ(index.label_values("a", {}, nullptr), (std::vector<std::string>{"x", "y"}));
+  index.remove({&first, 1});
+  EXPECT_EQ(index.label_values("a", {}, nullptr), (std::vector<std::string>{"y"}));
+  add("x");
+  add("b");
+  EXPECT_EQ(index.label_values("a", {}, nullptr), (std::vector<std::string>{"b", "x", "y"}));
+  index.remove(index.select({}));
+  EXPECT_TRUE(index.label_values("a", {}, nullptr).empty());
+  add("z");
+  EXPECT_EQ(index.label_values("a", {}, nullptr), (std::vector<std::string>{"z"}));
+}
+
+// Readers must see each series wholly or not at all while a writer adds and removes.
+TEST(SeriesIndex, ReadersRunBesideAWriter) {
+  SeriesIndex index(1'000'000);
+  const Matchers matchers = {Matcher::equal("__name__", "m"),
+                             *Matcher::make(Type::kRegex, "pod", "p-[0-9]*[02468]")};
+  base::ThreadPool::Options options;
+  options.name = "index test";
+  options.threads = 2;
+  base::ThreadPool pool(options);
+  std::atomic<bool> done = false;
+  std::atomic<int> wrong = 0;
+  const auto read = [&] {
+    do {
+      for (const SeriesId id : index.select(matchers)) {
+        const Labels labels = index.labels(id);
+        if (!labels.empty() && !model::matches_all(matchers, labels)) ++wrong;
+      }
+      for (const std::string& value : index.label_values("pod", matchers, nullptr)) {
+        if (!matchers[1].matches(value)) ++wrong;
+      }
+    } while (!done);
+  };
+  ASSERT_TRUE(pool.post(read));
+  ASSERT_TRUE(pool.post(read));
+  for (int round = 0; round < 40; ++round) {
+    for (int i = 0; i < 50; ++i) {
+      const std::string pod = "p-" + std::to_string(round * 50 + i);
+      ASSERT_TRUE(index.resolve(Labels::of({{"__name__", "m"}, {"pod", pod}})).ok());
+    }
+    if (round % 2 == 0) index.remove(index.select({}, 30));
+  }
+  done = true;
+  pool.stop();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(index.size(), 40U * 50U - 20U * 30U);
+}
+
+std::string text_of(const std::vector<storage::CardinalityEntry>& entries) {
+  std::string text;
+  for (const auto& entry : entries) text += entry.name + ":" + std::to_string(entry.value) + " ";
+  return text;
+}
+
+TEST(SeriesIndex, CardinalityListsTheLargestFirst) {
+  SeriesIndex index(100);
+  for (int i = 0; i < 5; ++i) {
+    const std::string value = std::to_string(i);
+    ASSERT_TRUE(index.resolve(Labels::of({{"__name__", "cpu"}, {"i", value}, {"job", "n"}})).ok());
+  }
+  ASSERT_TRUE(index.resolve(Labels::of({{"__name__", "up"}, {"job", "n"}})).ok());
+  EXPECT_EQ(text_of(index.series_by_metric(10)), "cpu:5 up:1 ");
+  EXPECT_EQ(text_of(index.series_by_metric(1)), "cpu:5 ");
+  EXPECT_EQ(text_of(index.values_by_label(10)), "i:5 __name__:2 job:1 ");
+  EXPECT_EQ(text_of(index.series_by_pair(3)), "job=n:6 __name__=cpu:5 __name__=up:1 ");
+  EXPECT_EQ(index.label_pairs(), 8U);
+}
+
+}  // namespace
+}  // namespace tocsin::tsdb
