@@ -41,6 +41,8 @@ class YamlNode {
   std::string path() const;  // e.g. scrape_configs[2].static_configs[0].targets
   // An InvalidArgument error at this node: "file:line:column: path: text".
   Status error(std::string_view text) const;
+  // The same at the key of entries()[entry], without the path. REQUIRES: a mapping with that entry.
+  Status key_error(std::size_t entry, std::string_view text) const;
 
   std::string_view scalar() const;                       // raw text; "" when not a scalar
   StatusOr<std::string> as_string() const;               // any scalar; null is ""
@@ -110,6 +112,7 @@ class YamlMapping {
 
  private:
   const YamlNode* take(std::string_view key, Presence presence);
+  const YamlNode* take_scalar(std::string_view key, Presence presence);
   YamlNode node_;
   std::vector<std::string_view> taken_;
   Status status_;

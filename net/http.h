@@ -74,6 +74,10 @@ struct HttpRequest {
   std::string remote_address;          // host:port of the peer
   std::vector<std::string> path_values;  // what {name} parts of the route pattern matched, in order
 
+  // Sets target, path and query from "/path?query" (or the absolute form); "/" has no segments and "/a/"
+  // has two. Broken pairs of the query are left out. kInvalidArgument, and no change, for a bad path.
+  Status set_target(std::string_view new_target);
+
   // Parameters of the URL and, for a form-encoded body, of the body (body first, as Go's FormValue).
   StatusOr<QueryParams> form() const;
 };

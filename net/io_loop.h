@@ -4,7 +4,8 @@
 //
 // It is the process's Timers and an Executor for pieces under 1 ms. Owns: its thread.
 // Threads: shared. Hides: Asio, except for net/beast and net/curl which take context().
-// stop() refuses new work, drops timers that have not fired, and joins; the destructor stops.
+// stop() refuses new work, runs what is posted, drops timers that have not fired, and joins; the
+// destructor stops. Callbacks are destroyed on any thread.
 #pragma once
 
 #include <functional>
@@ -35,6 +36,7 @@ class IoLoop final : public base::Executor, public base::Timers {
   void on_signals(std::vector<int> signals, std::function<void(int)> handler);
   void stop();
   bool on_io_thread() const;
+  const base::Clock& clock() const;
 
   boost::asio::io_context& context();
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// FakeHttpClient and FakeMailSender: record what is sent and answer as a test says, at once or when told.
+// FakeHttpClient and FakeMailSender: record what is sent and answer as a test says, at once or when
+// told.
 //
 // Threads: shared; answers run on the thread that calls respond() (or send(), with a responder).
 #pragma once
