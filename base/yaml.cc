@@ -115,7 +115,7 @@ std::optional<double> parse_float(std::string_view text) {
   if (const auto special = parse_special_float(text)) return special;
   std::string digits = without_underscores(text);
   std::string_view rest = digits;
-  if (rest.starts_with('+')) rest.remove_prefix(1);
+  if (rest.starts_with('+') && !rest.starts_with("+-")) rest.remove_prefix(1);
   // Letters other than the exponent's would be from_chars's own "inf" and "nan".
   if (rest.find_first_not_of("0123456789.eE+-") != std::string_view::npos) return std::nullopt;
   double value = 0;
@@ -528,7 +528,8 @@ class NextDocument final : public YAML::EventHandler {
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     const auto at = static_cast<std::size_t>(std::max(mark.pos, 0));
-    if (at >= text_.size() || text_.substr(at).starts_with("---")) throw Stop{ok()};
+    const std::string_view rest = text_.substr(std::min(at, text_.size()));
+    if (rest.empty() || rest.starts_with("---") || rest.starts_with("...")) throw Stop{ok()};
     // Behind "..." a document needs no "---".
     const std::string_view before = text_.substr(0, at);
     const std::size_t last = before.find_last_not_of(" \t\r\n");
@@ -577,23 +578,40 @@ Status check_characters(std::string_view text, std::string_view file) {
   return ok();
 }
 
+// yaml-cpp takes a quoted scalar whose quote is missing when the text ends in an empty line. An end
+// of document there makes it notice; behind other text it would add a line break.
+std::string with_end_marker(std::string_view text) {
+  std::string marked(text);
+  const std::size_t last = text.find_last_not_of(" \t");
+  if (last == std::string_view::npos || text[last] != '\n') return marked;
+  marked += last + 1 == text.size() ? "...\n" : "\n...\n";
+  return marked;
+}
+
+Status syntax_error(std::string_view file, const YAML::Exception& e) {
+  const bool at_marker = e.msg == YAML::ErrorMsg::DOC_IN_SCALAR;
+  const std::string text = at_marker ? YAML::ErrorMsg::EOF_IN_SCALAR : e.msg;
+  return invalid_argument("{}", located(file, position_of(e.mark), text));
+}
+
 }  // namespace
 
 StatusOr<YamlNode> parse_yaml(std::string_view text, std::string_view file, YamlLimits limits) {
   constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   RETURN_IF_ERROR(check_characters(text, file));
-  std::istringstream stream{std::string(text)};
+  const std::string marked = with_end_marker(text);
+  std::istringstream stream{marked};
   YamlLoader loader(file, limits);
   try {
     YAML::Parser parser(stream);
     if (!parser.HandleNextDocument(loader)) return YamlNode();
-    NextDocument next(text, file);
+    NextDocument next(marked, file);
     parser.HandleNextDocument(next);
   } catch (const Stop& stop) {
     RETURN_IF_ERROR(stop.status);
   } catch (const YAML::Exception& e) {
-    return invalid_argument("{}", located(file, position_of(e.mark), e.msg));
+    return syntax_error(file, e);
   } catch (const std::exception& e) {
     return invalid_argument("{}", located(file, {1, 1}, e.what()));
   }
