@@ -105,7 +105,7 @@ BAD = [
      {'tsdb/db.h': SPDX + '// Threads: shared.\n#pragma once\n#include "base/mutex.h"\n'}),
     ('71 lines in a function', 'function', in_cc('namespace a {', *function_of(71), '}')),
     ('71 lines in a method', 'function', in_header('class A {', *function_of(71), '};')),
-    ('a document that does not exist', 'reference', in_cc('// See docs/decisions/0009-nothing.md.')),
+    ('a document that does not exist', 'reference', in_cc('// See docs/' + 'decisions/0009-nothing.md.')),
     ('sleep_for', 'banned', in_cc('std::this_thread::sleep_for(x);')),
     ('system_clock', 'banned', in_cc('auto t = std::chrono::system_clock::now();')),
     ('std::mutex', 'banned', in_cc('std::mutex m;')),
