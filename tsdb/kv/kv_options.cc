@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tsdb/kv/kv_options.h"
 
+#include <string>
+
 #include <rocksdb/table.h>
 #include <rocksdb/write_buffer_manager.h>
-
-#include <string>
 
 namespace tocsin::tsdb {
 
@@ -62,7 +62,7 @@ rocksdb::ColumnFamilyOptions samples_options() {
   options.hard_pending_compaction_bytes_limit = 0;
   options.write_buffer_size = 64U << 10;  // never used
   rocksdb::BlockBasedTableOptions table;
-  table.no_block_cache = true;    // a tile is decoded once per query; the system caches the bytes
+  table.no_block_cache = true;  // a tile is decoded once per query; the system caches the bytes
   table.block_size = 4U << 10;  // so each value is a block
   table.checksum = rocksdb::kXXH3;
   table.format_version = 5;
@@ -75,7 +75,8 @@ rocksdb::IngestExternalFileOptions ingest_options() {
   options.move_files = true;
   options.failed_move_fall_back_to_copy = true;
   options.snapshot_consistency = false;  // no RocksDB snapshot is ever taken of samples
-  // Keys never overlap. If they did, these make the call fail instead of rewriting files or flushing.
+  // Keys never overlap. If they did, these make the call fail instead of rewriting files or
+  // flushing.
   options.allow_global_seqno = false;
   options.write_global_seqno = false;
   options.allow_blocking_flush = false;
@@ -86,7 +87,9 @@ Status to_status(const rocksdb::Status& status, std::string_view what) {
   if (status.ok()) return ok();
   const std::string text = fmt::format("{}: {}", what, status.ToString());
   if (status.IsNotFound()) return make_status(StatusCode::kNotFound, text);
-  if (status.IsCorruption()) return make_status(StatusCode::kDataLoss, text);
+  // A table file that is missing is as lost as a damaged one.
+  if (status.IsCorruption() || status.IsPathNotFound())
+    return make_status(StatusCode::kDataLoss, text);
   if (status.IsNoSpace() || status.IsMemoryLimit()) {
     return make_status(StatusCode::kResourceExhausted, text);
   }

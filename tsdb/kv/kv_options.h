@@ -6,11 +6,11 @@
 // docs/decisions/0010-runs-in-rocksdb.md. Pure functions.
 #pragma once
 
-#include <rocksdb/options.h>
-#include <rocksdb/status.h>
-
 #include <memory>
 #include <string_view>
+
+#include <rocksdb/options.h>
+#include <rocksdb/status.h>
 
 #include "base/status.h"
 

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tsdb/kv/kv_store.h"
 
+#include <algorithm>
+#include <array>
+#include <utility>
+
 #include <rocksdb/cache.h>
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/metadata.h>
 #include <rocksdb/sst_file_writer.h>
 #include <rocksdb/utilities/checkpoint.h>
-
-#include <algorithm>
-#include <array>
-#include <utility>
 
 #include "base/check.h"
 #include "base/log.h"

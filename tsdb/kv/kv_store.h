@@ -2,13 +2,13 @@
 //
 // KvStore: the one door to RocksDB, with the three column families of the database.
 //
-// meta and series are ordinary key-values written in batches with a write-ahead log. samples is only ever fed
-// whole files: made by SampleFile, ingested, and dropped by key range. It never sees a put, so RocksDB has
-// nothing to compact or to merge in it.
-// Hides: RocksDB and its options. Owns: the directory and RocksDB's own two threads.
-// Threads: shared. Errors: kDataLoss for corruption, kResourceExhausted when the disk is full, kNotFound for
-// an absent key, kFailedPrecondition when another process holds the directory, kUnavailable for other I/O.
-// Read next: docs/decisions/0010-runs-in-rocksdb.md.
+// meta and series are ordinary key-values written in batches with a write-ahead log. samples is
+// only ever fed whole files: made by SampleFile, ingested, and dropped by key range. It never sees
+// a put, so RocksDB has nothing to compact or to merge in it. Hides: RocksDB and its options. Owns:
+// the directory and RocksDB's own two threads. Threads: shared. Errors: kDataLoss for corruption,
+// kResourceExhausted when the disk is full, kNotFound for an absent key, kFailedPrecondition when
+// another process holds the directory, kUnavailable for other I/O. Read next:
+// docs/decisions/0010-runs-in-rocksdb.md.
 #pragma once
 
 #include <cstdint>
@@ -71,20 +71,22 @@ class KvStore {
   KvStore& operator=(const KvStore&) = delete;
 
   StatusOr<std::string> get(Family family, std::string_view key) const;
-  // Calls visit(i, status, value) for each key in order; the value is valid during the call. Reads pass the
-  // cache by. REQUIRES: keys ascending.
+  // Calls visit(i, status, value) for each key in order; the value is valid during the call. Reads
+  // pass the cache by. REQUIRES: keys ascending.
   using Visit = std::function<void(std::size_t, const Status&, std::string_view)>;
   void get_samples(std::span<const std::string> keys, const Visit& visit) const;
   // Calls visit for each key that starts with `prefix`, ascending, until it fails.
   using Scan = std::function<Status(std::string_view key, std::string_view value)>;
   Status scan(Family family, std::string_view prefix, const Scan& visit) const;
 
-  // Returns after the batch survives a power cut. On error nothing of it is visible in this process.
+  // Returns after the batch survives a power cut. On error nothing of it is visible in this
+  // process.
   Status commit(const KvBatch& batch);
   // Returns after the batch survives the end of the process.
   Status commit_unsynced(const KvBatch& batch);
 
-  // Moves a finished file into the samples. Its keys must not overlap others. On error it stays at `path`.
+  // Moves a finished file into the samples. Its keys must not overlap others. On error it stays at
+  // `path`.
   Status ingest(const std::string& path);
   // Deletes the sample files that lie in [begin, end) as a whole, without tombstones.
   Status drop_sample_files(const std::string& begin, const std::string& end);
