@@ -10,20 +10,20 @@ namespace tocsin::base {
 
 }  // namespace tocsin::base
 
-#define CHECK(condition)                                                             \
-  do {                                                                               \
-    if (!(condition)) [[unlikely]] {                                                 \
-      ::tocsin::base::check_failed(__FILE__, __LINE__, #condition);                  \
-    }                                                                                \
+#define CHECK(condition)                                            \
+  do {                                                              \
+    if (!(condition)) [[unlikely]] {                                \
+      ::tocsin::base::check_failed(__FILE__, __LINE__, #condition); \
+    }                                                               \
   } while (false)
 
 #ifdef TOCSIN_DCHECK
 #define DCHECK(condition) CHECK(condition)
 #else
-#define DCHECK(condition)            \
-  do {                               \
-    if (false) {                     \
-      static_cast<void>(condition);  \
-    }                                \
+#define DCHECK(condition)           \
+  do {                              \
+    if (false) {                    \
+      static_cast<void>(condition); \
+    }                               \
   } while (false)
 #endif

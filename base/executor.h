@@ -5,8 +5,8 @@
 //
 // A piece of work must not wait for another piece of the same executor.
 // Threads: shared; post() may be called from any thread and from within work.
-// Errors: post() returns false after stop() or, for a bounded pool, when the queue is full; the work
-// is then destroyed without running. Work does not throw.
+// Errors: post() returns false after stop() or, for a bounded pool, when the queue is full; the
+// work is then destroyed without running. Work does not throw.
 #pragma once
 
 #include <cstddef>
@@ -35,10 +35,10 @@ class Executor {
 class ThreadPool final : public Executor {
  public:
   struct Options {
-    std::string name;                    // at most 15 bytes; shown by the system for each thread
+    std::string name;  // at most 15 bytes; shown by the system for each thread
     std::size_t threads = 1;
-    std::size_t max_queued = 100'000;    // post() fails above it
-    int nice = 0;                        // added to the threads' niceness (0 = as the process)
+    std::size_t max_queued = 100'000;  // post() fails above it
+    int nice = 0;                      // added to the threads' niceness (0 = as the process)
   };
 
   explicit ThreadPool(Options options);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// FileSystem: the files seam. real_file_system() is the operating system; base/testing has MemFs and
-// FaultFs (fails the n-th operation, drops what was not synced).
+// FileSystem: the files seam. real_file_system() is the operating system; base/testing has MemFs
+// and FaultFs (fails the n-th operation, drops what was not synced).
 //
 // Paths are UTF-8 byte strings, as the system takes them.
 // Threads: a FileSystem is shared; a file object belongs to one thread at a time, except that
@@ -41,8 +41,8 @@ class WritableFile {
 class RandomAccessFile {
  public:
   virtual ~RandomAccessFile() = default;
-  // Reads up to `length` bytes at `offset` into `scratch`; returns what was read, shorter at the end
-  // of the file. The view points into `scratch`. REQUIRES: scratch holds `length` bytes.
+  // Reads up to `length` bytes at `offset` into `scratch`; returns what was read, shorter at the
+  // end of the file. The view points into `scratch`. REQUIRES: scratch holds `length` bytes.
   virtual StatusOr<std::string_view> read(std::uint64_t offset, std::size_t length,
                                           char* scratch) const = 0;
   virtual std::uint64_t size() const = 0;
@@ -90,8 +90,8 @@ class FileSystem {
 // The operating system's files. Shared; lives until the process ends.
 FileSystem& real_file_system();
 
-// Replaces `path` by `data` so that a crash leaves the old or the new content: temporary file, sync,
-// rename, sync of the directory.
+// Replaces `path` by `data` so that a crash leaves the old or the new content: temporary file,
+// sync, rename, sync of the directory.
 Status write_file_atomically(FileSystem& files, const std::string& path, std::string_view data);
 
 // Joins two path parts; an absolute `name` replaces `directory`.

@@ -6,6 +6,7 @@
 //   if (!pass) return unavailable("stopping");
 //
 // Threads: shared. close() blocks until every Pass is gone; calling it again returns at once.
+// Errors: none; after close() a Pass is false.
 #pragma once
 
 #include <cstddef>

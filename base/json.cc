@@ -5,28 +5,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/utf8.h"
+
 namespace tocsin::base {
 namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
-
-// Length of the valid UTF-8 sequence at the start of `text`, 0 when there is none.
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(0);
-  if (first < 0x80) return 1;
-  const std::size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-  if (first < 0xC2 || first > 0xF4 || text.size() < length) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return 0;
-  }
-  // Overlong forms, surrogates and what is above U+10FFFF.
-  if (first == 0xE0 && byte(1) < 0xA0) return 0;
-  if (first == 0xED && byte(1) > 0x9F) return 0;
-  if (first == 0xF0 && byte(1) < 0x90) return 0;
-  if (first == 0xF4 && byte(1) > 0x8F) return 0;
-  return length;
-}
 
 void append_escape(unsigned code, std::string* out) {
   switch (code) {
@@ -70,6 +54,36 @@ void append_string(std::string_view text, bool go_escapes, std::string* out) {
     }
   }
   *out += '"';
+}
+
+// The shortest digits that read back the same, without an exponent where that stays short, as
+// encoding/json and JavaScript write them.
+void append_number(double value, std::string* out) {
+  constexpr double kExactIntegers = 0x1p53;
+  const double magnitude = std::abs(value);
+  std::array<char, 64> buffer{};
+  char* const begin = buffer.data();
+  if (magnitude == 0 || (magnitude >= 1e-6 && magnitude < kExactIntegers)) {
+    out->append(begin,
+                std::to_chars(begin, begin + buffer.size(), value, std::chars_format::fixed).ptr);
+    return;
+  }
+  // d.ddde+XX
+  char* const end =
+      std::to_chars(begin, begin + buffer.size(), value, std::chars_format::scientific).ptr;
+  std::string text(begin, end);
+  const std::size_t e = text.find('e');
+  if (magnitude < 1e21 && magnitude >= kExactIntegers) {
+    // Plain to_chars would print digits here that the value does not determine.
+    const auto exponent = static_cast<std::size_t>(std::stoi(text.substr(e + 1)));
+    const std::size_t sign = value < 0 ? 1 : 0;
+    text.resize(e);
+    std::erase(text, '.');
+    text.resize(sign + 1 + exponent, '0');
+  } else if (text[e + 2] == '0') {
+    text.erase(e + 2, 1);
+  }
+  *out += text;
 }
 
 }  // namespace
@@ -128,14 +142,7 @@ JsonWriter& JsonWriter::integer(std::int64_t value) {
 JsonWriter& JsonWriter::number(double value) {
   if (!std::isfinite(value)) return null();
   separate();
-  // Plain digits where they stay short, as encoding/json and JavaScript do.
-  const double magnitude = std::abs(value);
-  const bool plain = magnitude == 0 || (magnitude >= 1e-6 && magnitude < 1e21);
-  std::array<char, 64> text{};
-  const std::to_chars_result end =
-      std::to_chars(text.data(), text.data() + text.size(), value,
-                    plain ? std::chars_format::fixed : std::chars_format::scientific);
-  out_.append(text.data(), end.ptr);
+  append_number(value, &out_);
   return *this;
 }
 
@@ -303,8 +310,9 @@ StatusOr<JsonValue> parse_json(std::string_view text, std::size_t max_depth) {
   } catch (const std::exception& e) {
     return invalid_argument("{}", without_prefix(e.what()));
   }
-  const std::size_t read = std::min(reader.error_position(), text.size());
-  return error_at(text, read == 0 ? 0 : read - 1, without_prefix(reader.error_text()));
+  // The position counts what was read, the end of the text included.
+  const std::size_t read = std::max<std::size_t>(reader.error_position(), 1);
+  return error_at(text, std::min(read - 1, text.size()), without_prefix(reader.error_text()));
 }
 
 }  // namespace tocsin::base

@@ -20,7 +20,8 @@ class JsonWriter {
  public:
   enum Escaping { kPlain, kGo };  // kGo also writes < > & U+2028 U+2029 as \u escapes, as Go does
 
-  explicit JsonWriter(std::string* out, Escaping escaping = kPlain) : out_(*out), escaping_(escaping) {}
+  explicit JsonWriter(std::string* out, Escaping escaping = kPlain)
+      : out_(*out), escaping_(escaping) {}
 
   JsonWriter& begin_object();
   JsonWriter& end_object();
@@ -35,9 +36,13 @@ class JsonWriter {
   JsonWriter& raw(std::string_view json);  // one complete value, already JSON
 
   // key(name).string(value) and so on.
-  JsonWriter& field(std::string_view name, std::string_view value) { return key(name).string(value); }
+  JsonWriter& field(std::string_view name, std::string_view value) {
+    return key(name).string(value);
+  }
   JsonWriter& field(std::string_view name, const char* value) { return key(name).string(value); }
-  JsonWriter& field(std::string_view name, const std::string& value) { return key(name).string(value); }
+  JsonWriter& field(std::string_view name, const std::string& value) {
+    return key(name).string(value);
+  }
   JsonWriter& field(std::string_view name, bool value) { return key(name).boolean(value); }
 
  private:
@@ -55,7 +60,7 @@ class JsonValue {
   bool is(Kind kind) const { return kind_ == kind; }
   bool boolean() const { return is(Kind::kBoolean) && integer_ != 0; }  // false unless kBoolean
   std::int64_t integer() const { return is(Kind::kInteger) ? integer_ : 0; }  // 0 unless kInteger
-  double number() const { return number_; }           // kInteger and kNumber; else 0
+  double number() const { return number_; }  // kInteger and kNumber; else 0
   const std::string& string() const { return string_; }
   const std::vector<JsonValue>& items() const { return items_; }
   const std::vector<std::pair<std::string, JsonValue>>& entries() const { return entries_; }

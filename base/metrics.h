@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Self-metrics: counters, gauges, histograms and summaries of this process, and MetricFamily, the
-// value that a page of metrics is made of (exporters fill it directly; formats/text_writer prints it).
+// value that a page of metrics is made of (exporters fill it directly; formats/text_writer prints
+// it).
 //
 //   Registry registry;
 //   CounterVec& scrapes = registry.counter("prometheus_target_scrapes_total", "Scrapes.", {"job"});
 //   scrapes.with({"node"}).inc();
 //
-// Threads: shared; inc/set/observe are lock-free or take one short lock. A metric lives as long as its
-// registry, which must outlive every user.
-// Errors: registering one name twice with another type or label names is a programmer error (CHECK);
-// with the same it returns the existing metric.
+// Threads: shared; inc/set/observe are lock-free or take one short lock. A metric lives as long as
+// its registry, which must outlive every user. Errors: registering one name twice with another type
+// or label names is a programmer error (CHECK); with the same it returns the existing metric.
 #pragma once
 
 #include <atomic>
@@ -137,8 +137,10 @@ class Registry {
 
   Counter& counter(std::string_view name, std::string_view help);
   Gauge& gauge(std::string_view name, std::string_view help);
-  Histogram& histogram(std::string_view name, std::string_view help, std::vector<double> upper_bounds);
-  CounterVec& counter(std::string_view name, std::string_view help, std::vector<std::string> labels);
+  Histogram& histogram(std::string_view name, std::string_view help,
+                       std::vector<double> upper_bounds);
+  CounterVec& counter(std::string_view name, std::string_view help,
+                      std::vector<std::string> labels);
   GaugeVec& gauge(std::string_view name, std::string_view help, std::vector<std::string> labels);
   HistogramVec& histogram(std::string_view name, std::string_view help,
                           std::vector<std::string> labels, std::vector<double> upper_bounds);
@@ -156,8 +158,8 @@ class Registry {
 };
 
 // Appends process_cpu_seconds_total, process_resident_memory_bytes, process_virtual_memory_bytes,
-// process_open_fds, process_max_fds, process_start_time_seconds and process_virtual_memory_max_bytes of
-// this process.
+// process_open_fds, process_max_fds, process_start_time_seconds and
+// process_virtual_memory_max_bytes of this process.
 void collect_process_metrics(std::vector<MetricFamily>* out);
 
 }  // namespace tocsin::base

@@ -10,13 +10,13 @@
 // Threads: shared. Lock order is in docs/threads.md; no lock is held over I/O or a callback.
 #pragma once
 
-#include <absl/base/thread_annotations.h>
-
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <shared_mutex>
 #include <utility>
+
+#include <absl/base/thread_annotations.h>
 
 namespace tocsin::base {
 

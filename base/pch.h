@@ -3,8 +3,6 @@
 // The one precompiled header of the tree: the standard headers nearly every file needs, and status.
 #pragma once
 
-#include <fmt/core.h>
-
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -21,6 +19,8 @@
 #include <utility>
 #include <variant>
 #include <vector>
+
+#include <fmt/core.h>
 
 #include "base/status.h"
 #include "base/string_map.h"

@@ -3,7 +3,8 @@
 // A record log: an append-only file of CRC-protected records, for small state that must survive a
 // crash (silences, the notification log). docs/formats/record_log.md has the bytes:
 //   file   = magic "TCSNLOG1" | record*
-//   record = length u32 | masked crc32c u32 of (type, payload) | type u8 | payload      (little endian)
+//   record = length u32 | masked crc32c u32 of (type, payload) | type u8 | payload      (little
+//   endian)
 //
 // Threads: confined; one owner at a time. Does not throw.
 // Errors: a torn or damaged tail ends reading and is reported, never an error of the whole file.
@@ -49,11 +50,14 @@ class RecordLog {
   // Writes one record; it survives a crash of the process when this returns OK, and a power cut
   // after sync(). On error the log ends where it did before.
   Status append(std::uint8_t type, std::string_view payload);
+  // After it fails, append() and sync() fail until rewrite() succeeds: the system may have dropped
+  // bytes that were acknowledged before.
   Status sync();
 
   // Replaces the whole log by the records that `write` appends through its argument, atomically: on
   // error the old log stays.
-  using Rewriter = std::function<Status(const std::function<Status(std::uint8_t, std::string_view)>&)>;
+  using Rewriter =
+      std::function<Status(const std::function<Status(std::uint8_t, std::string_view)>&)>;
   Status rewrite(const Rewriter& write);
 
   std::uint64_t size_bytes() const;

@@ -8,16 +8,17 @@
 //
 // Codes map to the HTTP API's error types at one place (web/api/error.h):
 //   kInvalidArgument bad_data 400, kNotFound 404, kDeadlineExceeded timeout 503, kCancelled 499,
-//   kFailedPrecondition execution 422, kResourceExhausted execution 422, kUnavailable 503, others internal 500.
+//   kFailedPrecondition execution 422, kResourceExhausted execution 422, kUnavailable 503, others
+//   internal 500.
 // Everything here is a value; nothing throws.
 #pragma once
+
+#include <string_view>
+#include <utility>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 #include <fmt/core.h>
-
-#include <string_view>
-#include <utility>
 
 namespace tocsin {
 
@@ -47,10 +48,10 @@ Status annotate(const Status& status, fmt::format_string<Args...> format, Args&&
   return make_status(status.code(), text);
 }
 
-#define TOCSIN_STATUS_MAKER(name, code)                                        \
-  template <typename... Args>                                                  \
+#define TOCSIN_STATUS_MAKER(name, code)                                           \
+  template <typename... Args>                                                     \
   [[nodiscard]] Status name(fmt::format_string<Args...> format, Args&&... args) { \
-    return make_status(code, fmt::format(format, std::forward<Args>(args)...)); \
+    return make_status(code, fmt::format(format, std::forward<Args>(args)...));   \
   }
 TOCSIN_STATUS_MAKER(invalid_argument, StatusCode::kInvalidArgument)
 TOCSIN_STATUS_MAKER(not_found, StatusCode::kNotFound)
@@ -79,8 +80,8 @@ Status errno_status(int error_number, std::string_view what);
 // The counter keeps the temporaries apart when a lambda inside `expression` uses the macros too.
 #define RETURN_IF_ERROR(expression) \
   RETURN_IF_ERROR_INNER(TOCSIN_CONCAT(return_status_, __COUNTER__), expression)
-#define RETURN_IF_ERROR_INNER(temporary, expression)                               \
-  do {                                                                             \
+#define RETURN_IF_ERROR_INNER(temporary, expression)                                  \
+  do {                                                                                \
     if (::tocsin::Status temporary = (expression); !temporary.ok()) return temporary; \
   } while (false)
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Time: the typed wall and steady time of the tree, and the Clock and Timers seams that tests control.
+// Time: the typed wall and steady time of the tree, and the Clock and Timers seams that tests
+// control.
 //
 // Timestamp is wall time (Unix epoch, UTC, milliseconds); SteadyTime is for deadlines and waiting.
 // They never mix. Only base/time.cc reads the system's clocks; `now` is read once per tick and

@@ -15,12 +15,12 @@
 namespace tocsin::base {
 
 struct CivilTime {
-  int year = 1970, month = 1, day = 1;          // month 1..12, day 1..31
+  int year = 1970, month = 1, day = 1;  // month 1..12, day 1..31
   int hour = 0, minute = 0, second = 0, millisecond = 0;
-  int weekday = 4;                              // 0 = Sunday
-  int year_day = 1;                             // 1..366
-  int offset_seconds = 0;                       // east of UTC
-  std::string zone;                             // abbreviation, e.g. "CET"
+  int weekday = 4;         // 0 = Sunday
+  int year_day = 1;        // 1..366
+  int offset_seconds = 0;  // east of UTC
+  std::string zone;        // abbreviation, e.g. "CET"
 };
 
 class TimeZone {

@@ -4,8 +4,8 @@
 //
 // Duplicate keys are refused, merge keys ("<<") resolved, scalars read by YAML 1.1 rules (yes/no,
 // octal, ~), depth and the number of nodes after alias expansion limited, positions kept.
-// A YamlNode is a value that shares an immutable document; copying is cheap. Threads: shared, read-only.
-// Errors: every error text starts with "file:line:column: " and names the key path.
+// A YamlNode is a value that shares an immutable document; copying is cheap. Threads: shared,
+// read-only. Errors: every error text starts with "file:line:column: " and names the key path.
 #pragma once
 
 #include <cstdint>
@@ -36,21 +36,24 @@ class YamlNode {
   bool is_quoted() const;
 
   std::string_view file() const;
-  int line() const;      // 1-based; 0 when unknown
-  int column() const;    // 1-based
+  int line() const;          // 1-based; 0 when unknown
+  int column() const;        // 1-based
   std::string path() const;  // e.g. scrape_configs[2].static_configs[0].targets
   // An InvalidArgument error at this node: "file:line:column: path: text".
   Status error(std::string_view text) const;
+  // The same at the key of entries()[entry], without the path. REQUIRES: a mapping with that entry.
+  Status key_error(std::size_t entry, std::string_view text) const;
 
-  std::string_view scalar() const;                       // raw text; "" when not a scalar
-  StatusOr<std::string> as_string() const;               // any scalar; null is ""
-  StatusOr<bool> as_bool() const;                        // YAML 1.1
+  std::string_view scalar() const;          // raw text; "" when not a scalar
+  StatusOr<std::string> as_string() const;  // any scalar; null is ""
+  StatusOr<bool> as_bool() const;           // YAML 1.1
   StatusOr<std::int64_t> as_int() const;
   StatusOr<double> as_double() const;
   StatusOr<std::vector<std::string>> as_string_list() const;  // a null list item is an error
 
-  const std::vector<YamlNode>& items() const;            // of a sequence; else empty
-  const std::vector<std::pair<std::string, YamlNode>>& entries() const;  // of a mapping, in file order
+  const std::vector<YamlNode>& items() const;  // of a sequence; else empty
+  const std::vector<std::pair<std::string, YamlNode>>& entries()
+      const;  // of a mapping, in file order
   // The value of `key`, or nullptr when it is absent. Valid as long as this node.
   const YamlNode* find(std::string_view key) const;
 
@@ -76,8 +79,8 @@ StatusOr<YamlNode> parse_yaml(std::string_view text, std::string_view file, Yaml
 //   m.unsupported({"ec2_sd_configs"});
 //   RETURN_IF_ERROR(m.finish());
 //
-// The first error is kept and returned by finish(); targets keep their defaults when a key is absent.
-// Confined; lives during one parse.
+// The first error is kept and returned by finish(); targets keep their defaults when a key is
+// absent. Confined; lives during one parse.
 class YamlMapping {
  public:
   enum Presence { kOptional, kRequired };
@@ -88,7 +91,8 @@ class YamlMapping {
   void boolean(std::string_view key, bool* out, Presence presence = kOptional);
   void integer(std::string_view key, std::int64_t* out, Presence presence = kOptional);
   void number(std::string_view key, double* out, Presence presence = kOptional);
-  void string_list(std::string_view key, std::vector<std::string>* out, Presence presence = kOptional);
+  void string_list(std::string_view key, std::vector<std::string>* out,
+                   Presence presence = kOptional);
   // Map of scalars, in file order.
   void string_pairs(std::string_view key, std::vector<std::pair<std::string, std::string>>* out,
                     Presence presence = kOptional);
@@ -110,6 +114,7 @@ class YamlMapping {
 
  private:
   const YamlNode* take(std::string_view key, Presence presence);
+  const YamlNode* take_scalar(std::string_view key, Presence presence);
   YamlNode node_;
   std::vector<std::string_view> taken_;
   Status status_;

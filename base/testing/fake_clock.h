@@ -2,8 +2,8 @@
 //
 // FakeClock: a Clock and Timers that move only when a test says so.
 //
-// advance() runs due callbacks on the calling thread, in the order of their deadlines, with the time set
-// to each deadline; callbacks may schedule more. Wall and steady time move together.
+// advance() runs due callbacks on the calling thread, in the order of their deadlines, with the
+// time set to each deadline; callbacks may schedule more. Wall and steady time move together.
 // Threads: shared (a mutex inside); callbacks run without it.
 #pragma once
 

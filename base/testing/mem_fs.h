@@ -2,10 +2,10 @@
 //
 // MemFs: a FileSystem in memory, and FaultFs: a wrapper that injects faults.
 //
-// FaultFs counts mutating operations (append, sync, truncate, rename, create, remove, sync_directory)
-// from 1 and makes the chosen one fail; power_cut() drops every byte that was not synced, as a power
-// cut would. Use it in loops: for every n, fail the n-th operation, reopen, check.
-// Threads: shared.
+// FaultFs counts mutating operations (append, sync, truncate, rename, create, remove,
+// sync_directory) from 1 and makes the chosen one fail; power_cut() drops every byte that was not
+// synced, as a power cut would. Use it in loops: for every n, fail the n-th operation, reopen,
+// check. Threads: shared.
 #pragma once
 
 #include <cstdint>
@@ -37,7 +37,8 @@ class FaultFs final : public FileSystem {
   // Cuts every file written through this object back to its last synced length.
   void power_cut();
 
-  StatusOr<std::unique_ptr<WritableFile>> open_writable(const std::string& path, OpenMode mode) override;
+  StatusOr<std::unique_ptr<WritableFile>> open_writable(const std::string& path,
+                                                        OpenMode mode) override;
   StatusOr<std::unique_ptr<RandomAccessFile>> open_random(const std::string& path) override;
   StatusOr<std::string> read_file(const std::string& path, std::uint64_t max_size) override;
   StatusOr<std::vector<std::string>> list(const std::string& directory) override;

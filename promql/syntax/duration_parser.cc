@@ -56,6 +56,7 @@ StatusOr<DurationValue> Parser::finish_duration(DurationPtr expr) {
 
 StatusOr<DurationValue> Parser::parse_positive_duration() {
   duration_nodes_ = 0;
+  duration_context_ = kBrackets;
   ASSIGN_OR_RETURN(DurationPtr expr, parse_duration_expr(kLowest));
   const std::uint32_t start = expr->position.start;
   ASSIGN_OR_RETURN(DurationValue value, finish_duration(std::move(expr)));
@@ -67,6 +68,7 @@ StatusOr<DurationValue> Parser::parse_positive_duration() {
 
 StatusOr<DurationValue> Parser::parse_offset_duration() {
   duration_nodes_ = 0;
+  duration_context_ = "offset";
   ASSIGN_OR_RETURN(DurationPtr expr, parse_duration_unary(false));
   return finish_duration(std::move(expr));
 }
@@ -140,12 +142,12 @@ StatusOr<Parser::DurationPtr> Parser::parse_duration_primary() {
     case TokenType::kLeftParen:
       break;
     default:
-      return unexpected(kBrackets, kExpected);
+      return unexpected(duration_context_, kExpected);
   }
   const std::uint32_t start = token_.position.start;
   advance();
   ASSIGN_OR_RETURN(const DurationPtr inner, parse_duration_expr(kLowest));
-  RETURN_IF_ERROR(expect(TokenType::kRightParen, kBrackets, "\")\""));
+  RETURN_IF_ERROR(expect(TokenType::kRightParen, duration_context_, "\")\""));
   auto wrapped = copy_of(*inner);
   // Parentheses around a positive literal say nothing; around -2 they matter in (-2) ^ 2.
   wrapped->parenthesised = inner->op != Op::kLiteral || inner->seconds < 0;
@@ -169,16 +171,16 @@ StatusOr<Parser::DurationPtr> Parser::parse_duration_call() {
   const std::uint32_t start = token_.position.start;
   const TokenType type = token_.type;
   advance();
-  RETURN_IF_ERROR(expect(TokenType::kLeftParen, kBrackets, "\"(\""));
+  RETURN_IF_ERROR(expect(TokenType::kLeftParen, duration_context_, "\"(\""));
   if (type == TokenType::kStep || type == TokenType::kRange) {
     call->op = type == TokenType::kStep ? Op::kStep : Op::kRange;
   } else {
     call->op = type == TokenType::kMinOf ? Op::kMin : Op::kMax;
     ASSIGN_OR_RETURN(call->left, parse_duration_expr(kLowest));
-    RETURN_IF_ERROR(expect(TokenType::kComma, kBrackets, "\",\""));
+    RETURN_IF_ERROR(expect(TokenType::kComma, duration_context_, "\",\""));
     ASSIGN_OR_RETURN(call->right, parse_duration_expr(kLowest));
   }
-  RETURN_IF_ERROR(expect(TokenType::kRightParen, kBrackets, "\")\""));
+  RETURN_IF_ERROR(expect(TokenType::kRightParen, duration_context_, "\")\""));
   call->position = {start, last_end_};
   return call;
 }

@@ -293,65 +293,65 @@ Token Lexer::lex_word() {
   return token;
 }
 
-// Digits with single underscores between them; false on "__" or a trailing "_".
+// Digits with single underscores between them; false behind the offender on "__" or a trailing "_".
 bool Lexer::scan_digits(bool hexadecimal) {
   const auto is_wanted = [hexadecimal](char c) {
-    return is_digit(c) || (hexadecimal && ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F')));
+    return is_digit(c) || (hexadecimal && hex_digit(c) >= 0);
   };
   while (is_wanted(peek()) || peek() == '_') {
     const bool underscore = peek() == '_';
     ++position_;
-    if (underscore && !is_wanted(peek())) return false;
+    if (underscore && !is_wanted(peek())) return refuse_next();
   }
   return true;
 }
 
+bool Lexer::refuse_next() {
+  if (!at_end()) position_ += decode_rune(text_.substr(position_)).length;
+  return false;
+}
+
 bool Lexer::scan_number() {
-  if (peek() == '0' && (peek(1) == 'x' || peek(1) == 'X')) {
-    position_ += 2;
-    const std::size_t digits = position_;
-    if (!scan_digits(true) || position_ == digits) return false;
-    return peek() != '.' && !is_alphanumeric(peek());
-  }
-  if (!scan_digits(false)) return false;
+  const bool hexadecimal = peek() == '0' && (peek(1) == 'x' || peek(1) == 'X');
+  if (hexadecimal) position_ += 2;
+  const std::size_t digits = position_;
+  if (!scan_digits(hexadecimal)) return false;
+  if (hexadecimal) return position_ > digits && peek() != '.' && !is_alphanumeric(peek());
   if (peek() == '.') {
     ++position_;
-    if (peek() == '_' || peek() == '.') {
-      ++position_;
-      return false;
-    }
+    if (peek() == '_' || peek() == '.') return refuse_next();
     if (!scan_digits(false)) return false;
+    if (peek() == '.') return refuse_next();
   }
   if (peek() == 'e' || peek() == 'E') {
     ++position_;
     if (peek() == '+' || peek() == '-') ++position_;
-    if (!is_digit(peek())) return false;
+    if (!is_digit(peek())) return refuse_next();
     if (!scan_digits(false)) return false;
   }
   return !is_alphanumeric(peek());
 }
 
-// (digits unit)+, units s m h d w y and ms; which units and which order is checked with the value.
+// Behind the first digits: unit (digits unit)*, units s m h d w y and ms. Which of them in which
+// order is checked with the value.
 bool Lexer::scan_duration() {
-  while (is_digit(peek())) {
-    while (is_digit(peek())) ++position_;
-    if (std::string_view("smhdwy").find(peek()) == std::string_view::npos || at_end()) return false;
+  const auto scan_unit = [this] {
+    if (at_end() || std::string_view("smhdwy").find(peek()) == std::string_view::npos) return false;
     ++position_;
     if (peek() == 's') ++position_;
+    return true;
+  };
+  if (!scan_unit()) return false;
+  while (is_digit(peek())) {
+    while (is_digit(peek())) ++position_;
+    if (!scan_unit()) return false;
   }
-  return position_ > start_ && !is_alphanumeric(peek());
+  return is_alphanumeric(peek()) ? refuse_next() : true;
 }
 
 Token Lexer::lex_number_or_duration() {
   if (scan_number()) return emit(TokenType::kNumber);
-  const std::size_t number_end = position_;
-  position_ = start_;
   if (scan_duration()) return emit(TokenType::kDuration);
-  position_ = std::min(text_.size(), std::max(number_end, position_) + 1);
-  while (position_ > start_ + 1 && (static_cast<unsigned char>(text_[position_ - 1]) >= 0x80 ||
-                                    is_space(text_[position_ - 1]))) {
-    --position_;
-  }
   return fail("bad number or duration syntax: " +
               quote_short(text_.substr(start_, position_ - start_), text_.size()));
 }

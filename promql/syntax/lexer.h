@@ -110,6 +110,7 @@ class Lexer {
   bool scan_number();
   bool scan_digits(bool hexadecimal);
   bool scan_duration();
+  bool refuse_next();  // takes one more character, for the error; false
   void skip_space_and_comments();
 
   char peek(std::size_t ahead = 0) const {

@@ -91,11 +91,12 @@ class Parser {
   std::string_view text_;
   const ParserOptions& options_;
   Lexer lexer_;
-  Token token_;                 // at hand, not consumed
-  std::uint32_t last_end_ = 0;  // of the last consumed token
-  int depth_ = 0;               // of calls
-  int height_ = 0;              // of the expression that the last parse_... returned
-  int duration_nodes_ = 0;      // in the duration at hand
+  Token token_;                        // at hand, not consumed
+  std::uint32_t last_end_ = 0;         // of the last consumed token
+  int depth_ = 0;                      // of calls
+  int height_ = 0;                     // of the expression that the last parse_... returned
+  int duration_nodes_ = 0;             // in the duration at hand
+  std::string_view duration_context_;  // what the duration is part of, for errors
 };
 
 // Checks types and argument counts, and completes vector matching.

@@ -199,9 +199,9 @@ TEST(Parser, ResolvesDurationExpressions) {
   EXPECT_EQ(resolved("range()-step()*2"), "40s");
   EXPECT_EQ(resolved("max_of(min_of(step()+1,1h),1ms)"), "11s");
   EXPECT_EQ(resolved("step()-10"), "9:18: duration must be greater than 0");
-  EXPECT_EQ(resolved("1/(step()-10)"), "9:21: division by zero");
-  EXPECT_EQ(resolved("1%(step()-10)"), "9:21: modulo by zero");
-  EXPECT_EQ(resolved("10^20*step()"), "9:20: duration is out of range");
+  EXPECT_EQ(resolved("1/(step()-10)"), "9:22: division by zero");
+  EXPECT_EQ(resolved("1%(step()-10)"), "9:22: modulo by zero");
+  EXPECT_EQ(resolved("10^20*step()"), "9:21: duration is out of range");
 }
 
 TEST(Parser, ReadsAggregationsCallsAndMatching) {
@@ -231,7 +231,7 @@ TEST(Parser, ReadsAggregationsCallsAndMatching) {
       {"a == bool on() b", "a == bool on () b"},
       {"a and on(x) b", "a and on (x) b"},
       {"a + fill(0) b", "a + fill (0) b"},
-      {"a + bool", "1:5: parse error: unexpected end of input"},
+      {"a + bool", "1:9: parse error: unexpected end of input"},
       {"a + on(x) group_left fill_right(-1) fill_left(NaN) b",
        "a + on (x) group_left () fill_left (NaN) fill_right (-1) b"},
       {"a + fill_left(2) fill_right(2) b", "a + fill (2) b"},
@@ -253,6 +253,9 @@ TEST(Parser, ReportsLexicalErrors) {
       {"foo[", "1:5: parse error: unexpected end of input in duration expression"},
       {"foo[:5m]", "1:5: parse error: unexpected colon before duration in duration expression"},
       {"foo[5m::]", "1:8: parse error: unexpected repeated colon in duration expression"},
+      {"1__0", "1:1: parse error: bad number or duration syntax: \"1__\""},
+      {"1e", "1:1: parse error: bad number or duration syntax: \"1e\""},
+      {"0x", "1:1: parse error: bad number or duration syntax: \"0x\""},
       {"(1", "1:3: parse error: unclosed left parenthesis"},
       {"((1)", "1:5: parse error: unclosed left parenthesis"},
       {"(1))", "1:4: parse error: unexpected right parenthesis ')'"},

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/hash.h"
+
+#include <random>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "base/record_log.h"
+
+namespace tocsin::base {
+namespace {
+
+template <std::size_t kSize>
+std::string hex(const std::array<std::uint8_t, kSize>& digest) {
+  return to_hex(std::string(digest.begin(), digest.end()));
+}
+
+TEST(Hash, DigestsMatchPublishedVectors) {
+  EXPECT_EQ(hex(md5("")), "d41d8cd98f00b204e9800998ecf8427e");
+  EXPECT_EQ(hex(md5("abc")), "900150983cd24fb0d6963f7d28e17f72");
+  EXPECT_EQ(hex(sha256("abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+TEST(Hash, XxHash64MatchesPublishedVectors) {
+  EXPECT_EQ(xxhash64(""), 0xef46db3751d8e999ULL);
+  EXPECT_EQ(xxhash64("a"), 0xd24ec4f1a98c6e5bULL);
+  EXPECT_EQ(xxhash64("abc"), 0x44bc2cf5ad770999ULL);
+  EXPECT_EQ(xxhash64("Nobody inspects the spammish repetition"), 0xfbcea83c8a378bf1ULL);
+}
+
+TEST(Hash, Fnv1aContinues) {
+  EXPECT_EQ(fnv1a64(""), 0xcbf29ce484222325ULL);
+  EXPECT_EQ(fnv1a64("a"), 0xaf63dc4c8601ec8cULL);
+  EXPECT_EQ(fnv1a64("foobar"), 0x85944171f73967e8ULL);
+  EXPECT_EQ(fnv1a64("bar", fnv1a64("foo")), fnv1a64("foobar"));
+}
+
+// One bit at a time, from the definition.
+std::uint32_t slow_crc32c(std::string_view data) {
+  std::uint32_t crc = ~0U;
+  for (char c : data) {
+    crc ^= static_cast<unsigned char>(c);
+    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1) != 0 ? 0x82F63B78U : 0);
+  }
+  return ~crc;
+}
+
+TEST(Hash, Crc32cMatchesTheDefinitionAndContinues) {
+  EXPECT_EQ(crc32c("123456789"), 0xe3069283U);
+  EXPECT_EQ(crc32c(std::string(32, '\0')), 0x8a9136aaU);  // RFC 3720, B.4
+  std::mt19937 random(7);
+  std::string data;
+  for (std::size_t size = 0; size < 70; ++size) {
+    EXPECT_EQ(crc32c(data), slow_crc32c(data)) << size;
+    const std::size_t cut = size == 0 ? 0 : random() % size;
+    const std::string_view view = data;
+    EXPECT_EQ(crc32c(view.substr(cut), crc32c(view.substr(0, cut))), crc32c(data)) << size;
+    data += static_cast<char>(random());
+  }
+}
+
+TEST(Hash, Base64) {
+  const auto check = [](std::string_view bytes, std::string_view text) {
+    EXPECT_EQ(base64_encode(bytes), text);
+    const StatusOr<std::string> decoded = base64_decode(text);
+    ASSERT_TRUE(decoded.ok()) << text;
+    EXPECT_EQ(*decoded, bytes);
+  };
+  check("", "");
+  check("f", "Zg==");
+  check("fo", "Zm8=");
+  check("foo", "Zm9v");
+  check("foobar", "Zm9vYmFy");
+  check("\xFB\xFF\xFE", "+//+");
+  for (const char* bad : {"Z", "Zg=", "Zg", "Z===", "Zm9v!AAA", "Z=g=", "Zm 9"}) {
+    EXPECT_FALSE(base64_decode(bad).ok()) << bad;
+  }
+}
+
+TEST(Hash, HexIsLowerCase) { EXPECT_EQ(to_hex(std::string("\x00\x0F\xA0", 3)), "000fa0"); }
+
+TEST(Hash, RandomUuidsAreVersion4AndDiffer) {
+  std::set<std::string> seen;
+  for (int i = 0; i < 100; ++i) {
+    const std::string uuid = random_uuid();
+    ASSERT_EQ(uuid.size(), 36U);
+    for (std::size_t dash : {8, 13, 18, 23}) EXPECT_EQ(uuid[dash], '-') << uuid;
+    EXPECT_EQ(uuid[14], '4') << uuid;
+    EXPECT_NE(std::string("89ab").find(uuid[19]), std::string::npos) << uuid;
+    EXPECT_TRUE(seen.insert(uuid).second);
+  }
+  EXPECT_NE(random_u64(), random_u64());
+}
+
+}  // namespace
+}  // namespace tocsin::base
