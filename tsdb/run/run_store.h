@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// RunStore: everything of the database that lives in RocksDB: immutable runs of tiles, series rows, the manifest.
+// RunStore: everything of the database that lives in RocksDB: immutable runs of tiles, series rows,
+// the manifest.
 //
-// A run holds all sealed samples of some series in [min_ms, max_ms]: tiles of up to 64 series in metric order, a
-// directory (series id -> tile, slot) and the timestamp columns its series share. Runs are written with SstFileWriter
-// and ingested; one synced WriteBatch makes a run, the journal position it covers and the series rows visible together.
-// A crash in between leaves an orphan run that open() deletes. docs/formats/tsdb.md has every byte.
-// Hides: RocksDB (tsdb/kv), tile codecs. Owns: the RocksDB directory.
-// Threads: shared; write_run and drop are serialised inside, reads never wait for them.
-// Errors: kDataLoss for a failed checksum, naming run and tile; kResourceExhausted when the disk is full (nothing of
-// the run is then visible).
+// A run holds all sealed samples of some series in [min_ms, max_ms]: tiles of up to 64 series in
+// metric order, a directory (series id -> tile, slot) and the timestamp columns its series share.
+// Runs are written with SstFileWriter and ingested; one synced WriteBatch makes a run, the journal
+// position it covers and the series rows visible together. A crash in between leaves an orphan run
+// that open() deletes. docs/formats/tsdb_runs.md has every byte. Hides: RocksDB (tsdb/kv), tile
+// codecs. Owns: the RocksDB directory. Threads: shared; write_run and drop are serialised inside,
+// reads never wait for them. Errors: kDataLoss for a failed checksum, naming run and tile;
+// kResourceExhausted when the disk is full (nothing of the run is then visible).
 #pragma once
 
 #include <cstdint>
@@ -17,6 +18,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/status.h"
@@ -30,20 +32,20 @@ using RunId = base::StrongInt<struct RunIdTag, std::uint64_t>;
 
 struct RunInfo {
   RunId id;
-  std::uint8_t tier = 0;        // 0: sealed from the head
-  std::int64_t min_ms = 0;      // closed
-  std::int64_t max_ms = 0;      // closed
+  std::uint8_t tier = 0;    // 0: sealed from the head
+  std::int64_t min_ms = 0;  // closed
+  std::int64_t max_ms = 0;  // closed
   std::uint64_t series = 0;
   std::uint64_t samples = 0;
-  std::uint64_t bytes = 0;      // of the table file
+  std::uint64_t bytes = 0;  // of the table file
 };
 
 // One series' sealed samples. Rows as in storage::SeriesColumn: row i is times->ms[first + i].
 struct RunSeriesInput {
   storage::SeriesId id;
   storage::GroupId group;
-  model::Labels labels;                 // for the metric order
-  storage::SeriesColumn column;         // series index unused; `times` shared between members of a group
+  model::Labels labels;          // for the metric order
+  storage::SeriesColumn column;  // series index unused; `times` shared between members of a group
 };
 
 // Where replay must start after this run exists: journal records before it are covered.
@@ -60,20 +62,24 @@ struct SeriesRow {
 
 class RunStore {
  public:
-  // Opens or creates the RocksDB in `directory`.
-  static StatusOr<std::unique_ptr<RunStore>> open(const std::string& directory);
+  // For crash tests: called after each step of write_run ("file", "ingest", "commit"); an error
+  // ends the call there and cleans nothing up, as a crash would.
+  using StepHook = std::function<Status(std::string_view step)>;
+  // Opens or creates the RocksDB in `directory`. kFailedPrecondition when a newer program wrote it.
+  static StatusOr<std::unique_ptr<RunStore>> open(const std::string& directory, StepHook hook = {});
   ~RunStore();
   RunStore(const RunStore&) = delete;
   RunStore& operator=(const RunStore&) = delete;
 
-  // Opaque bytes stored with a run for the head's own bookkeeping (which rows of which groups it covers).
+  // Opaque bytes stored with a run for the head's own bookkeeping (which rows of which groups it
+  // covers).
   struct Commit {
-    std::vector<SeriesRow> new_series;     // rows not stored before
-    JournalPosition journal;               // smallest position still needed after this run
-    std::string head_state;                // returned by head_state() after a restart
+    std::vector<SeriesRow> new_series;  // rows not stored before
+    JournalPosition journal;            // smallest position still needed after this run
+    std::string head_state;             // returned by head_state() after a restart
   };
-  // Writes and publishes a run; `series` may be in any order and is consumed. An empty list writes no run but
-  // still commits the rest.
+  // Writes and publishes a run; `series` may be in any order and is consumed. An empty list writes
+  // no run but still commits the rest.
   StatusOr<RunInfo> write_run(std::vector<RunSeriesInput> series, const Commit& commit);
 
   JournalPosition journal_position() const;
@@ -83,23 +89,26 @@ class RunStore {
   std::shared_ptr<const Snapshot> snapshot() const;
   static std::span<const RunInfo> runs(const Snapshot& snapshot);
 
-  // Appends to (*out)[i] the columns that `ids[i]` has in [min_ms, max_ms], oldest run first; out has ids.size()
-  // entries. REQUIRES: ids ascending. Series of one group of one run share `times`. Damaged tiles are left out and named in
-  // `warnings`. Charged to the context's account by the caller.
-  static Status read(const Snapshot& snapshot, std::span<const storage::SeriesId> ids, std::int64_t min_ms,
-                     std::int64_t max_ms, std::vector<std::vector<storage::SeriesColumn>>* out,
+  // Appends to (*out)[i] the columns that `ids[i]` has in [min_ms, max_ms], oldest run first; out
+  // has ids.size() entries. REQUIRES: ids ascending. Series of one group of one run share `times`.
+  // Damaged tiles are left out and named in `warnings`. Charged to the context's account by the
+  // caller.
+  static Status read(const Snapshot& snapshot, std::span<const storage::SeriesId> ids,
+                     std::int64_t min_ms, std::int64_t max_ms,
+                     std::vector<std::vector<storage::SeriesColumn>>* out,
                      std::vector<std::string>* warnings);
 
   // Calls visit for every stored series row, ascending by id.
   Status load_series(const std::function<Status(const SeriesRow&)>& visit) const;
 
-  // Drops runs whose max_ms < before_ms; returns the ids of series that no remaining run holds (their rows are deleted
-  // unless keep(id)).
+  // Drops runs whose max_ms < before_ms; returns the ids of series that no remaining run holds
+  // (their rows are deleted unless keep(id)).
   StatusOr<std::vector<storage::SeriesId>> drop_runs_before(
       std::int64_t before_ms, const std::function<bool(storage::SeriesId)>& keep);
 
   // Time range in which `id` may have samples in runs: for label queries. False when no run has it.
-  static bool may_have(const Snapshot& snapshot, storage::SeriesId id, std::int64_t min_ms, std::int64_t max_ms);
+  static bool may_have(const Snapshot& snapshot, storage::SeriesId id, std::int64_t min_ms,
+                       std::int64_t max_ms);
 
   std::uint64_t bytes_on_disk() const;
   // RocksDB checkpoint into `directory`, which must not exist.

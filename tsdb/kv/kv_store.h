@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// KvStore: the one door to RocksDB, with the three column families of the database.
+//
+// meta and series are ordinary key-values written in batches with a write-ahead log. samples is
+// only ever fed whole files: made by SampleFile, ingested, and dropped by key range. It never sees
+// a put, so RocksDB has nothing to compact or to merge in it. Hides: RocksDB and its options. Owns:
+// the directory and RocksDB's own two threads. Threads: shared. Errors: kDataLoss for corruption,
+// kResourceExhausted when the disk is full, kNotFound for an absent key, kFailedPrecondition when
+// another process holds the directory, kUnavailable for other I/O. Read next:
+// docs/decisions/0010-runs-in-rocksdb.md.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+
+namespace tocsin::tsdb {
+
+enum class Family : std::uint8_t { kMeta, kSeries, kSamples };
+
+// Changes that become visible together. A value.
+class KvBatch {
+ public:
+  struct Change {
+    Family family;
+    bool erase;
+    std::string key;
+    std::string value;
+  };
+  // REQUIRES: family is not kSamples.
+  void put(Family family, std::string key, std::string value);
+  void erase(Family family, std::string key);
+  const std::vector<Change>& changes() const { return changes_; }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  std::vector<Change> changes_;
+  std::size_t bytes_ = 0;
+};
+
+// A file of samples being written, keys ascending.
+class SampleFile {
+ public:
+  static StatusOr<std::unique_ptr<SampleFile>> create(const std::string& path);
+  ~SampleFile();
+  SampleFile(const SampleFile&) = delete;
+  SampleFile& operator=(const SampleFile&) = delete;
+
+  Status put(std::string_view key, std::string_view value);
+  // Syncs and closes the file and returns its size. REQUIRES: at least one put.
+  StatusOr<std::uint64_t> finish();
+
+ private:
+  struct Impl;
+  explicit SampleFile(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+class KvStore {
+ public:
+  static StatusOr<std::unique_ptr<KvStore>> open(const std::string& directory);
+  ~KvStore();
+  KvStore(const KvStore&) = delete;
+  KvStore& operator=(const KvStore&) = delete;
+
+  StatusOr<std::string> get(Family family, std::string_view key) const;
+  // Calls visit(i, status, value) for each key in order; the value is valid during the call. Reads
+  // pass the cache by. REQUIRES: keys ascending.
+  using Visit = std::function<void(std::size_t, const Status&, std::string_view)>;
+  void get_samples(std::span<const std::string> keys, const Visit& visit) const;
+  // Calls visit for each key that starts with `prefix`, ascending, until it fails.
+  using Scan = std::function<Status(std::string_view key, std::string_view value)>;
+  Status scan(Family family, std::string_view prefix, const Scan& visit) const;
+
+  // Returns after the batch survives a power cut. On error nothing of it is visible in this
+  // process.
+  Status commit(const KvBatch& batch);
+  // Returns after the batch survives the end of the process.
+  Status commit_unsynced(const KvBatch& batch);
+
+  // Moves a finished file into the samples. Its keys must not overlap others. On error it stays at
+  // `path`.
+  Status ingest(const std::string& path);
+  // Deletes the sample files that lie in [begin, end) as a whole, without tombstones.
+  Status drop_sample_files(const std::string& begin, const std::string& end);
+  struct FileRange {
+    std::string smallest;
+    std::string largest;
+    std::uint64_t bytes = 0;
+    std::string path;
+  };
+  std::vector<FileRange> sample_files() const;
+
+  std::uint64_t bytes_on_disk() const;
+  // Makes a consistent copy with hard links; `directory` must not exist.
+  Status checkpoint(const std::string& directory);
+
+ private:
+  struct Impl;
+  explicit KvStore(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tocsin::tsdb

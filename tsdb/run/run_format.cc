@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tsdb/run/run_format.h"
+
+#include <utility>
+#include <vector>
+
+#include "tsdb/tile/coding.h"
+
+namespace tocsin::tsdb {
+namespace {
+
+constexpr std::uint8_t kRowVersion = 1;  // of run records and series rows
+constexpr std::size_t kSampleKeyBytes = 14;
+
+// Big-endian, so that keys sort as their numbers do.
+template <typename T>
+void put_big(std::string* out, T value) {
+  for (unsigned shift = sizeof(T) * 8; shift > 0; shift -= 8) {
+    out->push_back(static_cast<char>(value >> (shift - 8)));
+  }
+}
+
+std::uint64_t load_big64(std::string_view bytes) {
+  std::uint64_t value = 0;
+  for (std::size_t i = 0; i < 8; ++i) value = (value << 8U) | static_cast<std::uint8_t>(bytes[i]);
+  return value;
+}
+
+std::string_view piece(ByteReader* in) { return in->bytes(in->varint32()); }
+
+}  // namespace
+
+std::string run_key(RunId id) {
+  std::string key(kRunPrefix);
+  put_big(&key, id.value());
+  return key;
+}
+
+std::string encode_run(const RunRecord& run) {
+  std::string out(1, static_cast<char>(kRowVersion));
+  out.push_back(static_cast<char>(run.info.tier));
+  put_signed(&out, run.info.min_ms);
+  put_signed(&out, run.info.max_ms);
+  for (const std::uint64_t number : {run.info.series, run.info.samples, run.info.bytes}) {
+    put_varint(&out, number);
+  }
+  for (const std::uint32_t number : {run.directory_parts, run.columns, run.tiles}) {
+    put_varint(&out, number);
+  }
+  return out;
+}
+
+StatusOr<RunRecord> decode_run(std::string_view key, std::string_view value) {
+  if (key.size() != kRunPrefix.size() + 8) return data_loss("damaged key of a run");
+  RunRecord run;
+  run.info.id = RunId(load_big64(key.substr(kRunPrefix.size())));
+  ByteReader in(value);
+  if (const unsigned version = in.byte(); version != kRowVersion) {
+    return data_loss("run {}: unknown version {}", run.info.id.value(), version);
+  }
+  run.info.tier = in.byte();
+  run.info.min_ms = in.signed_varint();
+  run.info.max_ms = in.signed_varint();
+  run.info.series = in.varint();
+  run.info.samples = in.varint();
+  run.info.bytes = in.varint();
+  run.directory_parts = in.varint32();
+  run.columns = in.varint32();
+  run.tiles = in.varint32();
+  if (!in.ok() || !in.at_end()) return data_loss("run {}: damaged record", run.info.id.value());
+  return run;
+}
+
+std::string encode_journal(const JournalPosition& position) {
+  std::string out;
+  put_varint(&out, position.segment);
+  put_varint(&out, position.offset);
+  return out;
+}
+
+StatusOr<JournalPosition> decode_journal(std::string_view value) {
+  ByteReader in(value);
+  JournalPosition position;
+  position.segment = in.varint();
+  position.offset = in.varint();
+  if (!in.ok() || !in.at_end()) return data_loss("damaged journal position");
+  return position;
+}
+
+std::string encode_number(std::uint64_t value) {
+  std::string out;
+  put_varint(&out, value);
+  return out;
+}
+
+StatusOr<std::uint64_t> decode_number(std::string_view value) {
+  ByteReader in(value);
+  const std::uint64_t number = in.varint();
+  if (!in.ok() || !in.at_end()) return data_loss("damaged number");
+  return number;
+}
+
+std::string series_key(storage::SeriesId id) {
+  std::string key;
+  put_big(&key, id.value());
+  return key;
+}
+
+std::string encode_series_row(const model::Labels& labels) {
+  std::string out(1, static_cast<char>(kRowVersion));
+  put_varint(&out, labels.size());
+  for (const model::LabelView& label : labels) {
+    for (const std::string_view text : {label.name, label.value}) {
+      put_varint(&out, text.size());
+      out.append(text);
+    }
+  }
+  return out;
+}
+
+StatusOr<SeriesRow> decode_series_row(std::string_view key, std::string_view value) {
+  if (key.size() != 8) return data_loss("damaged key of a series");
+  SeriesRow row;
+  row.id = storage::SeriesId(load_big64(key));
+  ByteReader in(value);
+  if (const unsigned version = in.byte(); version != kRowVersion) {
+    return data_loss("series {}: unknown version {}", row.id.value(), version);
+  }
+  std::vector<std::pair<std::string, std::string>> labels;
+  for (std::uint32_t left = in.varint32(); left > 0 && in.ok(); --left) {
+    const std::string_view name = piece(&in);
+    labels.emplace_back(name, piece(&in));
+  }
+  if (!in.ok() || !in.at_end()) return data_loss("series {}: damaged row", row.id.value());
+  row.labels = model::Labels::from(std::move(labels));
+  return row;
+}
+
+std::string run_begin(std::uint8_t tier, RunId id) {
+  std::string key(1, static_cast<char>(tier));
+  put_big(&key, id.value());
+  return key;
+}
+
+std::string run_end(std::uint8_t tier, RunId id) { return run_begin(tier, RunId(id.value() + 1)); }
+
+std::string sample_key(const RunInfo& run, FrameKind kind, std::uint32_t number) {
+  std::string key = run_begin(run.tier, run.id);
+  key.push_back(static_cast<char>(kind));
+  put_big(&key, number);
+  return key;
+}
+
+StatusOr<SampleKeyRun> run_of_sample_key(std::string_view key) {
+  if (key.size() != kSampleKeyBytes) return data_loss("damaged key of a run file");
+  return SampleKeyRun{static_cast<std::uint8_t>(key[0]), RunId(load_big64(key.substr(1)))};
+}
+
+}  // namespace tocsin::tsdb

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// RunStore::Snapshot: the list of runs at one moment, and reading of one run. Private to tsdb/run.
+//
+// Holding a Run keeps its file: RunStore deletes the file of a dropped run when nobody else holds
+// the Run. Threads: immutable, shared. Errors: as RunStore::read.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tsdb/kv/kv_store.h"
+#include "tsdb/run/run_directory.h"
+#include "tsdb/run/run_format.h"
+#include "tsdb/run/run_store.h"
+
+namespace tocsin::tsdb {
+
+struct Run {
+  RunRecord record;
+};
+
+// Open as long as somebody reads from it.
+struct RunFiles {
+  explicit RunFiles(std::unique_ptr<KvStore> store) : kv(std::move(store)) {}
+
+  // Memory for directories of runs: 8 million series.
+  static constexpr std::size_t kDirectoryBytes = 64U << 20;
+
+  const std::unique_ptr<KvStore> kv;
+  mutable RunDirectories directories{*kv, kDirectoryBytes};
+};
+
+class RunStore::Snapshot {
+ public:
+  Snapshot(std::shared_ptr<const RunFiles> files, std::vector<std::shared_ptr<const Run>> runs);
+
+  // Ascending by id.
+  const std::vector<std::shared_ptr<const Run>>& runs() const { return runs_; }
+  const std::vector<RunInfo>& infos() const { return infos_; }
+  const RunFiles& files() const { return *files_; }
+
+ private:
+  std::shared_ptr<const RunFiles> files_;
+  std::vector<std::shared_ptr<const Run>> runs_;
+  std::vector<RunInfo> infos_;
+};
+
+struct ReadRequest {
+  std::span<const storage::SeriesId> ids;                          // ascending
+  std::int64_t min_ms = 0;                                         // closed
+  std::int64_t max_ms = 0;                                         // closed
+  std::vector<std::vector<storage::SeriesColumn>>* out = nullptr;  // one per id
+  std::vector<std::string>* warnings = nullptr;
+};
+
+// Whether reading failed because bytes are wrong, missing or of a newer program: such data is left
+// out with a warning, while other errors fail the query.
+bool is_damage(const Status& status);
+
+// Appends what `run` has to request.out.
+Status read_run(const RunFiles& files, const RunRecord& run, const ReadRequest& request);
+
+}  // namespace tocsin::tsdb

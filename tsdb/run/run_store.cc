@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tsdb/run/run_store.h"
+
+#include <algorithm>
+#include <iterator>
+#include <set>
+#include <utility>
+
+#include "base/check.h"
+#include "base/file_system.h"
+#include "base/log.h"
+#include "base/mutex.h"
+#include "tsdb/run/run_builder.h"
+#include "tsdb/run/run_snapshot.h"
+
+namespace tocsin::tsdb {
+namespace {
+
+using Runs = std::vector<std::shared_ptr<const Run>>;
+
+// A run is not begun with less than this left on the disk after it.
+constexpr std::uint64_t kReserveBytes = 32U << 20;
+// Series rows go into the final batch up to this size; more of them are written before it.
+constexpr std::size_t kMaxBatchBytes = 4U << 20;
+
+bool overlaps(const RunInfo& run, std::int64_t min_ms, std::int64_t max_ms) {
+  return run.min_ms <= max_ms && run.max_ms >= min_ms;
+}
+
+Status check_format(KvStore& kv) {
+  const StatusOr<std::string> stored = kv.get(Family::kMeta, kFormatKey);
+  if (!stored.ok() && stored.status().code() == StatusCode::kNotFound) {
+    bool empty = true;
+    RETURN_IF_ERROR(kv.scan(Family::kMeta, "", [&](std::string_view, std::string_view) {
+      empty = false;
+      return ok();
+    }));
+    if (!empty) return data_loss("the database has no format version");
+    KvBatch batch;
+    batch.put(Family::kMeta, std::string(kFormatKey), encode_number(kFormatVersion));
+    return kv.commit(batch);
+  }
+  RETURN_IF_ERROR(stored.status());
+  ASSIGN_OR_RETURN(const std::uint64_t version, decode_number(*stored));
+  if (version == kFormatVersion) return ok();
+  return failed_precondition("the database has format version {}, this program reads version {}",
+                             version, kFormatVersion);
+}
+
+// The value of an optional key, or `fallback`.
+StatusOr<std::string> get_or(KvStore& kv, std::string_view key, std::string fallback) {
+  StatusOr<std::string> value = kv.get(Family::kMeta, key);
+  if (!value.ok() && value.status().code() == StatusCode::kNotFound) return fallback;
+  return value;
+}
+
+StatusOr<Runs> load_runs(KvStore& kv) {
+  Runs runs;
+  RETURN_IF_ERROR(
+      kv.scan(Family::kMeta, kRunPrefix, [&](std::string_view key, std::string_view value) {
+        ASSIGN_OR_RETURN(RunRecord record, decode_run(key, value));
+        runs.push_back(std::make_shared<const Run>(Run{std::move(record)}));
+        return ok();
+      }));
+  return runs;
+}
+
+Status drop_files(KvStore& kv, const RunInfo& run) {
+  return kv.drop_sample_files(run_begin(run.tier, run.id), run_end(run.tier, run.id));
+}
+
+}  // namespace
+
+RunStore::Snapshot::Snapshot(std::shared_ptr<const RunFiles> files, Runs runs)
+    : files_(std::move(files)), runs_(std::move(runs)) {
+  for (const auto& run : runs_) infos_.push_back(run->record.info);
+}
+
+struct RunStore::Impl {
+  struct State {
+    std::shared_ptr<const Snapshot> snapshot;
+    JournalPosition journal;
+    std::string head_state;
+  };
+
+  Status load();
+  Status drop_orphans(const Runs& runs) ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer);
+  Status write_rows(const std::vector<SeriesRow>& rows, KvBatch* last);
+  StatusOr<RunRecord> write_file(std::vector<RunSeriesInput> series)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer);
+  // Deletes the files of dropped runs that no snapshot holds any more.
+  void collect() ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer);
+  StatusOr<std::vector<storage::SeriesId>> ids_only_in(const Runs& gone, const Runs& left);
+
+  std::shared_ptr<const Snapshot> snapshot() const { return state.lock()->snapshot; }
+  void publish(Runs runs) {
+    state.lock()->snapshot = std::make_shared<const Snapshot>(files, std::move(runs));
+  }
+  KvStore& kv() const { return *files->kv; }
+  Status step(std::string_view name) const { return hook ? hook(name) : ok(); }
+  std::string temporary_directory() const { return base::join_path(directory, "ingest"); }
+
+  std::string directory;
+  StepHook hook;
+  std::shared_ptr<const RunFiles> files;
+  base::Guarded<State> state;
+  // Serialises writers over their I/O; readers never take it.
+  base::Mutex writer;
+  std::uint64_t next_run ABSL_GUARDED_BY(writer) = 1;
+  Runs dropped ABSL_GUARDED_BY(writer);
+};
+
+RunStore::RunStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+RunStore::~RunStore() {
+  base::MutexLock lock(impl_->writer);
+  impl_->collect();
+}
+
+StatusOr<std::unique_ptr<RunStore>> RunStore::open(const std::string& directory, StepHook hook) {
+  RETURN_IF_ERROR(base::real_file_system().create_directories(directory));
+  auto impl = std::make_unique<Impl>();
+  impl->directory = directory;
+  impl->hook = std::move(hook);
+  ASSIGN_OR_RETURN(std::unique_ptr<KvStore> kv, KvStore::open(directory));
+  RETURN_IF_ERROR(check_format(*kv));
+  impl->files = std::make_shared<const RunFiles>(std::move(kv));
+  RETURN_IF_ERROR(annotate(impl->load(), "loading {}", directory));
+  return std::unique_ptr<RunStore>(new RunStore(std::move(impl)));
+}
+
+Status RunStore::Impl::load() {
+  base::MutexLock lock(writer);
+  base::FileSystem& file_system = base::real_file_system();
+  RETURN_IF_ERROR(file_system.remove_recursively(temporary_directory()));
+  RETURN_IF_ERROR(file_system.create_directories(temporary_directory()));
+  ASSIGN_OR_RETURN(Runs runs, load_runs(kv()));
+  ASSIGN_OR_RETURN(const std::string next, get_or(kv(), kNextRunKey, encode_number(1)));
+  ASSIGN_OR_RETURN(next_run, decode_number(next));
+  if (!runs.empty()) next_run = std::max(next_run, runs.back()->record.info.id.value() + 1);
+  RETURN_IF_ERROR(drop_orphans(runs));
+  ASSIGN_OR_RETURN(const std::string journal, get_or(kv(), kJournalKey, encode_journal({})));
+  ASSIGN_OR_RETURN(const JournalPosition position, decode_journal(journal));
+  ASSIGN_OR_RETURN(std::string head, get_or(kv(), kHeadKey, ""));
+  {
+    const auto current = state.lock();
+    current->journal = position;
+    current->head_state = std::move(head);
+  }
+  publish(std::move(runs));
+  return ok();
+}
+
+Status RunStore::Impl::drop_orphans(const Runs& runs) {
+  std::set<std::uint64_t> known;
+  for (const auto& run : runs) known.insert(run->record.info.id.value());
+  std::set<std::pair<std::uint64_t, std::uint8_t>> orphans;
+  for (const KvStore::FileRange& file : kv().sample_files()) {
+    ASSIGN_OR_RETURN(const SampleKeyRun run, run_of_sample_key(file.smallest));
+    if (!known.contains(run.id.value())) orphans.emplace(run.id.value(), run.tier);
+  }
+  if (orphans.empty()) return ok();
+  // A key must never be used twice, so the number of an orphan is used up, also after the next
+  // restart.
+  next_run = std::max(next_run, orphans.rbegin()->first + 1);
+  KvBatch batch;
+  batch.put(Family::kMeta, std::string(kNextRunKey), encode_number(next_run));
+  RETURN_IF_ERROR(kv().commit(batch));
+  for (const auto& [id, tier] : orphans) {
+    base::log::info("dropping a run that was never published", {{"run", id}});
+    RETURN_IF_ERROR(kv().drop_sample_files(run_begin(tier, RunId(id)), run_end(tier, RunId(id))));
+  }
+  return ok();
+}
+
+// Rows that do not fit into the last batch are written before it. They may then be visible without
+// their run, which is harmless: the journal, not yet given up, defines the same series.
+Status RunStore::Impl::write_rows(const std::vector<SeriesRow>& rows, KvBatch* last) {
+  for (const SeriesRow& row : rows) {
+    if (last->bytes() > kMaxBatchBytes) {
+      RETURN_IF_ERROR(kv().commit_unsynced(*last));
+      *last = KvBatch();
+    }
+    last->put(Family::kSeries, series_key(row.id), encode_series_row(row.labels));
+  }
+  return ok();
+}
+
+StatusOr<RunRecord> RunStore::Impl::write_file(std::vector<RunSeriesInput> series) {
+  base::FileSystem& file_system = base::real_file_system();
+  std::uint64_t needed = kReserveBytes;
+  for (const RunSeriesInput& one : series) needed += one.column.floats.size() * sizeof(double);
+  ASSIGN_OR_RETURN(const std::uint64_t free, file_system.free_bytes(directory));
+  if (free < needed) {
+    return resource_exhausted("{} bytes are free, a run needs {}", free, needed);
+  }
+  RunInfo info;
+  info.id = RunId(next_run++);
+  const std::string path =
+      base::join_path(temporary_directory(), fmt::format("run-{}.sst", info.id.value()));
+  StatusOr<RunRecord> record = build_run(path, info, std::move(series));
+  if (!record.ok()) {
+    if (const Status removed = file_system.remove(path); !removed.ok()) {
+      base::log::warn("cannot remove an unfinished run", {{"error", message(removed)}});
+    }
+    return record;
+  }
+  if (record->tiles == 0) return record;
+  RETURN_IF_ERROR(step("file"));
+  if (const Status ingested = kv().ingest(path); !ingested.ok()) {
+    if (const Status removed = file_system.remove(path); !removed.ok()) {
+      base::log::warn("cannot remove an unfinished run", {{"error", message(removed)}});
+    }
+    return ingested;
+  }
+  RETURN_IF_ERROR(step("ingest"));
+  return record;
+}
+
+StatusOr<RunInfo> RunStore::write_run(std::vector<RunSeriesInput> series, const Commit& commit) {
+  base::MutexLock lock(impl_->writer);
+  impl_->collect();
+  RunRecord record;
+  if (!series.empty()) {
+    ASSIGN_OR_RETURN(record, impl_->write_file(std::move(series)));
+  }
+  const bool has_run = record.tiles != 0;
+  KvBatch batch;
+  RETURN_IF_ERROR(impl_->write_rows(commit.new_series, &batch));
+  batch.put(Family::kMeta, std::string(kJournalKey), encode_journal(commit.journal));
+  batch.put(Family::kMeta, std::string(kHeadKey), commit.head_state);
+  batch.put(Family::kMeta, std::string(kNextRunKey), encode_number(impl_->next_run));
+  if (has_run) batch.put(Family::kMeta, run_key(record.info.id), encode_run(record));
+  // When this fails the run's file stays until the next start: whether the batch reached the disk
+  // is unknown, and either outcome is consistent only with the file in place.
+  RETURN_IF_ERROR(impl_->kv().commit(batch));
+  RETURN_IF_ERROR(impl_->step("commit"));
+  Runs runs = impl_->snapshot()->runs();
+  if (has_run) runs.push_back(std::make_shared<const Run>(Run{record}));
+  {
+    const auto state = impl_->state.lock();
+    state->journal = commit.journal;
+    state->head_state = commit.head_state;
+  }
+  impl_->publish(std::move(runs));
+  return has_run ? record.info : RunInfo();
+}
+
+JournalPosition RunStore::journal_position() const { return impl_->state.lock()->journal; }
+std::string RunStore::head_state() const { return impl_->state.lock()->head_state; }
+
+std::shared_ptr<const RunStore::Snapshot> RunStore::snapshot() const { return impl_->snapshot(); }
+std::span<const RunInfo> RunStore::runs(const Snapshot& snapshot) { return snapshot.infos(); }
+
+Status RunStore::read(const Snapshot& snapshot, std::span<const storage::SeriesId> ids,
+                      std::int64_t min_ms, std::int64_t max_ms,
+                      std::vector<std::vector<storage::SeriesColumn>>* out,
+                      std::vector<std::string>* warnings) {
+  CHECK(out->size() == ids.size());
+  DCHECK(std::ranges::is_sorted(ids));
+  std::vector<std::size_t> before;
+  for (const auto& columns : *out) before.push_back(columns.size());
+  const ReadRequest request{ids, min_ms, max_ms, out, warnings};
+  for (const auto& run : snapshot.runs()) {
+    if (!overlaps(run->record.info, min_ms, max_ms)) continue;
+    RETURN_IF_ERROR(read_run(snapshot.files(), run->record, request));
+  }
+  for (std::size_t i = 0; i < out->size(); ++i) {
+    const auto begin = (*out)[i].begin() + static_cast<std::ptrdiff_t>(before[i]);
+    std::ranges::stable_sort(begin, (*out)[i].end(), {}, [](const storage::SeriesColumn& column) {
+      return column.times->ms[column.first];
+    });
+  }
+  return ok();
+}
+
+Status RunStore::load_series(const std::function<Status(const SeriesRow&)>& visit) const {
+  return impl_->kv().scan(Family::kSeries, "", [&](std::string_view key, std::string_view value) {
+    ASSIGN_OR_RETURN(const SeriesRow row, decode_series_row(key, value));
+    return visit(row);
+  });
+}
+
+bool RunStore::may_have(const Snapshot& snapshot, storage::SeriesId id, std::int64_t min_ms,
+                        std::int64_t max_ms) {
+  return std::ranges::any_of(snapshot.runs(), [&](const std::shared_ptr<const Run>& run) {
+    if (!overlaps(run->record.info, min_ms, max_ms)) return false;
+    const auto directory = snapshot.files().directories.get(run->record);
+    return !directory.ok() || (*directory)->contains(id);  // unknown counts as yes
+  });
+}
+
+StatusOr<std::vector<storage::SeriesId>> RunStore::Impl::ids_only_in(const Runs& gone,
+                                                                     const Runs& left) {
+  std::vector<std::uint32_t> ids;
+  for (const auto& run : gone) {
+    const auto listed = files->directories.get(run->record);
+    if (is_damage(listed.status())) continue;  // its rows stay
+    RETURN_IF_ERROR(listed.status());
+    ids.insert(ids.end(), (*listed)->ids.begin(), (*listed)->ids.end());
+  }
+  std::ranges::sort(ids);
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  // The newest run first: it has most of what is still active.
+  for (auto it = left.rbegin(); it != left.rend() && !ids.empty(); ++it) {
+    const auto listed = files->directories.get((*it)->record);
+    if (is_damage(listed.status()))
+      return std::vector<storage::SeriesId>();  // it may have them all
+    RETURN_IF_ERROR(listed.status());
+    std::vector<std::uint32_t> remaining;
+    std::ranges::set_difference(ids, (*listed)->ids, std::back_inserter(remaining));
+    ids = std::move(remaining);
+  }
+  return std::vector<storage::SeriesId>(ids.begin(), ids.end());
+}
+
+void RunStore::Impl::collect() {
+  Runs held;
+  for (auto& run : dropped) {
+    if (run.use_count() > 1) {
+      held.push_back(std::move(run));
+      continue;
+    }
+    // A failure leaves an orphan, which the next start deletes.
+    if (const Status status = drop_files(kv(), run->record.info); !status.ok()) {
+      base::log::warn("cannot delete the file of a dropped run",
+                      {{"run", run->record.info.id.value()}, {"error", message(status)}});
+    }
+  }
+  dropped = std::move(held);
+}
+
+StatusOr<std::vector<storage::SeriesId>> RunStore::drop_runs_before(
+    std::int64_t before_ms, const std::function<bool(storage::SeriesId)>& keep) {
+  base::MutexLock lock(impl_->writer);
+  impl_->collect();
+  Runs gone;
+  Runs left = impl_->snapshot()->runs();
+  const auto first_kept = std::ranges::stable_partition(
+      left, [&](const auto& run) { return run->record.info.max_ms < before_ms; });
+  gone.assign(left.begin(), first_kept.begin());
+  left.erase(left.begin(), first_kept.begin());
+  std::vector<storage::SeriesId> ids;
+  if (gone.empty()) return ids;
+  ASSIGN_OR_RETURN(ids, impl_->ids_only_in(gone, left));
+  if (keep) std::erase_if(ids, keep);
+  KvBatch batch;
+  for (const auto& run : gone) batch.erase(Family::kMeta, run_key(run->record.info.id));
+  for (const storage::SeriesId id : ids) batch.erase(Family::kSeries, series_key(id));
+  RETURN_IF_ERROR(impl_->kv().commit(batch));
+  impl_->publish(std::move(left));
+  for (const auto& run : gone) impl_->files->directories.forget(run->record.info.id);
+  std::ranges::move(gone, std::back_inserter(impl_->dropped));
+  gone.clear();
+  impl_->collect();
+  return ids;
+}
+
+std::uint64_t RunStore::bytes_on_disk() const { return impl_->kv().bytes_on_disk(); }
+
+Status RunStore::checkpoint(const std::string& directory) {
+  return impl_->kv().checkpoint(directory);
+}
+
+}  // namespace tocsin::tsdb
