@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The libcurl implementations of HttpClient and MailSender (multi interface on an IoLoop).
+// The libcurl implementations of HttpClient (multi interface on an IoLoop) and MailSender (4
+// threads of its own, because curl's SMTP waits inside its calls; at most 1000 mails wait, then
+// kResourceExhausted).
 #pragma once
 
 #include <memory>
