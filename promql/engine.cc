@@ -106,11 +106,41 @@ Annotations render(const eval::AnnotationSet& set, std::string_view query) {
 
 }  // namespace
 
+// The engine's own metrics; all null without a registry.
+struct EngineMetrics {
+  EngineMetrics(base::Registry* registry, std::size_t max_concurrent) {
+    if (registry == nullptr) return;
+    queries = &registry->gauge("prometheus_engine_queries",
+                               "The current number of queries being executed or waiting.");
+    registry
+        ->gauge("prometheus_engine_queries_concurrent_max", "The max number of concurrent queries.")
+        .set(static_cast<double>(max_concurrent));
+    samples = &registry->counter("prometheus_engine_query_samples_total",
+                                 "The total number of samples loaded by all queries.");
+    durations = &registry->summary("prometheus_engine_query_duration_seconds", "Query timings.",
+                                   {"slice"}, {0.5, 0.9, 0.99});
+  }
+
+  void finish(const QueryStats& stats) {
+    if (queries == nullptr) return;
+    samples->inc(static_cast<double>(stats.total_samples));
+    durations->with({"queue_time"}).observe(stats.queue_seconds);
+    durations->with({"prepare_time"}).observe(stats.prepare_seconds);
+    durations->with({"inner_eval"}).observe(stats.eval_seconds);
+    durations->with({"result_sort"}).observe(stats.sort_seconds);
+  }
+
+  base::Gauge* queries = nullptr;
+  base::Counter* samples = nullptr;
+  base::SummaryVec* durations = nullptr;
+};
+
 struct Engine::Impl {
   Impl(EngineOptions engine_options, Services engine_services)
       : options(std::move(engine_options)),
         services(engine_services),
-        memory(options.max_memory_bytes) {}
+        memory(options.max_memory_bytes),
+        metrics(services.metrics, options.max_concurrent) {}
 
   struct Query {
     Query(const base::Clock* clock, base::SteadyTime deadline, storage::MemoryAccount* parent)
@@ -128,11 +158,14 @@ struct Engine::Impl {
                                  const Expr& expr, const Times& times, const QueryOptions& asked,
                                  Query* query);
   Status enter(Query* query, const QueryOptions& asked, base::SteadyTime deadline);
-  StatusOr<Value> result_value(eval::Evaluation& run, const plan::Plan& plan, const Times& times);
+  StatusOr<Value> result_value(eval::Evaluation& run, const plan::Plan& plan, const Times& times,
+                               QueryStats* stats);
+  Value sorted(Matrix matrix, QueryStats* stats) const;
 
   const EngineOptions options;
   const Services services;
   storage::MemoryAccount memory;
+  EngineMetrics metrics;
 
   mutable base::Mutex mutex;
   base::CondVar changed;
@@ -167,38 +200,47 @@ StatusOr<QueryResult> Engine::Impl::run(const storage::Queryable& source, std::s
     base::MutexLock lock(mutex);
     id = next_id++;
     queries.emplace(id, query);
+    if (metrics.queries != nullptr) metrics.queries->add(1);
   }
   Status entered = enter(query.get(), asked, begin + timeout);
   const double waited = seconds_between(begin, services.clock.steady_now());
   StatusOr<QueryResult> result =
       entered.ok() ? evaluate(source, text, expr, times, asked, query.get()) : entered;
-  if (result.ok()) result->stats.queue_seconds = waited;
+  if (result.ok()) {
+    result->stats.queue_seconds = waited;
+    metrics.finish(result->stats);
+  }
   {
     base::MutexLock lock(mutex);
     queries.erase(id);
+    if (metrics.queries != nullptr) metrics.queries->add(-1);
     if (entered.ok()) --active;
     changed.notify_all();
   }
   return result;
 }
 
+Value Engine::Impl::sorted(Matrix matrix, QueryStats* stats) const {
+  const base::SteadyTime begin = services.clock.steady_now();
+  sort_by_labels(&matrix);
+  stats->sort_seconds = seconds_between(begin, services.clock.steady_now());
+  return Value(std::move(matrix));
+}
+
 StatusOr<Value> Engine::Impl::result_value(eval::Evaluation& run, const plan::Plan& plan,
-                                           const Times& times) {
+                                           const Times& times, QueryStats* stats) {
   const eval::Grid grid = run.setup().grid;
   const plan::PlanNode& root = *plan.root;
   if (const auto* window = root.as<plan::Window>()) {
     if (window->inner == nullptr) {
       ASSIGN_OR_RETURN(Matrix matrix, raw_samples(run, *window, times.start_ms));
-      sort_by_labels(&matrix);
-      return Value(std::move(matrix));
+      return sorted(std::move(matrix), stats);
     }
     ASSIGN_OR_RETURN(const eval::Grid inner, eval::inner_grid(run, *window, grid));
     if (inner.count == 0) return Value(Matrix());
     ASSIGN_OR_RETURN(eval::VectorSet set, run.eval_vector(*window->inner, inner));
     RETURN_IF_ERROR(run.finish_names(&set));
-    Matrix matrix = to_matrix(std::move(set), inner);
-    sort_by_labels(&matrix);
-    return Value(std::move(matrix));
+    return sorted(to_matrix(std::move(set), inner), stats);
   }
   ASSIGN_OR_RETURN(eval::Result result, run.eval(root, grid));
   if (result.type == ValueType::kString) {
@@ -219,9 +261,7 @@ StatusOr<Value> Engine::Impl::result_value(eval::Evaluation& run, const plan::Pl
     RETURN_IF_ERROR(eval::merge_same_labels(&result.vector));
     return Value(to_vector(std::move(result.vector), times.start_ms));
   }
-  Matrix matrix = to_matrix(std::move(result.vector), grid);
-  sort_by_labels(&matrix);
-  return Value(std::move(matrix));
+  return sorted(to_matrix(std::move(result.vector), grid), stats);
 }
 
 StatusOr<QueryResult> Engine::Impl::evaluate(const storage::Queryable& source,
@@ -254,7 +294,7 @@ StatusOr<QueryResult> Engine::Impl::evaluate(const storage::Queryable& source,
   RETURN_IF_ERROR(run.prepare());
   const base::SteadyTime prepared = services.clock.steady_now();
   QueryResult result;
-  ASSIGN_OR_RETURN(result.value, result_value(run, plan, times));
+  ASSIGN_OR_RETURN(result.value, result_value(run, plan, times, &result.stats));
   result.annotations = render(run.annotations, text);
   for (std::string& warning : run.storage_warnings()) {
     result.annotations.warnings.push_back(std::move(warning));

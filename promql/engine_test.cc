@@ -2,6 +2,7 @@
 #include "promql/engine.h"
 
 #include <functional>
+#include <map>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -289,6 +290,22 @@ TEST_F(EngineTest, ManyBatchesKeepTheirOrder) {
   reset({}, &pool);
   EXPECT_EQ(instant("x", 0), alone);
   EXPECT_EQ(range("sum_over_time(x[1m])", 0, 60'000, 20'000), alone_range);
+}
+
+TEST_F(EngineTest, CountsItself) {
+  add(x("a"), {{0, 1}});
+  base::Registry registry;
+  engine_ = std::make_unique<Engine>(EngineOptions(), Engine::Services{clock_, nullptr, &registry});
+  EXPECT_EQ(instant("x", 0), "x{l=\"a\"} 1; ");
+  std::map<std::string, double> seen;
+  for (const base::MetricFamily& family : registry.gather()) {
+    for (const base::MetricSample& sample : family.samples)
+      seen[family.name + sample.suffix] += sample.value;
+  }
+  EXPECT_EQ(seen["prometheus_engine_queries"], 0);
+  EXPECT_EQ(seen["prometheus_engine_queries_concurrent_max"], 20);
+  EXPECT_EQ(seen["prometheus_engine_query_samples_total"], 1);
+  EXPECT_EQ(seen["prometheus_engine_query_duration_seconds_count"], 4);
 }
 
 TEST_F(EngineTest, ParsedExpressionsAndStatistics) {

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include "promql/parser.h"
+#include "promql/plan/plan.h"
+
+namespace tocsin::promql::plan {
+namespace {
+
+constexpr PlanOptions kOptions{100'000, 200'000, 300'000, 60'000};
+
+class PlannerTest : public ::testing::Test {
+ protected:
+  const Plan& plan(std::string_view query) {
+    ParserOptions all;
+    all.experimental_functions = all.extended_range_selectors = all.fill_modifiers = true;
+    auto parsed = parse_expr(query, all);
+    EXPECT_TRUE(parsed.ok()) << message(parsed.status());
+    expr_ = std::move(*parsed);
+    auto made = make_plan(*expr_, kOptions);
+    error_ = made.ok() ? "" : std::string(message(made.status()));
+    if (made.ok()) plan_ = std::move(*made);
+    return plan_;
+  }
+  // "mint..maxt" of source i.
+  std::string span(std::string_view query, std::size_t i = 0) {
+    const Source& source = plan(query).sources.at(i);
+    return fmt::format("{}..{}", source.mint_ms, source.maxt_ms);
+  }
+  ExprPtr expr_;
+  Plan plan_;
+  std::string error_;
+};
+
+TEST_F(PlannerTest, SelectorsReadWhatTheirWindowsNeed) {
+  EXPECT_EQ(span("x"), "-199999..200000");
+  EXPECT_EQ(span("x offset 1m"), "-259999..140000");
+  EXPECT_EQ(span("x @ 50"), "-249999..50000");
+  EXPECT_EQ(span("x @ end() offset -10s"), "-89999..210000");
+  EXPECT_EQ(span("rate(x[30s])"), "70001..200000");
+  EXPECT_EQ(span("sum_over_time(rate(x[30s])[1m:10s])"), "10001..200000");
+  EXPECT_EQ(span("sum_over_time(x[1m:10s] offset 100s)"), "-359999..100000");
+}
+
+TEST_F(PlannerTest, EqualSelectorsAreSharedWhenTheirTimesAreNear) {
+  EXPECT_EQ(plan("x / x").sources.size(), 1U);
+  EXPECT_EQ(plan_.sources[0].uses, 2);
+  EXPECT_EQ(plan("rate(x[1m]) / rate(x[2m])").sources.size(), 1U);
+  EXPECT_EQ(span("rate(x[1m]) / rate(x[2m])"), "-19999..200000");
+  EXPECT_EQ(plan("x / y").sources.size(), 2U);
+  EXPECT_EQ(plan("x / x{a=\"b\"}").sources.size(), 2U);
+  EXPECT_EQ(plan("x / x offset 1d").sources.size(), 2U)
+      << "a day between them would be read for nothing";
+}
+
+TEST_F(PlannerTest, StepInvariantParts) {
+  auto invariant = [&](std::string_view query) { return plan(query).root->step_invariant; };
+  EXPECT_TRUE(invariant("1 + 2"));
+  EXPECT_TRUE(invariant("x @ 5"));
+  EXPECT_TRUE(invariant("sum(rate(x[1m] @ start()))"));
+  EXPECT_TRUE(invariant("sum_over_time(x[1m:10s] @ 5)"));
+  EXPECT_FALSE(invariant("x"));
+  EXPECT_FALSE(invariant("time()"));
+  EXPECT_FALSE(invariant("timestamp(x @ 5)"));
+  EXPECT_FALSE(invariant("x @ 5 + x"));
+  EXPECT_FALSE(invariant("count_over_time((x @ 5)[1m:7s])")) << "the number of inner steps changes";
+}
+
+TEST_F(PlannerTest, SaysWhatIsNotBuilt) {
+  const std::pair<const char*, const char*> kCases[] = {
+      {"info(x)", "not supported yet: experimental function info"},
+      {"rate(x[1m] anchored)", "not supported yet: anchored range selectors"},
+      {"x smoothed", "not supported yet: smoothed range selectors"},
+      {"x + fill(0) y", "not supported yet: fill modifiers"},
+      {"limitk(1, x)", "not supported yet: experimental aggregation limitk"},
+  };
+  for (const auto& [query, error] : kCases) {
+    plan(query);
+    EXPECT_EQ(error_, error);
+  }
+}
+
+}  // namespace
+}  // namespace tocsin::promql::plan
