@@ -196,6 +196,9 @@ TEST_F(EngineTest, MemoryIsLimitedOverAllQueries) {
   EXPECT_EQ(range("x", 0, 100, 1).substr(0, 5), "x{l=\"");
   EXPECT_EQ(range("x", 0, 100'000, 1).substr(0, 3), "8: ");
   EXPECT_EQ(range("x", 0, 100, 1).substr(0, 5), "x{l=\"");
+  EXPECT_EQ(range("x @ 0", 0, 100'000, 1).substr(0, 3), "8: ");
+  EXPECT_EQ(range("x + x", 0, 100'000, 1).substr(0, 3), "8: ");
+  EXPECT_EQ(range("x + x", 0, 100, 1).substr(0, 5), "{l=\"a");
 }
 
 // A store that calls a function when it is asked, to act while a query runs.

@@ -148,10 +148,19 @@ VectorSet quantiles(const std::vector<Group>& groups, const VectorSet& set,
 // Counts per group and value; each pair is a series of its own.
 class ValueCounts {
  public:
-  ValueCounts(const Grouping& grouping, std::string label, std::size_t steps)
-      : grouping_(grouping), label_(std::move(label)), steps_(steps) {}
+  ValueCounts(Evaluation& run, const Grouping& grouping, std::string label, std::size_t steps)
+      : grouping_(grouping), label_(std::move(label)), steps_(steps), charge_(run) {}
 
-  void add(const OutSeries& series) {
+  // Errors: each value is a column of its own, so the memory is charged as they appear.
+  Status add(const OutSeries& series) {
+    const std::size_t before = out_.size();
+    add_all(series);
+    return charge_.add(0, (out_.size() - before) * steps_ * (sizeof(double) + 1));
+  }
+  VectorSet take() { return std::move(out_); }
+
+ private:
+  void add_all(const OutSeries& series) {
     std::unordered_map<std::uint64_t, std::size_t> place_of_value;
     series.column.present.for_each([&](std::size_t i) {
       const double v = series.column.values[i];
@@ -162,9 +171,7 @@ class ValueCounts {
       counted.column.put(i, before + 1);
     });
   }
-  VectorSet take() { return std::move(out_); }
 
- private:
   std::size_t place(const OutSeries& series, double value) {
     model::Labels labels = model::LabelsBuilder(grouping_.labels(series.labels))
                                .set(label_, model::format_float_f(value))
@@ -183,6 +190,7 @@ class ValueCounts {
   const Grouping& grouping_;
   const std::string label_;
   const std::size_t steps_;
+  Charge charge_;
   VectorSet out_;
   std::unordered_map<model::Labels, std::size_t, model::LabelsHash> places_;
 };
@@ -196,8 +204,8 @@ StatusOr<VectorSet> count_values(Evaluation& run, const plan::AggregateNode& nod
   }
   ASSIGN_OR_RETURN(const VectorSet set, run.eval_vector(*node.inner, grid));
   const Grouping grouping(node.syntax->grouping, node.syntax->without);
-  ValueCounts counts(grouping, label, grid.count);
-  for (const OutSeries& series : set) counts.add(series);
+  ValueCounts counts(run, grouping, label, grid.count);
+  for (const OutSeries& series : set) RETURN_IF_ERROR(counts.add(series));
   return counts.take();
 }
 

@@ -21,6 +21,16 @@ std::uint64_t bytes_of(const Result& result) {
   return bytes;
 }
 
+std::uint64_t bytes_of(const storage::ColumnBatch& batch) {
+  std::uint64_t bytes = 0;
+  for (const storage::SeriesColumn& column : batch.series) {
+    bytes += sizeof(column) + column.floats.size() * sizeof(double) +
+             column.present.size() * sizeof(std::uint64_t) +
+             column.start_ms.size() * sizeof(std::int64_t);
+  }
+  return bytes;
+}
+
 // Whether eval_range_call computes the call.
 bool takes_window(const plan::CallNode& call) {
   for (const plan::PlanPtr& argument : call.arguments) {
@@ -62,6 +72,7 @@ struct Evaluation::BatchCache {
   using Key = std::pair<std::size_t, std::size_t>;  // source, batch
   base::Mutex mutex;
   std::map<Key, std::shared_ptr<const storage::ColumnBatch>> batches ABSL_GUARDED_BY(mutex);
+  std::uint64_t bytes ABSL_GUARDED_BY(mutex) = 0;
 };
 
 Evaluation::Evaluation(const Setup& setup)
@@ -69,6 +80,8 @@ Evaluation::Evaluation(const Setup& setup)
 
 Evaluation::~Evaluation() {
   for (const Held& held : held_) release(held.samples, held.bytes);
+  base::MutexLock lock(cache_->mutex);
+  release(0, cache_->bytes);
 }
 
 Status Evaluation::prepare() {
@@ -97,7 +110,9 @@ StatusOr<std::shared_ptr<const storage::ColumnBatch>> Evaluation::read(std::size
   auto columns = std::make_shared<storage::ColumnBatch>();
   RETURN_IF_ERROR(selections_[source]->read(batch, columns.get()));
   if (shared) {
+    RETURN_IF_ERROR(charge(0, bytes_of(*columns)));
     base::MutexLock lock(cache_->mutex);
+    cache_->bytes += bytes_of(*columns);
     cache_->batches[{source, batch}] = columns;
   }
   return std::shared_ptr<const storage::ColumnBatch>(std::move(columns));
@@ -140,7 +155,12 @@ StatusOr<Result> Evaluation::eval(const plan::PlanNode& node, const Grid& grid) 
   ASSIGN_OR_RETURN(Result result,
                    dispatch(node, once ? Grid{grid.start_ms, grid.step_ms, 1} : grid));
   remove_empty(&result.vector);
-  if (once) broadcast(grid, &result);
+  if (once) {
+    Charge repeated(*this);  // before it is made: a few series over many steps are much
+    RETURN_IF_ERROR(repeated.add(count_samples(result.vector) * grid.count,
+                                 result.vector.size() * grid.count * (sizeof(double) + 1)));
+    broadcast(grid, &result);
+  }
   RETURN_IF_ERROR(settle(mark, result));
   return result;
 }
