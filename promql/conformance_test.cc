@@ -18,7 +18,7 @@ namespace tocsin::promql {
 namespace {
 
 // What passes today; a change may raise it, never lower it.
-constexpr int kPassedFloor = 1075;
+constexpr int kPassedFloor = 1089;
 
 // Scripts in which all that needs neither native histograms nor an experimental feature must pass.
 constexpr const char* kComplete[] = {
@@ -55,7 +55,7 @@ TEST(Conformance, OfficialScripts) {
     for (const ScriptFailure& failure : result->failures) {
       const bool plain = !failure.histogram && !failure.experimental;
       plain_failures += plain ? 1 : 0;
-      if (plain && (complete || verbose)) {
+      if (verbose || (plain && complete)) {
         std::printf("%s:%d: %s\n", name.c_str(), failure.line, failure.text.c_str());
       }
     }

@@ -3,6 +3,7 @@
 // Functions about the query itself, conversions between scalar and vector, absence and order.
 #include <algorithm>
 #include <cmath>
+#include <compare>
 #include <numbers>
 
 #include "promql/functions/numbers.h"
@@ -127,6 +128,59 @@ StatusOr<eval::Result> sort(const CallContext& context) {
   return vector_result(std::move(set));
 }
 
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// Takes the digits at the front of `text`, without leading zeros.
+std::string_view take_number(std::string_view* text) {
+  std::size_t end = 0;
+  while (end < text->size() && is_digit((*text)[end])) ++end;
+  std::string_view number = text->substr(0, end);
+  text->remove_prefix(end);
+  while (number.size() > 1 && number.front() == '0') number.remove_prefix(1);
+  return number;
+}
+
+// Natural order: runs of digits compare as numbers, so "x9" is before "x10".
+std::strong_ordering natural_order(std::string_view a, std::string_view b) {
+  while (!a.empty() && !b.empty()) {
+    if (is_digit(a.front()) && is_digit(b.front())) {
+      const std::string_view x = take_number(&a);
+      const std::string_view y = take_number(&b);
+      if (x.size() != y.size()) return x.size() <=> y.size();
+      if (x != y) return x <=> y;
+      continue;
+    }
+    if (a.front() != b.front()) return a.front() <=> b.front();
+    a.remove_prefix(1);
+    b.remove_prefix(1);
+  }
+  return a.size() <=> b.size();
+}
+
+template <bool kDescending>
+StatusOr<eval::Result> sort_by_label(const CallContext& context) {
+  std::vector<std::string> names;
+  for (std::size_t i = 1; i < context.call.arguments.size(); ++i) {
+    ASSIGN_OR_RETURN(std::string name, context.text(i));
+    names.push_back(std::move(name));
+  }
+  ASSIGN_OR_RETURN(eval::VectorSet set, context.vector(0));
+  auto order = [&](const eval::OutSeries& a, const eval::OutSeries& b) {
+    for (const std::string& name : names) {
+      const auto by_name = natural_order(a.labels.get(name), b.labels.get(name));
+      if (by_name != 0) return by_name;
+    }
+    return a.labels <=> b.labels;
+  };
+  if (sortable(context)) {
+    std::stable_sort(set.begin(), set.end(),
+                     [&](const eval::OutSeries& a, const eval::OutSeries& b) {
+                       return kDescending ? order(b, a) < 0 : order(a, b) < 0;
+                     });
+  }
+  return vector_result(std::move(set));
+}
+
 constexpr NamedFunction kFunctions[] = {
     {"absent", absent},
     {"end", end},
@@ -137,6 +191,8 @@ constexpr NamedFunction kFunctions[] = {
     {"scalar", scalar},
     {"sort", sort<false>},
     {"sort_desc", sort<true>},
+    {"sort_by_label", sort_by_label<false>},
+    {"sort_by_label_desc", sort_by_label<true>},
     {"start", start},
     {"step", step},
     {"time", time},

@@ -77,6 +77,9 @@ double resets_of(std::span<const double> values) {
 }
 
 double median_deviation(std::span<const double> values) {
+  if (std::any_of(values.begin(), values.end(), [](double v) { return std::isnan(v); })) {
+    return kNan;
+  }
   std::vector<double> sorted(values.begin(), values.end());
   const double median = quantile(0.5, &sorted);
   std::vector<double> deviations;
