@@ -207,6 +207,9 @@ StatusOr<Result> eval_binary(Evaluation& run, const plan::BinaryNode& node, cons
     ASSIGN_OR_RETURN(result.vector, set_operation(binary, std::move(left.vector),
                                                   std::move(right.vector), grid.count));
   } else {
+    if (binary.matching->fill_left || binary.matching->fill_right) {
+      fill_missing(*binary.matching, &left.vector, &right.vector, grid.count);
+    }
     VectorOperation operation(run, binary, left.vector, right.vector, grid.count);
     ASSIGN_OR_RETURN(result.vector, operation.all());
   }

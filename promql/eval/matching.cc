@@ -47,6 +47,56 @@ model::Labels LabelMatching::result(const model::Labels& many, const model::Labe
   return builder.build();
 }
 
+namespace {
+
+// What `value` adds to a side that lacks a sample where the other side has one.
+void fill_side(const LabelMatching& labels, const VectorSet& other,
+               const std::vector<std::vector<std::size_t>>& of_other,
+               const std::vector<Bitmap>& present, double value, VectorSet* out) {
+  for (std::size_t signature = 0; signature < of_other.size(); ++signature) {
+    const std::vector<std::size_t>& members = of_other[signature];
+    if (members.empty()) continue;
+    OutSeries filled;
+    filled.labels = labels.compared(other[members[0]].labels);
+    filled.column.present = present_in(other, members, present[signature].size());
+    filled.column.present.subtract(present[signature]);
+    if (!filled.column.present.any()) continue;
+    filled.column.values.assign(present[signature].size(), value);
+    out->push_back(std::move(filled));
+  }
+}
+
+std::vector<Bitmap> presence(const VectorSet& set,
+                             const std::vector<std::vector<std::size_t>>& members,
+                             std::size_t steps) {
+  std::vector<Bitmap> present;
+  for (const std::vector<std::size_t>& m : members) present.push_back(present_in(set, m, steps));
+  return present;
+}
+
+}  // namespace
+
+void fill_missing(const VectorMatching& matching, VectorSet* left, VectorSet* right,
+                  std::size_t steps) {
+  // With group_right upstream matches with exchanged sides, and the fill values go with them:
+  // fill_left fills the many side. Its scripts fix that.
+  if (matching.cardinality == Cardinality::kOneToMany) std::swap(left, right);
+  const LabelMatching labels(matching);
+  const Signatures signatures = labels.signatures(*left, *right);
+  VectorSet more_left;
+  VectorSet more_right;
+  if (matching.fill_left) {
+    fill_side(labels, *right, signatures.of_right, presence(*left, signatures.of_left, steps),
+              *matching.fill_left, &more_left);
+  }
+  if (matching.fill_right) {
+    fill_side(labels, *left, signatures.of_left, presence(*right, signatures.of_right, steps),
+              *matching.fill_right, &more_right);
+  }
+  std::move(more_left.begin(), more_left.end(), std::back_inserter(*left));
+  std::move(more_right.begin(), more_right.end(), std::back_inserter(*right));
+}
+
 Bitmap present_in(const VectorSet& set, const std::vector<std::size_t>& members,
                   std::size_t steps) {
   Bitmap present(steps);

@@ -33,6 +33,11 @@ class LabelMatching {
   std::vector<std::string> with_metric_;  // and __name__
 };
 
+// fill, fill_left, fill_right: adds to a side, for each signature, a series that has the fill value
+// where only the other side has a sample; its labels are the compared ones.
+void fill_missing(const VectorMatching& matching, VectorSet* left, VectorSet* right,
+                  std::size_t steps);
+
 // The union of the samples of some series.
 Bitmap present_in(const VectorSet& set, const std::vector<std::size_t>& members, std::size_t steps);
 

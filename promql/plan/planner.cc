@@ -122,9 +122,6 @@ class Planner {
       return unimplemented("not supported yet: native histograms (operator {})",
                            op_text(binary.op));
     }
-    if (binary.matching && (binary.matching->fill_left || binary.matching->fill_right)) {
-      return unimplemented("not supported yet: fill modifiers");
-    }
     BinaryNode node{&binary, nullptr, nullptr};
     ASSIGN_OR_RETURN(node.left, walk(*binary.left, span, Around{}));
     ASSIGN_OR_RETURN(node.right, walk(*binary.right, span, Around{}));
