@@ -2,11 +2,11 @@
 //
 // Collector: keeps the scrape pools in step with configuration and discovery, and shows them.
 //
-// Hides: pools, loops, scrape cache, staleness. Owns: its sources and loops. Borrows: everything in Services.
-// Threads: shared. Fetching is asynchronous; parsing and appending run on Services::ingest, one strand per target.
-// apply() may be called again at any time: unchanged targets go on undisturbed, with their schedule.
-// Errors: a bad scrape costs only itself (up = 0, lastError). Does not throw.
-// Read next: scrape_loop.h, collector_test.cc.
+// Hides: pools, loops, scrape cache, staleness. Owns: its sources and loops. Borrows: everything in
+// Services. Threads: shared. Fetching is asynchronous; parsing and appending run on
+// Services::ingest, one strand per target. apply() may be called again at any time: unchanged
+// targets go on undisturbed, with their schedule. Errors: a bad scrape costs only itself (up = 0,
+// lastError). Does not throw. Read next: scrape_loop.h, collector_test.cc.
 #pragma once
 
 #include <memory>
@@ -33,7 +33,7 @@ struct TargetStatus {
   std::string scrape_url;
   std::string global_url;  // with the host name in place of localhost
   std::string last_error;
-  base::Timestamp last_scrape;       // epoch before the first
+  base::Timestamp last_scrape;  // epoch before the first
   base::Duration last_duration{0};
   Health health = Health::kUnknown;
   base::Duration interval{0};

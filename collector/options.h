@@ -5,12 +5,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/time.h"
 #include "discovery/options.h"
+#include "formats/exposition.h"
 #include "model/labels.h"
 #include "model/relabel.h"
 #include "net/http_client.h"
@@ -19,8 +21,8 @@ namespace tocsin::collector {
 
 // 0 means no limit, as in the configuration file.
 struct ScrapeLimits {
-  std::uint64_t body_bytes = 0;             // of the uncompressed body
-  std::uint64_t samples = 0;                // after metric relabelling
+  std::uint64_t body_bytes = 0;  // of the uncompressed body
+  std::uint64_t samples = 0;     // after metric relabelling
   std::uint64_t targets = 0;
   std::uint64_t labels = 0;
   std::uint64_t label_name_bytes = 0;
@@ -39,20 +41,20 @@ struct ScrapeOptions {
   bool honor_timestamps = true;
   bool track_timestamps_staleness = false;
   bool enable_compression = true;
-  std::vector<std::string> protocols;       // names as in scrape_protocols; empty: the default order
-  std::string fallback_protocol;            // "" none
+  std::vector<formats::ScrapeProtocol> protocols;  // empty: the default order
+  std::optional<formats::ScrapeProtocol> fallback_protocol;
   ScrapeLimits limits;
-  bool extra_metrics = false;               // extra_scrape_metrics
+  bool extra_metrics = false;  // extra_scrape_metrics
   std::shared_ptr<const net::HttpClientOptions> http;
   std::vector<discovery::SourceOptions> sources;
   std::vector<model::RelabelRule> relabel;
   std::vector<model::RelabelRule> metric_relabel;
-  std::string fingerprint;                  // equal text: equal options; a changed job's targets restart
+  std::string fingerprint;  // equal text: equal options; a changed job's targets restart
 };
 
 struct CollectorOptions {
   std::vector<ScrapeOptions> jobs;
-  model::Labels external_labels;            // part of the scrape offset's seed
+  model::Labels external_labels;  // part of the scrape offset's seed
 };
 
 }  // namespace tocsin::collector

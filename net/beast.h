@@ -10,8 +10,8 @@
 
 namespace tocsin::net {
 
-// Sockets run on `loop`, handlers on `handlers`. gzip responses over 1 KiB when the client takes gzip.
-// Borrows: loop, handlers, clock. All must outlive the server.
+// Sockets run on `loop`, handlers on `handlers`. gzip responses over 1 KiB when the client takes
+// gzip. Borrows: loop, handlers, clock. All must outlive the server.
 struct BeastServices {
   IoLoop& loop;
   base::Executor& handlers;

@@ -46,16 +46,16 @@ class QueryParams {
   std::vector<std::pair<std::string, std::string>> pairs_;
 };
 
-std::string url_encode(std::string_view text);                // as Go's url.QueryEscape
-StatusOr<std::string> url_decode(std::string_view text);      // path rules: "+" stays
+std::string url_encode(std::string_view text);            // as Go's url.QueryEscape
+StatusOr<std::string> url_decode(std::string_view text);  // path rules: "+" stays
 
 struct Url {
-  std::string scheme;  // lower case
-  std::string user;    // "user" or "user:password", decoded; usually empty
-  std::string host;    // without brackets
+  std::string scheme;      // lower case
+  std::string user;        // "user" or "user:password", decoded; usually empty
+  std::string host;        // without brackets
   std::uint16_t port = 0;  // 0: none given
-  std::string path;    // "" or starts with "/", as written
-  std::string query;   // without "?"
+  std::string path;        // "" or starts with "/", as written
+  std::string query;       // without "?"
   std::string fragment;
 
   static StatusOr<Url> parse(std::string_view text);
@@ -66,19 +66,21 @@ struct Url {
 // What a handler sees. The path is decoded per segment: an encoded "/" does not split it.
 struct HttpRequest {
   std::string method;
-  std::string target;                  // as received
-  std::vector<std::string> path;       // decoded segments of the path after the route prefix
-  QueryParams query;                   // of the URL
+  std::string target;             // as received
+  std::vector<std::string> path;  // decoded segments of the path after the route prefix
+  QueryParams query;              // of the URL
   HttpHeaders headers;
   std::string body;
-  std::string remote_address;          // host:port of the peer
+  std::string remote_address;            // host:port of the peer
   std::vector<std::string> path_values;  // what {name} parts of the route pattern matched, in order
 
-  // Sets target, path and query from "/path?query" (or the absolute form); "/" has no segments and "/a/"
-  // has two. Broken pairs of the query are left out. kInvalidArgument, and no change, for a bad path.
+  // Sets target, path and query from "/path?query" (or the absolute form); "/" has no segments and
+  // "/a/" has two. Broken pairs of the query are left out. kInvalidArgument, and no change, for a
+  // bad path.
   Status set_target(std::string_view new_target);
 
-  // Parameters of the URL and, for a form-encoded body, of the body (body first, as Go's FormValue).
+  // Parameters of the URL and, for a form-encoded body, of the body (body first, as Go's
+  // FormValue).
   StatusOr<QueryParams> form() const;
 };
 

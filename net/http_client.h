@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// HttpClient: asynchronous HTTP requests; make_http_client() is libcurl's multi interface on an IoLoop,
-// net/testing/fake_net.h a scripted one.
+// HttpClient: asynchronous HTTP requests; make_http_client() is libcurl's multi interface on an
+// IoLoop, net/testing/fake_net.h a scripted one.
 //
-// Connections are kept alive and shared per HttpClientOptions value (proxy, TLS and credentials never mix).
-// Threads: shared. The callback runs exactly once, on the io thread: under 1 ms, no blocking; post longer
-// work to an Executor. stop() completes everything in flight with kCancelled.
-// Errors: kDeadlineExceeded ("context deadline exceeded"), kResourceExhausted ("body size limit exceeded"), kUnavailable (connection,
-// DNS, TLS; the text says which). A response with any HTTP status is OK. Error texts never contain
-// credentials or, with hide_url, the URL.
+// Connections are kept alive and shared per HttpClientOptions value (proxy, TLS and credentials
+// never mix). Threads: shared. The callback runs exactly once, on the io thread: under 1 ms, no
+// blocking; post longer work to an Executor. stop() completes everything in flight with kCancelled.
+// Errors: kDeadlineExceeded ("context deadline exceeded"), kResourceExhausted ("body size limit
+// exceeded"), kUnavailable (connection, DNS, TLS; the text says which). A response with any HTTP
+// status is OK. Error texts never contain credentials or, with hide_url, the URL.
 #pragma once
 
 #include <cstdint>
@@ -72,10 +72,10 @@ struct ClientRequest {
   std::string url;
   HttpHeaders headers;
   std::string body;
-  base::Duration timeout{10'000};          // of the whole exchange
-  std::uint64_t max_body_bytes = 64 << 20; // of the decoded response body; 0: no limit
-  bool accept_gzip = false;                // ask for gzip and decode it
-  bool hide_url = false;                   // the URL is a secret (Slack): keep it out of errors and logs
+  base::Duration timeout{10'000};           // of the whole exchange
+  std::uint64_t max_body_bytes = 64 << 20;  // of the decoded response body; 0: no limit
+  bool accept_gzip = false;                 // ask for gzip and decode it
+  bool hide_url = false;  // the URL is a secret (Slack): keep it out of errors and logs
   std::shared_ptr<const HttpClientOptions> options;  // null: defaults
 };
 

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// All timers share one Asio timer that is armed for the earliest deadline: scheduling and cancelling
-// cost a map operation and rarely touch Asio.
+// All timers share one Asio timer that is armed for the earliest deadline: scheduling and
+// cancelling cost a map operation and rarely touch Asio.
 #include "net/io_loop.h"
+
+#include <signal.h>
+
+#include <map>
+#include <optional>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <map>
-#include <optional>
 
 #include "base/check.h"
 #include "base/mutex.h"
@@ -88,7 +91,14 @@ void IoLoop::Impl::wait_for_signal() {
 }
 
 IoLoop::IoLoop(const base::Clock& clock) : impl_(std::make_unique<Impl>(clock)) {
-  CHECK(impl_->thread.post([impl = impl_.get()] { impl->context.run(); }));
+  CHECK(impl_->thread.post([impl = impl_.get()] {
+    // TLS libraries write with write(2): a peer that is gone is an error there, not the end of us.
+    sigset_t pipe;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
+    impl->context.run();
+  }));
 }
 
 IoLoop::~IoLoop() { stop(); }
@@ -166,9 +176,7 @@ void IoLoop::stop() {
   impl_->deadlines.clear();
 }
 
-bool IoLoop::on_io_thread() const {
-  return impl_->context.get_executor().running_in_this_thread();
-}
+bool IoLoop::on_io_thread() const { return impl_->context.get_executor().running_in_this_thread(); }
 
 const base::Clock& IoLoop::clock() const { return impl_->clock; }
 

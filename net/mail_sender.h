@@ -3,9 +3,9 @@
 // MailSender: hands one finished message (RFC 5322) to an SMTP server.
 //
 // Threads: shared. The callback runs exactly once on the io thread; it must not block.
-// Errors: kUnavailable (connection, TLS, reply 4xx), kFailedPrecondition (reply 5xx, STARTTLS required and not
-// offered, no usable AUTH mechanism), kUnauthenticated (535), kDeadlineExceeded. Texts hold the server's reply,
-// never a password.
+// Errors: kUnavailable (connection, TLS, reply 4xx), kFailedPrecondition (reply 5xx, STARTTLS
+// required and not offered, no usable AUTH mechanism), kUnauthenticated (535), kDeadlineExceeded.
+// Texts hold the server's reply, never a password.
 #pragma once
 
 #include <functional>
@@ -22,12 +22,12 @@ struct SmtpServer {
   std::string host;
   std::uint16_t port = 25;
   std::string hello = "localhost";
-  bool implicit_tls = false;   // port 465 style
-  bool require_tls = true;     // STARTTLS or fail; without it TLS is not tried
-  TlsOptions tls;              // server_name "" means host
-  std::string username;        // "" = no authentication
-  Secret password;             // PLAIN and LOGIN; refused without TLS except to localhost
-  Secret cram_secret;          // CRAM-MD5
+  bool implicit_tls = false;  // port 465 style
+  bool require_tls = true;    // STARTTLS or fail; without it TLS is not tried
+  TlsOptions tls;             // server_name "" means host
+  std::string username;       // "" = no authentication
+  Secret password;            // PLAIN and LOGIN; refused without TLS except to localhost
+  Secret cram_secret;         // CRAM-MD5
   std::string identity;
 };
 

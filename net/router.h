@@ -5,7 +5,8 @@
 //   Router router;
 //   router.add("GET,POST", "/api/v1/query", handler);
 //   router.add("GET", "/api/v1/label/{name}/values", handler);   // {name} is one decoded segment
-//   router.add("GET", "/assets/{rest...}", handler);             // the rest of the path, joined by "/"
+//   router.add("GET", "/assets/{rest...}", handler);             // the rest of the path, joined by
+//   "/"
 //
 // Unknown paths are 404 "404 page not found\n", a known path with another method 405 with Allow and
 // "Method Not Allowed\n"; HEAD uses GET's handler. OPTIONS on a known path is 204;
@@ -33,7 +34,8 @@ class Router {
 
   void add(std::string_view methods, std::string_view pattern, Handler handler);
   // Wraps every call: (pattern, request, next) -> response. For metrics and readiness.
-  using Middleware = std::function<HttpResponse(std::string_view pattern, const HttpRequest&, const Handler&)>;
+  using Middleware =
+      std::function<HttpResponse(std::string_view pattern, const HttpRequest&, const Handler&)>;
   void wrap(Middleware middleware);
 
   HttpResponse route(HttpRequest request) const;

@@ -2,9 +2,9 @@
 //
 // Integration: a way to reach people (plug-in point): Slack, email, webhook.
 //
-// Threads: shared; notify() must not block and may be called again before an earlier call completed (for another
-// group). The callback runs exactly once, on any thread, and must not block.
-// Errors: in the NotifyResult; texts never hold secrets or secret URLs.
+// Threads: shared; notify() must not block and may be called again before an earlier call completed
+// (for another group). The callback runs exactly once, on any thread, and must not block. Errors:
+// in the NotifyResult; texts never hold secrets or secret URLs.
 #pragma once
 
 #include <functional>
@@ -22,25 +22,32 @@ namespace tocsin::notifier {
 
 // What one notification is about.
 struct Notification {
-  std::string group_key;           // byte-equal to upstream's
+  std::string group_key;  // byte-equal to upstream's
   std::string receiver;
   model::Labels group_labels;
   std::vector<model::Alert> alerts;  // firing ones have ends_at == kNoTime
-  std::string reason;              // why it is sent: "first notification", ...
+  std::string reason;                // why it is sent: "first notification", ...
   base::Timestamp now;
   base::SteadyTime deadline;
-  bool firing() const;             // any alert fires
+  bool firing() const;  // any alert fires
 };
 
 // Why an attempt failed, as upstream's `reason` label.
 enum class FailureReason {
-  kNone, kOther, kClientError, kServerError, kAuthError, kRateLimited, kContextCanceled, kContextDeadlineExceeded
+  kNone,
+  kOther,
+  kClientError,
+  kServerError,
+  kAuthError,
+  kRateLimited,
+  kContextCanceled,
+  kContextDeadlineExceeded
 };
 std::string_view reason_text(FailureReason reason);  // "clientError" ...
 
 struct NotifyResult {
-  Status status;                   // OK: delivered
-  bool retry = false;              // worth another attempt before the deadline
+  Status status;       // OK: delivered
+  bool retry = false;  // worth another attempt before the deadline
   FailureReason reason = FailureReason::kNone;
 };
 

@@ -15,8 +15,8 @@ namespace tocsin::notifier {
 enum class SilenceState { kPending, kActive, kExpired };
 
 struct Silence {
-  std::string id;                  // UUIDv4
-  model::Matchers matchers;        // all must match; Alertmanager's expressions (dot stops at a newline)
+  std::string id;            // UUIDv4
+  model::Matchers matchers;  // all must match; Alertmanager's expressions (dot stops at a newline)
   model::Timestamp starts_at;
   model::Timestamp ends_at;
   model::Timestamp updated_at;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The script runner: executes the official PromQL test language (docs: `tocsinctl promqltest --help`).
+// The script runner: executes the official PromQL test language (docs: `tocsinctl promqltest
+// --help`).
 //
-// Each evaluation runs in three forms: as given, re-printed with @ at other times, and as the middle step of a range.
-// The store comes from a factory, so the same scripts run over memory and over the database.
-// Confined. Errors: a bad script is kInvalidArgument with file:line; a failed evaluation is a ScriptFailure.
+// Each evaluation runs in three forms: as given, re-printed with @ at other times, and as the
+// middle step of a range. The store comes from a factory, so the same scripts run over memory and
+// over the database. Threads: confined. Errors: a bad script is kInvalidArgument with file:line; a
+// failed evaluation is a ScriptFailure.
 #pragma once
 
 #include <functional>
@@ -31,7 +33,7 @@ using ScriptStoreFactory = std::function<StatusOr<std::unique_ptr<ScriptStore>>(
 
 struct ScriptFailure {
   int line = 0;
-  std::string text;      // what was expected and what came
+  std::string text;           // what was expected and what came
   bool histogram = false;     // the evaluation involves native histograms
   bool experimental = false;  // or an experimental feature
 };
@@ -42,9 +44,11 @@ struct ScriptResult {
 };
 
 // Runs one script; goes on after a failed evaluation.
-StatusOr<ScriptResult> run_script(std::string_view text, std::string_view file, const ScriptStoreFactory& make_store);
+StatusOr<ScriptResult> run_script(std::string_view text, std::string_view file,
+                                  const ScriptStoreFactory& make_store);
 
-// Parses "<series> <points>" of the load command and of rule tests' input_series: points as in "1 2 _x3 4+1x5 stale".
+// Parses "<series> <points>" of the load command and of rule tests' input_series: points as in "1 2
+// _x3 4+1x5 stale".
 struct SeriesLine {
   model::Labels labels;
   struct Item {

@@ -34,8 +34,8 @@ class Admin {
  public:
   virtual ~Admin() = default;
   // Marks samples of matching series in [mint, maxt] as deleted.
-  virtual Status delete_series(const std::vector<model::Matchers>& matcher_sets, model::Timestamp mint,
-                               model::Timestamp maxt) = 0;
+  virtual Status delete_series(const std::vector<model::Matchers>& matcher_sets,
+                               model::Timestamp mint, model::Timestamp maxt) = 0;
   virtual Status clean_tombstones() = 0;
   // Makes a consistent copy below the store's snapshot directory and returns its name.
   virtual StatusOr<std::string> snapshot(bool skip_head) = 0;

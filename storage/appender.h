@@ -1,24 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Appender: how samples get into a store. One Appender is one batch: it is committed or rolled back as a
-// whole.
+// Appender: how samples get into a store. One Appender is one batch: it is committed or rolled back
+// as a whole.
 //
 // There are three ways to name a series, from general to fast:
 //   by labels    append({}, labels, sample)        resolves or creates it and returns its SeriesRef
-//   by ref       append(ref, labels, sample)       no look-up; labels are used only when ref is outdated
-//   by position  step(group, t), then set(i, v)    the i-th member of a group, in the order given to
+//   by ref       append(ref, labels, sample)       no look-up; labels are used only when ref is
+//   outdated by position  step(group, t), then set(i, v)    the i-th member of a group, in the
+//   order given to
 //                                                   define_group: a comparison and a store
 //
-// Duplicates and order, as Prometheus: the same timestamp with the same value is accepted silently, with
-// another value kAlreadyExists ("duplicate sample for timestamp"); older than the newest sample of the
-// series kOutOfRange ("out of order sample"), or "too old sample" outside the out-of-order window. These
-// errors concern that one sample; the batch stays usable. Any other error: roll back.
+// Duplicates and order, as Prometheus: the same timestamp with the same value is accepted silently,
+// with another value kAlreadyExists ("duplicate sample for timestamp"); older than the newest
+// sample of the series kOutOfRange ("out of order sample"), or "too old sample" outside the
+// out-of-order window. These errors concern that one sample; the batch stays usable. Any other
+// error: roll back.
 //
 // Visibility: nothing of a batch is visible before commit's completion; when it is called with OK,
-// the samples survive kill -9 (they are with the operating system) and the caller reads its own writes.
-// Owner: the caller; destroying an uncommitted Appender rolls back.
-// Threads: an Appender is confined to one thread at a time; the Appendable is shared. The completion may
-// run on the caller's thread inside commit() or later on a thread of the store; it must not block.
+// the samples survive kill -9 (they are with the operating system) and the caller reads its own
+// writes. Owner: the caller; destroying an uncommitted Appender rolls back. Threads: an Appender is
+// confined to one thread at a time; the Appendable is shared. The completion may run on the
+// caller's thread inside commit() or later on a thread of the store; it must not block.
 #pragma once
 
 #include <functional>
@@ -71,17 +73,20 @@ class Appender {
   virtual Status update_metadata(SeriesRef ref, const model::Labels& labels,
                                  const model::Metadata& metadata) = 0;
 
-  // Makes `members` (all appended before, in this or an earlier batch) a group in this order, or replaces
-  // the members of an existing group; samples already stored are not touched. A series belongs to at most one
-  // group: the last definition wins. Takes effect at commit. kNotFound when a ref is outdated.
+  // Makes `members` (all appended before, in this or an earlier batch) a group in this order, or
+  // replaces the members of an existing group; samples already stored are not touched. A series
+  // belongs to at most one group: the last definition wins. Takes effect at commit. kNotFound when
+  // a ref is outdated.
   virtual StatusOr<GroupId> define_group(GroupId group, std::span<const SeriesRef> members) = 0;
 
-  // Opens the group's next row at `t`, newer than all before (else kOutOfRange). Members that get no set()
-  // or stale() in this row have no sample at `t`.
+  // Opens the group's next row at `t`, newer than all before (else kOutOfRange). Members that get
+  // no set() or stale() in this row have no sample at `t`.
   virtual Status step(GroupId group, model::Timestamp t) = 0;
-  // Sets the value of member `position` in the open row. REQUIRES: a row is open; position < members.
+  // Sets the value of member `position` in the open row. kNotFound when the member has moved to
+  // another group: append it by reference. REQUIRES: a row is open; position < members.
   virtual Status set(std::uint32_t position, double value) = 0;
-  // Marks every member that has a newer sample than a staleness marker as stale at `t`, in O(1) space.
+  // Marks every member that has a newer sample than a staleness marker as stale at `t`, in O(1)
+  // space.
   virtual Status stale_all(GroupId group, model::Timestamp t) = 0;
 
   // Ends the batch and calls `done` exactly once. The Appender takes no more calls.

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// EventLog: what happened to alerts and notifications, for people: transitions, attempts, acks, silences.
+// EventLog: what happened to alerts and notifications, for people: transitions, attempts, acks,
+// silences.
 //
-// Threads: shared. record() does not block on I/O and never fails: when its bounded queue is full the oldest
-// event is dropped and counted.
+// Threads: shared. record() does not block on I/O and never fails: when its bounded queue is full
+// the oldest event is dropped and counted.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +19,14 @@
 namespace tocsin::storage {
 
 enum class EventKind : std::uint8_t {
-  kAlertPending = 1, kAlertFiring = 2, kAlertResolved = 3, kNotificationSent = 4, kNotificationFailed = 5,
-  kSilenceCreated = 6, kSilenceExpired = 7, kAlertSuppressed = 8
+  kAlertPending = 1,
+  kAlertFiring = 2,
+  kAlertResolved = 3,
+  kNotificationSent = 4,
+  kNotificationFailed = 5,
+  kSilenceCreated = 6,
+  kSilenceExpired = 7,
+  kAlertSuppressed = 8
 };
 
 struct Event {

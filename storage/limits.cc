@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/limits.h"
 
-#include "storage/appender.h"
 #include "base/mutex.h"
+#include "storage/appender.h"
 
 namespace tocsin::storage {
 

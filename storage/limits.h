@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// MemoryAccount and CancelToken: what every query carries so that it can be charged, listed and killed.
+// MemoryAccount and CancelToken: what every query carries so that it can be charged, listed and
+// killed.
 //
 // Threads: shared.
 #pragma once

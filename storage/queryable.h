@@ -2,9 +2,10 @@
 //
 // Queryable: how samples come out of a store, in columns.
 //
-// select() resolves matchers to series without decoding a sample; the Selection then hands out whole-range
-// columns in batches of up to kBatchSeries series (a tile), which may be read from several threads. Series of
-// one group share one TimestampColumn object, so a reader computes window bounds once per handle:
+// select() resolves matchers to series without decoding a sample; the Selection then hands out
+// whole-range columns in batches of up to kBatchSeries series (a tile), which may be read from
+// several threads. Series of one group share one TimestampColumn object, so a reader computes
+// window bounds once per handle:
 //
 //   ASSIGN_OR_RETURN(auto selection, queryable.select(matchers, hints, context));
 //   for (size_t b = 0; b < selection->batch_count(); ++b) {
@@ -14,10 +15,11 @@
 //   }
 //
 // Ranges here are closed: [mint, maxt]. Staleness markers are ordinary values of a column.
-// Threads: Queryable is shared. A Selection is an immutable snapshot of the matched series; its const
-// methods may be called from several threads, each with its own ColumnBatch.
-// Errors: kCancelled / kDeadlineExceeded from the token, kResourceExhausted from the account or a limit,
-// kDataLoss for a damaged tile (its series are then missing from the batch's answer: see warnings()).
+// Threads: Queryable is shared. A Selection is an immutable snapshot of the matched series; its
+// const methods may be called from several threads, each with its own ColumnBatch. Errors:
+// kCancelled / kDeadlineExceeded from the token, kResourceExhausted from the account or a limit,
+// kDataLoss for a damaged tile (its series are then missing from the batch's answer: see
+// warnings()).
 #pragma once
 
 #include <cstdint>
@@ -39,13 +41,13 @@ namespace tocsin::storage {
 inline constexpr std::size_t kBatchSeries = 64;
 
 struct SelectHints {
-  model::Timestamp mint;  // closed
-  model::Timestamp maxt;  // closed
+  model::Timestamp mint;     // closed
+  model::Timestamp maxt;     // closed
   model::Duration step{0};   // of a range query; 0 for an instant query
   model::Duration range{0};  // window of the enclosing range function; 0 without
   std::string function;      // enclosing function or aggregation, "" without
-  // Labels the query needs: with by_labels only these, otherwise all but these. Advice: a store may return
-  // more labels, never fewer.
+  // Labels the query needs: with by_labels only these, otherwise all but these. Advice: a store may
+  // return more labels, never fewer.
   std::vector<std::string> projection;
   bool by_labels = false;
   std::size_t limit = 0;  // series; 0 without
@@ -63,16 +65,18 @@ struct TimestampColumn {
 };
 
 // One series' samples in [mint, maxt]. `times->ms[first + i]` is the time of row i, for i in
-// [0, rows). A row without a sample of this series is absent from `present` (null: all rows present).
+// [0, rows). A row without a sample of this series is absent from `present` (null: all rows
+// present).
 struct SeriesColumn {
   std::uint32_t series = 0;  // index into Selection::series()
   std::shared_ptr<const TimestampColumn> times;
   std::uint32_t first = 0;
   std::uint32_t rows = 0;
   // Either floats or histograms has `rows` entries per kind:
-  std::vector<double> floats;  // floats[i] belongs to row i; unspecified where not present
+  std::vector<double> floats;          // floats[i] belongs to row i; unspecified where not present
   std::vector<std::uint64_t> present;  // bitmap over rows, bit i of word i/64; empty: all present
-  std::vector<std::pair<std::uint32_t, model::FloatHistogram>> histograms;  // (row, histogram), ascending
+  std::vector<std::pair<std::uint32_t, model::FloatHistogram>>
+      histograms;                      // (row, histogram), ascending
   std::vector<std::int64_t> start_ms;  // start timestamp per row, 0 = none; empty: none at all
 
   bool has(std::uint32_t row) const {
@@ -81,7 +85,8 @@ struct SeriesColumn {
 };
 
 struct ColumnBatch {
-  std::vector<SeriesColumn> series;  // ascending by series index; series without samples are left out
+  std::vector<SeriesColumn>
+      series;  // ascending by series index; series without samples are left out
 };
 
 struct SeriesEntry {
@@ -106,9 +111,10 @@ class Selection {
   std::size_t batch_count() const { return (series().size() + kBatchSeries - 1) / kBatchSeries; }
   virtual Status read(std::size_t batch, ColumnBatch* out) const = 0;
 
-  // For each series of the batch the newest float sample in the half-open interval (at - lookback, at], without
-  // decoding where the store keeps it; a staleness marker counts as found. Returns kUnimplemented when a series of
-  // the batch has histograms or other samples it cannot answer for: then use read(). out is resized to the batch.
+  // For each series of the batch the newest float sample in the half-open interval (at - lookback,
+  // at], without decoding where the store keeps it; a staleness marker counts as found. Returns
+  // kUnimplemented when a series of the batch has histograms or other samples it cannot answer for:
+  // then use read(). out is resized to the batch.
   virtual Status last(std::size_t batch, model::Timestamp at, model::Duration lookback,
                       std::vector<LastValue>* out) const = 0;
 
@@ -119,7 +125,8 @@ class Selection {
 struct LabelHints {
   model::Timestamp mint;
   model::Timestamp maxt;
-  std::size_t limit = 0;  // 0: no limit; a result cut short holds `limit` entries and sets truncated
+  std::size_t limit =
+      0;  // 0: no limit; a result cut short holds `limit` entries and sets truncated
 };
 
 struct LabelResult {
@@ -133,17 +140,18 @@ class Queryable {
   virtual StatusOr<std::unique_ptr<Selection>> select(const model::Matchers& matchers,
                                                       const SelectHints& hints,
                                                       const QueryContext& context) const = 0;
-  // Names of labels, or values of one, over the series that match (all when matchers is empty) and have
-  // samples in [mint, maxt] (a store may answer by whole days).
-  virtual StatusOr<LabelResult> label_names(const model::Matchers& matchers, const LabelHints& hints,
+  // Names of labels, or values of one, over the series that match (all when matchers is empty) and
+  // have samples in [mint, maxt] (a store may answer by whole days).
+  virtual StatusOr<LabelResult> label_names(const model::Matchers& matchers,
+                                            const LabelHints& hints,
                                             const QueryContext& context) const = 0;
   virtual StatusOr<LabelResult> label_values(std::string_view name, const model::Matchers& matchers,
                                              const LabelHints& hints,
                                              const QueryContext& context) const = 0;
   // Label sets that match any of `matcher_sets`, sorted.
-  virtual StatusOr<std::vector<model::Labels>> series(const std::vector<model::Matchers>& matcher_sets,
-                                                      const LabelHints& hints,
-                                                      const QueryContext& context) const = 0;
+  virtual StatusOr<std::vector<model::Labels>> series(
+      const std::vector<model::Matchers>& matcher_sets, const LabelHints& hints,
+      const QueryContext& context) const = 0;
 };
 
 }  // namespace tocsin::storage

@@ -9,7 +9,8 @@
 
 namespace tocsin::storage {
 
-// A series of one store: stable across restarts, never reused while its samples exist. 0 is no series.
+// A series of one store: stable across restarts, never reused while its samples exist. 0 is no
+// series.
 using SeriesId = base::StrongInt<struct SeriesIdTag, std::uint64_t>;
 
 // A handle for appending that saves the label look-up: valid in one run of the process, until the
@@ -17,8 +18,8 @@ using SeriesId = base::StrongInt<struct SeriesIdTag, std::uint64_t>;
 // 0 is no reference.
 using SeriesRef = base::StrongInt<struct SeriesRefTag, std::uint64_t>;
 
-// What arrives together and shares a timestamp column: a scrape target, a rule group. Grouping is an
-// optimisation and never changes an answer. 0 is no group.
+// What arrives together and shares a timestamp column: a scrape target, a rule group. Grouping is
+// an optimisation and never changes an answer. 0 is no group.
 using GroupId = base::StrongInt<struct GroupIdTag, std::uint32_t>;
 
 }  // namespace tocsin::storage

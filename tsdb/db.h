@@ -7,7 +7,7 @@
 // Threads: shared; an Appender and a Selection as their headers say.
 // Errors: open() fails with kFailedPrecondition when another process holds the directory or the format is newer,
 // kDataLoss when metadata is damaged; a torn journal tail is cut, logged and counted, not an error. Does not throw.
-// Read next: docs/formats/tsdb.md, db_test.cc.
+// Read next: docs/formats/tsdb_journal.md and tsdb_runs.md, db_test.cc.
 #pragma once
 
 #include <memory>

@@ -95,7 +95,8 @@ void Transfers::ended(const Handle& transfer, CURLcode code) {
 }
 
 void Transfers::complete(const Handle& handle, const Status& failure) {
-  const Handle transfer = handle;  // the caller's may be an element of what changes here
+  const Handle transfer = handle;        // the caller's may be an element of what changes here
+  const auto self = shared_from_this();  // the callback may destroy the client
   if (transfer->state_ == Transfer::State::kFinished) return;
   if (transfer->state_ == Transfer::State::kWaiting) std::erase(waiting_, transfer);
   transfer->state_ = Transfer::State::kFinished;

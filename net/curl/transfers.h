@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Transfers runs exchanges of curl (HTTP requests, mails) from submission to completion: admission,
+// Transfers runs exchanges of curl's multi interface from submission to completion: admission,
 // credential files on the blocking executor, connections per options, retries, deadlines, shutdown.
 //
 // Owns: easy handles and connections. Borrows: loop, blocking.

@@ -131,4 +131,87 @@ void RawListener::close() {
   if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
 }
 
+bool RawHttp::fill() {
+  const std::string more = socket_.read_some();
+  buffer_ += more;
+  return !more.empty();
+}
+
+RawHttp::Reply RawHttp::get(std::string_view target, std::string_view more) {
+  return request(fmt::format("GET {} HTTP/1.1\r\nHost: test\r\n{}\r\n", target, more));
+}
+
+RawHttp::Reply RawHttp::head(std::string_view target) {
+  return request(fmt::format("HEAD {} HTTP/1.1\r\nHost: test\r\n\r\n", target), Body::kNone);
+}
+
+RawHttp::Reply RawHttp::post(std::string_view target, std::string_view body) {
+  return request(fmt::format("POST {} HTTP/1.1\r\nHost: test\r\nContent-Length: {}\r\n\r\n{}",
+                             target, body.size(), body));
+}
+
+RawHttp::Reply RawHttp::request(std::string_view bytes, Body body) {
+  socket_.write(bytes);  // a server that refuses early may have closed: its reply tells
+  return read_reply(body);
+}
+
+RawHttp::Reply RawHttp::read_reply(Body body) {
+  Reply reply;
+  while (buffer_.find("\r\n\r\n") == std::string::npos) {
+    if (!fill()) return reply;
+  }
+  std::string_view head = std::string_view(buffer_).substr(0, buffer_.find("\r\n\r\n") + 2);
+  const std::size_t head_size = head.size() + 2;
+  const std::size_t space = head.find(' ');
+  std::from_chars(head.data() + space + 1, head.data() + head.size(), reply.status);
+  for (head.remove_prefix(head.find("\r\n") + 2); !head.empty();
+       head.remove_prefix(head.find("\r\n") + 2)) {
+    const std::string_view line = head.substr(0, head.find("\r\n"));
+    const std::size_t colon = line.find(": ");
+    CHECK(colon != std::string_view::npos);
+    reply.headers.add(line.substr(0, colon), line.substr(colon + 2));
+  }
+  buffer_.erase(0, head_size);
+  const bool has_body = body == Body::kExpected && reply.status >= 200 && reply.status != 204;
+  reply.complete = !has_body || read_body(&reply);
+  return reply;
+}
+
+bool RawHttp::read_body(Reply* reply) {
+  if (reply->headers.get("Transfer-Encoding") == "chunked") return read_chunks(reply);
+  const std::string_view length = reply->headers.get("Content-Length");
+  if (length.empty()) {
+    while (fill()) {
+    }
+    reply->body = std::exchange(buffer_, {});
+    return true;
+  }
+  std::size_t size = 0;
+  std::from_chars(length.data(), length.data() + length.size(), size);
+  while (buffer_.size() < size && fill()) {
+  }
+  reply->body = buffer_.substr(0, size);
+  buffer_.erase(0, size);
+  return reply->body.size() == size;
+}
+
+bool RawHttp::read_chunks(Reply* reply) {
+  for (;;) {
+    while (buffer_.find("\r\n") == std::string::npos) {
+      if (!fill()) return false;
+    }
+    std::size_t size = 0;
+    std::from_chars(buffer_.data(), buffer_.data() + buffer_.size(), size, 16);
+    buffer_.erase(0, buffer_.find("\r\n") + 2);
+    while (buffer_.size() < size + 2) {
+      if (!fill()) return false;
+    }
+    reply->body.append(buffer_, 0, size);
+    buffer_.erase(0, size + 2);
+    if (size == 0) return true;
+  }
+}
+
+bool RawHttp::is_closed() { return buffer_.empty() && socket_.read_some().empty(); }
+
 }  // namespace tocsin::net::testing

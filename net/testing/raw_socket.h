@@ -18,6 +18,7 @@
 
 #include "base/mutex.h"
 #include "base/time.h"
+#include "net/http.h"
 
 namespace tocsin::net::testing {
 
@@ -64,6 +65,38 @@ class RawListener {
  private:
   int descriptor_;
   std::uint16_t port_ = 0;
+};
+
+// Speaks HTTP/1.1 over a RawSocket, to see what a server really sends.
+class RawHttp {
+ public:
+  struct Reply {
+    int status = 0;  // 0: the connection ended before a whole head
+    HttpHeaders headers;
+    std::string body;       // without chunk framing
+    bool complete = false;  // the body ended as its framing says
+  };
+  enum class Body { kExpected, kNone };
+
+  explicit RawHttp(std::string_view address) : socket_(RawSocket::connect(address)) {}
+  RawSocket& socket() { return socket_; }
+
+  // Sends "METHOD TARGET HTTP/1.1", Host, `more` (header lines with CRLF) and an empty line.
+  Reply get(std::string_view target, std::string_view more = "");
+  Reply head(std::string_view target);
+  Reply post(std::string_view target, std::string_view body);
+  Reply request(std::string_view bytes, Body body = Body::kExpected);
+  Reply read_reply(Body body = Body::kExpected);
+  // Whether the server has closed (waits for it).
+  bool is_closed();
+
+ private:
+  bool fill();
+  bool read_body(Reply* reply);
+  bool read_chunks(Reply* reply);
+
+  RawSocket socket_;
+  std::string buffer_;
 };
 
 // A value that another thread sets once and the test waits for.

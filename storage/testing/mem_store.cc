@@ -63,6 +63,9 @@ model::FloatHistogram to_float(const model::Histogram& h) {
   return f;
 }
 
+// Holds the place of a member that another group took over.
+constexpr std::uint64_t kMovedAway = 0;
+
 struct Group {
   std::vector<std::uint64_t> members;  // series ids
   std::optional<std::int64_t> last_row;
@@ -78,12 +81,17 @@ struct Data {
 void apply_group(Data* data, std::uint32_t id, const Group& group) {
   for (auto& [other_id, other] : data->groups) {
     if (other_id == id) continue;
-    std::erase_if(other.members, [&](std::uint64_t member) {
-      return std::find(group.members.begin(), group.members.end(), member) != group.members.end();
-    });
+    for (std::uint64_t& member : other.members) {
+      const auto& now = group.members;
+      if (std::find(now.begin(), now.end(), member) != now.end()) member = kMovedAway;
+    }
   }
-  for (std::uint64_t old : data->groups[id].members) data->series.at(old).group = 0;
-  for (std::uint64_t member : group.members) data->series.at(member).group = id;
+  for (std::uint64_t old : data->groups[id].members) {
+    if (old != kMovedAway) data->series.at(old).group = 0;
+  }
+  for (std::uint64_t member : group.members) {
+    if (member != kMovedAway) data->series.at(member).group = id;
+  }
   data->groups[id] = group;
 }
 
@@ -175,6 +183,7 @@ class MemStore::Batch final : public Appender {
     base::MutexLock lock(state_.mutex);
     const Group& g = groups_.at(open_group_);
     CHECK(position < g.members.size());
+    if (g.members[position] == kMovedAway) return not_found("the series is in another group now");
     return put(g.members[position], open_row_, MemSample{value, nullptr, 0}, AppendOptions{});
   }
 
@@ -183,6 +192,7 @@ class MemStore::Batch final : public Appender {
     if (!known_group(group.value())) return not_found("no such group");
     const std::int64_t ms = model::to_ms(t);
     for (std::uint64_t member : current_group(group.value()).members) {
+      if (member == kMovedAway) continue;
       std::optional<std::pair<std::int64_t, MemSample>> last = newest(member);
       if (!last || last->first >= ms) continue;
       if (last->second.histogram == nullptr && model::is_stale(last->second.value)) continue;
@@ -318,7 +328,9 @@ void MemStore::drop_group(GroupId group) {
   base::MutexLock lock(state_->mutex);
   auto it = state_->data.groups.find(group.value());
   if (it == state_->data.groups.end()) return;
-  for (std::uint64_t member : it->second.members) state_->data.series.at(member).group = 0;
+  for (std::uint64_t member : it->second.members) {
+    if (member != kMovedAway) state_->data.series.at(member).group = 0;
+  }
   state_->data.groups.erase(it);
 }
 

@@ -35,6 +35,8 @@ void keep_largest(std::size_t limit, std::vector<storage::CardinalityEntry>* ent
 
 }  // namespace
 
+// The analysis does not see that lambdas below run inside the call they are passed to, under its
+// lock.
 bool SeriesIndex::Impl::equal(std::uint32_t id, const model::Labels& labels) const {
   const std::vector<SymbolPair> stored = labels_.get(id);
   auto it = labels.begin();
@@ -51,7 +53,9 @@ bool SeriesIndex::Impl::equal(std::uint32_t id, const model::Labels& labels) con
 
 std::uint32_t SeriesIndex::Impl::find(const model::Labels& labels, std::uint64_t hash) const {
   const std::uint32_t id =
-      by_labels_.find(hash, [&](std::uint32_t candidate) { return equal(candidate, labels); });
+      by_labels_.find(hash, [&](std::uint32_t candidate) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+        return equal(candidate, labels);
+      });
   return id == IdTable::kNone ? 0 : id;
 }
 
@@ -69,10 +73,11 @@ const Postings* SeriesIndex::Impl::find_name(std::string_view name) const {
 }
 
 std::uint32_t SeriesIndex::Impl::pair_position(SymbolPair pair) const {
-  return pair_table_.find(hash_of(pair), [&](std::uint32_t position) {
-    const SymbolPair& other = pairs_[position].labels;
-    return other.name == pair.name && other.value == pair.value;
-  });
+  return pair_table_.find(hash_of(pair),
+                          [&](std::uint32_t position) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+                            const SymbolPair& other = pairs_[position].labels;
+                            return other.name == pair.name && other.value == pair.value;
+                          });
 }
 
 const Postings* SeriesIndex::Impl::find_pair(SymbolPair pair) const {

@@ -102,3 +102,10 @@ Status to_status(const rocksdb::Status& status, std::string_view what) {
 }
 
 }  // namespace tocsin::tsdb
+
+#if defined(__SANITIZE_THREAD__)
+// Debian's library is not instrumented, so ThreadSanitizer does not see its atomics and reports
+// races inside of it.
+extern "C" const char* __tsan_default_suppressions();
+extern "C" const char* __tsan_default_suppressions() { return "race:librocksdb.so\n"; }
+#endif

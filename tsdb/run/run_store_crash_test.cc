@@ -4,9 +4,11 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <memory>
 #include <random>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -79,18 +81,44 @@ TEST(RunStoreCrash, AnUnpublishedRunIsGoneAfterTheRestart) {
   }
 }
 
-// Writes runs until killed, and drops old ones now and then; tells the parent after each step what
-// is done.
-[[noreturn]] void write_until_killed(const std::string& path, std::uint64_t next, int report) {
-  auto store = RunStore::open(path);
-  if (!store.ok()) _exit(1);
+constexpr const char* kWriterVariable = "TOCSIN_RUN_WRITER";
+
+// Not a test of its own: what the killed process runs. Writes runs until killed, drops old ones now
+// and then, and tells after each what is done. Arguments: path, first number, descriptor for
+// reports.
+TEST(RunStoreCrash, DISABLED_WritesUntilKilled) {
+  const char* arguments =
+      std::getenv(kWriterVariable);  // NOLINT(concurrency-mt-unsafe): one thread
+  ASSERT_NE(arguments, nullptr);
+  std::istringstream in(arguments);
+  std::string path;
+  std::uint64_t number = 0;
+  int report = -1;
+  in >> path >> number >> report;
+  const auto store = must_open(path);
   Expected ignored;
-  for (std::uint64_t number = next;; ++number) {
-    if (!write_number(**store, number, &ignored).ok()) _exit(2);
-    if (write(report, &number, sizeof(number)) != sizeof(number)) _exit(3);
+  for (;; ++number) {
+    ASSERT_TRUE(write_number(*store, number, &ignored).ok());
+    ASSERT_EQ(write(report, &number, sizeof(number)), static_cast<ssize_t>(sizeof(number)));
     if (number % 8 != 0) continue;
-    if (!(*store)->drop_runs_before(shape_of(number - 4).start_ms, nullptr).ok()) _exit(4);
+    ASSERT_TRUE(store->drop_runs_before(shape_of(number - 4).start_ms, nullptr).ok());
   }
+}
+
+// A new program image: RocksDB's threads do not survive a fork.
+pid_t start_writer(const std::string& path, std::uint64_t number, int report) {
+  const std::string variable = fmt::format("{}={} {} {}", kWriterVariable, path, number, report);
+  const char* const arguments[] = {"writer", "--gtest_also_run_disabled_tests",
+                                   "--gtest_filter=RunStoreCrash.DISABLED_WritesUntilKilled",
+                                   nullptr};
+  const char* const environment[] = {variable.c_str(), nullptr};
+  const pid_t child = fork();
+  if (child == 0) {
+    execve("/proc/self/exe", const_cast<char* const*>(arguments),
+           const_cast<char* const*>(environment));
+    _exit(1);
+  }
+  return child;
 }
 
 TEST(RunStoreCrash, KillNineLosesNoPublishedRun) {
@@ -102,9 +130,8 @@ TEST(RunStoreCrash, KillNineLosesNoPublishedRun) {
     SCOPED_TRACE(testing::Message() << "round " << round);
     int report[2];
     ASSERT_EQ(pipe(report), 0);
-    const pid_t child = fork();
+    const pid_t child = start_writer(directory.path(), last + 1, report[1]);
     ASSERT_GE(child, 0);
-    if (child == 0) write_until_killed(directory.path(), last + 1, report[1]);
     close(report[1]);
     // Kill after some reports, at whatever the child is doing then.
     for (std::uint64_t reports = 3 + random() % 12; reports > 0; --reports) {

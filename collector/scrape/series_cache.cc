@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collector/scrape/series_cache.h"
+
+#include <utility>
+
+#include "formats/exposition.h"
+#include "model/relabel.h"
+
+namespace tocsin::collector {
+
+namespace {
+
+// Without honor_labels the target's label wins and the scraped one moves to exported_<name>,
+// repeatedly until free.
+void add_target_labels(const model::Labels& target, bool honor, model::LabelsBuilder* labels) {
+  std::vector<std::pair<std::string, std::string>> conflicts;
+  for (const model::LabelView& label : target) {
+    const std::string existing(labels->get(label.name));
+    if (honor) {
+      if (existing.empty()) labels->set(label.name, label.value);
+      continue;
+    }
+    if (!existing.empty()) conflicts.emplace_back(label.name, existing);
+    labels->set(label.name, label.value);
+  }
+  for (auto& [name, value] : conflicts) {
+    std::string moved = "exported_" + name;
+    while (!labels->get(moved).empty()) moved.insert(0, "exported_");
+    labels->set(moved, value);
+  }
+}
+
+}  // namespace
+
+SeriesCache::SeriesCache(std::shared_ptr<const ScrapeOptions> options, model::Labels target_labels)
+    : options_(std::move(options)), target_labels_(std::move(target_labels)) {}
+
+StatusOr<CachedSeries*> SeriesCache::resolve(std::string_view key, model::MetricKind kind) {
+  if (auto it = entries_.find(key); it != entries_.end()) return it->second.get();
+  ASSIGN_OR_RETURN(model::Labels exposed, formats::parse_series(key, kind));
+  ASSIGN_OR_RETURN(model::Labels labels, final_labels(exposed));
+  auto entry = std::make_unique<CachedSeries>();
+  entry->labels = std::move(labels);
+  CachedSeries* result = entry.get();
+  entries_.emplace(std::string(key), std::move(entry));
+  return result;
+}
+
+StatusOr<model::Labels> SeriesCache::final_labels(const model::Labels& exposed) const {
+  model::LabelsBuilder builder(exposed);
+  add_target_labels(target_labels_, options_->honor_labels, &builder);
+  if (!model::relabel(options_->metric_relabel, &builder)) return model::Labels();
+  model::Labels labels = builder.build();
+  if (labels.empty()) return labels;
+  if (labels.metric_name().empty()) {
+    return invalid_argument("missing metric name (__name__ label) in {}", labels.to_string());
+  }
+  for (const model::LabelView& label : labels) {
+    if (!model::is_label_name(label.name) || !model::is_utf8(label.value)) {
+      return invalid_argument("invalid metric name or label names: {}", labels.to_string());
+    }
+  }
+  RETURN_IF_ERROR(check_limits(labels));
+  return labels;
+}
+
+Status SeriesCache::check_limits(const model::Labels& labels) const {
+  const ScrapeLimits& limits = options_->limits;
+  const std::string_view metric = labels.metric_name();
+  if (limits.labels != 0 && labels.size() > limits.labels) {
+    return invalid_argument(
+        "label_limit exceeded (metric: {:.50}, number of labels: {}, limit: {})", metric,
+        labels.size(), limits.labels);
+  }
+  if (limits.label_name_bytes == 0 && limits.label_value_bytes == 0) return ok();
+  for (const model::LabelView& label : labels) {
+    if (limits.label_name_bytes != 0 && label.name.size() > limits.label_name_bytes) {
+      return invalid_argument(
+          "label_name_length_limit exceeded (metric: {:.50}, label name: {:.50}, length: {}, "
+          "limit: {})",
+          metric, label.name, label.name.size(), limits.label_name_bytes);
+    }
+    if (limits.label_value_bytes != 0 && label.value.size() > limits.label_value_bytes) {
+      return invalid_argument(
+          "label_value_length_limit exceeded (metric: {:.50}, label name: {:.50}, value: {:.50}, "
+          "length: {}, "
+          "limit: {})",
+          metric, label.name, label.value, label.value.size(), limits.label_value_bytes);
+    }
+  }
+  return ok();
+}
+
+void SeriesCache::sweep(std::uint64_t scrape, std::size_t page_series) {
+  constexpr std::size_t kSlack = 1000;
+  if (entries_.size() <= 2 * page_series + kSlack) return;
+  std::erase_if(entries_, [scrape](const auto& item) {
+    const CachedSeries& entry = *item.second;
+    return entry.seen != scrape && entry.position == CachedSeries::kNoPosition;
+  });
+}
+
+std::vector<CachedSeries*> SeriesCache::entries() {
+  std::vector<CachedSeries*> all;
+  all.reserve(entries_.size());
+  for (auto& [key, entry] : entries_) all.push_back(entry.get());
+  return all;
+}
+
+}  // namespace tocsin::collector

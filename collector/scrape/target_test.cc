@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collector/scrape/target.h"
+
+#include <gtest/gtest.h>
+
+namespace tocsin::collector {
+namespace {
+
+ScrapeOptions job() {
+  ScrapeOptions options;
+  options.job = "node";
+  return options;
+}
+
+model::RelabelRule rule(model::RelabelOptions options) {
+  return *model::make_relabel_rule(options);
+}
+
+TEST(Target, TakesDefaultsOfTheJob) {
+  ScrapeOptions options = job();
+  options.params = {{"module", {"http", "extra"}}};
+  const discovery::TargetGroup group{
+      "0", {}, model::Labels::of({{"env", "prod"}, {"__meta_x", "y"}})};
+  const model::Labels all =
+      discovered_labels(group, model::Labels::of({{"__address__", "h:1"}}), options);
+  auto target = make_target(all, options);
+  ASSERT_TRUE(target.ok() && target->has_value());
+  EXPECT_EQ((*target)->url, "http://h:1/metrics?module=http&module=extra");
+  EXPECT_EQ((*target)->labels.to_string(), R"({env="prod", instance="h:1", job="node"})");
+  EXPECT_EQ((*target)->interval, base::Duration(60'000));
+}
+
+TEST(Target, RelabellingMaySetEverything) {
+  ScrapeOptions options = job();
+  for (const auto& [label, value] :
+       {std::pair{"__address__", "other:2"}, std::pair{"__scheme__", "https"},
+        std::pair{"__metrics_path__", "probe"}, std::pair{"__param_target", "a b"},
+        std::pair{"__scrape_interval__", "5s"}, std::pair{"__scrape_timeout__", "3s"},
+        std::pair{"instance", "named"}}) {
+    model::RelabelOptions set;
+    set.target_label = label;
+    set.replacement = value;
+    options.relabel.push_back(rule(set));
+  }
+  auto target = make_target(
+      discovered_labels({}, model::Labels::of({{"__address__", "h:1"}}), options), options);
+  ASSERT_TRUE(target.ok()) << message(target.status());
+  EXPECT_EQ((*target)->url, "https://other:2/probe?target=a+b");
+  EXPECT_EQ((*target)->interval, base::Duration(5'000));
+  EXPECT_EQ((*target)->labels.get("instance"), "named");
+}
+
+TEST(Target, IsDroppedOrRefused) {
+  ScrapeOptions options = job();
+  model::RelabelOptions drop;
+  drop.source_labels = {"__address__"};
+  drop.regex = "gone:.*";
+  drop.action = "drop";
+  options.relabel.push_back(rule(drop));
+  auto dropped = make_target(
+      discovered_labels({}, model::Labels::of({{"__address__", "gone:1"}}), options), options);
+  ASSERT_TRUE(dropped.ok());
+  EXPECT_FALSE(dropped->has_value());
+
+  struct Case {
+    std::string label, value, expected;
+  };
+  for (const Case& c :
+       {Case{"__address__", "", "no address"},
+        Case{"__address__", "h/path", "is not a valid hostname"},
+        Case{"__scrape_interval__", "x", "error parsing scrape interval"},
+        Case{"__scrape_interval__", "0s", "scrape interval cannot be 0"},
+        Case{"__scrape_timeout__", "2m", "cannot be greater than scrape interval"}}) {
+    model::LabelsBuilder labels(
+        discovered_labels({}, model::Labels::of({{"__address__", "h:1"}}), job()));
+    labels.set(c.label, c.value);
+    auto target = make_target(labels.build(), job());
+    ASSERT_FALSE(target.ok()) << c.label;
+    EXPECT_NE(message(target.status()).find(c.expected), std::string_view::npos)
+        << message(target.status());
+  }
+}
+
+TEST(Target, OffsetIsInsideTheIntervalAndDependsOnTargetAndSeed) {
+  Target a;
+  a.url = "http://a/metrics";
+  a.interval = base::Duration(15'000);
+  Target b = a;
+  b.url = "http://b/metrics";
+  EXPECT_LT(scrape_offset(a, 1), a.interval);
+  EXPECT_EQ(scrape_offset(a, 1), scrape_offset(a, 1));
+  EXPECT_NE(scrape_offset(a, 1), scrape_offset(b, 1));
+  EXPECT_NE(scrape_offset(a, 1), scrape_offset(a, 2));
+}
+
+}  // namespace
+}  // namespace tocsin::collector

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What only one of the servers promises.
+#include "net/beast.h"
+
+#include <atomic>
+
+#include <gtest/gtest.h>
+
+#include "net/civetweb.h"
+#include "net/testing/raw_socket.h"
+
+namespace tocsin::net {
+namespace {
+
+using testing::RawHttp;
+using testing::Waiter;
+
+HttpResponse hello(const HttpRequest&) { return HttpResponse::text(200, "hello"); }
+
+class BeastTest : public ::testing::Test {
+ protected:
+  ~BeastTest() override {
+    if (server_) server_->stop();
+  }
+
+  std::string start(HttpServerOptions options, Handler handler) {
+    if (options.listen_addresses.empty()) options.listen_addresses = {"127.0.0.1:0"};
+    server_ = make_beast_server(std::move(options), std::move(handler),
+                                {loop_, pool_, clock_, &metrics_});
+    EXPECT_EQ(server_->start(), ok());
+    return server_->addresses().at(0);
+  }
+  double metric(std::string_view name) {
+    double sum = 0;
+    for (const base::MetricFamily& family : metrics_.gather()) {
+      if (family.name != name) continue;
+      for (const base::MetricSample& sample : family.samples) sum += sample.value;
+    }
+    return sum;
+  }
+
+  base::SystemClock clock_;
+  base::Registry metrics_;
+  IoLoop loop_{clock_};
+  base::ThreadPool pool_{{.name = "handlers", .threads = 1}};
+  std::unique_ptr<HttpServer> server_;
+};
+
+TEST_F(BeastTest, IdleConnectionsDoNotDelayTheNextClient) {
+  const std::string address = start({}, hello);
+  std::vector<RawHttp> idle;
+  for (int i = 0; i < 300; ++i) idle.emplace_back(address);
+  EXPECT_EQ(RawHttp(address).get("/").body, "hello");
+  EXPECT_EQ(idle.back().get("/").body, "hello");
+  EXPECT_GE(metric("net_conntrack_listener_conn_accepted_total"), 301);
+}
+
+TEST_F(BeastTest, ConnectionsAboveTheLimitHearThatItIsFull) {
+  HttpServerOptions options;
+  options.max_connections = 2;
+  const std::string address = start(options, hello);
+  auto first = std::make_unique<RawHttp>(address);
+  RawHttp second(address);
+  EXPECT_EQ(first->get("/").status, 200);
+  EXPECT_EQ(second.get("/").status, 200);
+  RawHttp third(address);
+  const auto reply = third.get("/");
+  EXPECT_EQ(reply.status, 503);
+  EXPECT_EQ(reply.body, "Limit of open connections reached (2), try again later.\n");
+  EXPECT_EQ(metric("tocsin_http_server_rejected_total"), 1);
+  EXPECT_EQ(second.get("/").status, 200);
+}
+
+TEST_F(BeastTest, SlowReaderHoldsNoHandlerThread) {
+  std::atomic<int> pulled = 0;
+  const std::string address = start({}, [&](const HttpRequest& request) {
+    if (!request.query.has("stream")) return hello(request);
+    HttpResponse response;
+    response.stream = [&pulled]() -> StatusOr<std::string> {
+      return ++pulled > 1000 ? std::string() : std::string(1 << 20, 'x');
+    };
+    return response;
+  });
+  RawHttp slow(address);
+  slow.socket().set_receive_buffer(4096);
+  slow.socket().write("GET /?stream HTTP/1.1\r\nHost: h\r\n\r\n");
+  // The one handler thread serves others although the stream is far from its end.
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(RawHttp(address).get("/").body, "hello");
+  EXPECT_LT(pulled, 100);
+}
+
+TEST_F(BeastTest, BigStreamArrivesWhole) {
+  const std::string address = start({}, [](const HttpRequest&) {
+    HttpResponse response;
+    response.stream = [left = std::make_shared<int>(20)]() -> StatusOr<std::string> {
+      return (*left)-- > 0 ? std::string(1 << 20, 'x') : std::string();
+    };
+    return response;
+  });
+  const auto reply = RawHttp(address).get("/");
+  EXPECT_TRUE(reply.complete);
+  EXPECT_EQ(reply.body.size(), 20u << 20);
+}
+
+TEST_F(BeastTest, SilentClientIsDroppedAfterTheReadTimeout) {
+  HttpServerOptions options;
+  options.read_timeout = base::Duration(20);
+  const std::string address = start(options, hello);
+  RawHttp silent(address);
+  EXPECT_TRUE(silent.is_closed());
+  RawHttp half(address);
+  half.socket().write("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhalf");
+  EXPECT_TRUE(half.is_closed());
+}
+
+TEST_F(BeastTest, ReaderThatTakesNothingIsDroppedAfterTheWriteTimeout) {
+  HttpServerOptions options;
+  options.write_timeout = base::Duration(20);
+  Waiter<bool> dropped;
+  const std::string address = start(options, [&dropped](const HttpRequest&) {
+    HttpResponse response;
+    const auto at_end = std::shared_ptr<int>(new int(0), [&dropped](int* p) {
+      delete p;
+      dropped.set(true);
+    });
+    response.stream = [at_end]() -> StatusOr<std::string> { return std::string(1 << 20, 'x'); };
+    return response;
+  });
+  RawHttp stuck(address);
+  stuck.socket().set_receive_buffer(4096);
+  stuck.socket().write("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_TRUE(dropped.wait());  // the endless stream is destroyed
+}
+
+TEST_F(BeastTest, ListensOnIpv6AndOnAllInterfaces) {
+  HttpServerOptions options;
+  options.listen_addresses = {"127.0.0.1:0", ":0", "[::1]:0"};
+  server_ = make_beast_server(options, hello, {loop_, pool_, clock_, nullptr});
+  const Status status = server_->start();
+  if (!status.ok()) GTEST_SKIP() << "no IPv6 here: " << status;
+  const std::vector<std::string> addresses = server_->addresses();
+  EXPECT_TRUE(addresses[2].starts_with("[::1]:"));
+  EXPECT_EQ(RawHttp(addresses[2]).get("/").body, "hello");
+  const std::string port = addresses[1].substr(addresses[1].rfind(':'));
+  EXPECT_EQ(RawHttp("127.0.0.1" + port).get("/").body, "hello");
+  EXPECT_EQ(RawHttp("[::1]" + port).get("/").body, "hello");
+}
+
+TEST_F(BeastTest, OutlivesItsLoop) {
+  start({}, hello);
+  RawHttp http(server_->addresses().at(0));
+  EXPECT_EQ(http.get("/").status, 200);
+  loop_.stop();
+  server_->stop();
+  EXPECT_TRUE(http.is_closed());
+}
+
+TEST_F(BeastTest, DestroyingAServerThatNeverStartedIsFine) {
+  make_beast_server({}, hello, {loop_, pool_, clock_, nullptr});
+}
+
+TEST(Civetweb, ServesPlainIpv4Only) {
+  base::ThreadPool pool({.name = "handlers", .threads = 1});
+  HttpServerOptions options;
+  options.listen_addresses = {"[::1]:0"};
+  EXPECT_EQ(make_civetweb_server(options, hello, pool)->start().code(), StatusCode::kUnimplemented);
+  options.listen_addresses = {":0"};
+  const auto server = make_civetweb_server(options, hello, pool);
+  ASSERT_EQ(server->start(), ok());
+  EXPECT_TRUE(server->addresses().at(0).starts_with("0.0.0.0:"));
+  EXPECT_EQ(RawHttp(server->addresses().at(0)).get("/").body, "hello");
+}
+
+}  // namespace
+}  // namespace tocsin::net

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Binary operators. Between vectors each pair of matching series makes one column; that a match is
+// unique at every step is checked on bitmaps.
+#include <unordered_map>
+#include <utility>
+
+#include "promql/eval/evaluation.h"
+#include "promql/eval/matching.h"
+#include "promql/eval/operators.h"
+
+namespace tocsin::promql::eval {
+
+namespace {
+
+enum class ScalarSide { kLeft, kRight };
+
+StatusOr<VectorSet> with_scalar(const Evaluation& run, const Binary& binary, VectorSet set,
+                                const std::vector<double>& scalar, ScalarSide side) {
+  const bool drops_name = !is_comparison(binary.op) || binary.return_bool;
+  for (OutSeries& series : set) {
+    Column& column = series.column;
+    Bitmap kept = column.present;
+    column.present.for_each([&](std::size_t i) {
+      const double v = column.values[i];
+      const Outcome outcome = side == ScalarSide::kLeft ? combine(binary, scalar[i], v, v)
+                                                        : combine(binary, v, scalar[i], v);
+      column.values[i] = outcome.value;
+      if (!outcome.keep) kept.clear(i);
+    });
+    column.present = std::move(kept);
+    if (drops_name) run.drop_name(&series);
+  }
+  if (drops_name) RETURN_IF_ERROR(run.merge_names(&set));
+  return set;
+}
+
+// and, or, unless.
+StatusOr<VectorSet> set_operation(const Binary& binary, VectorSet left, VectorSet right,
+                                  std::size_t steps) {
+  const LabelMatching matching(*binary.matching);
+  const Signatures signatures = matching.signatures(left, right);
+  if (binary.op == BinaryOp::kOr) {
+    for (std::size_t r = 0; r < right.size(); ++r) {
+      const auto& same = signatures.of_left[signatures.right[r]];
+      right[r].column.present.subtract(present_in(left, same, steps));
+    }
+    std::move(right.begin(), right.end(), std::back_inserter(left));
+    RETURN_IF_ERROR(merge_same_labels(&left));
+    return left;
+  }
+  for (std::size_t l = 0; l < left.size(); ++l) {
+    const Bitmap matched = present_in(right, signatures.of_right[signatures.left[l]], steps);
+    if (binary.op == BinaryOp::kAnd) {
+      left[l].column.present &= matched;
+    } else {
+      left[l].column.present.subtract(matched);
+    }
+  }
+  return left;
+}
+
+// One evaluation of an operator between vectors. `many` is the left side unless group_right swapped
+// them, so that `one` may match several of it.
+class VectorOperation {
+ public:
+  VectorOperation(const Evaluation& run, const Binary& binary, const VectorSet& left,
+                  const VectorSet& right, std::size_t steps)
+      : run_(run),
+        binary_(binary),
+        matching_(*binary.matching),
+        swapped_(binary.matching->cardinality == Cardinality::kOneToMany),
+        many_(swapped_ ? right : left),
+        one_(swapped_ ? left : right),
+        steps_(steps),
+        signatures_(matching_.signatures(many_, one_)) {}
+
+  StatusOr<VectorSet> all() {
+    RETURN_IF_ERROR(check_one_side());
+    taken_.resize(signatures_.of_left.size());
+    for (std::size_t m = 0; m < many_.size(); ++m) {
+      for (std::size_t o : signatures_.of_right[signatures_.left[m]]) {
+        RETURN_IF_ERROR(add_pair(m, o));
+      }
+    }
+    RETURN_IF_ERROR(merge_same_labels(&out_));
+    return std::move(out_);
+  }
+
+ private:
+  // At each step where both sides have samples, a signature may occur once on the one side.
+  Status check_one_side() const {
+    Bitmap many_any(steps_);
+    for (const OutSeries& series : many_) many_any |= series.column.present;
+    for (const std::vector<std::size_t>& members : signatures_.of_right) {
+      Bitmap seen(steps_);
+      for (std::size_t k = 0; k < members.size(); ++k) {
+        Bitmap present = one_[members[k]].column.present;
+        present &= many_any;
+        if (k > 0 && seen.intersects(present)) {
+          present &= seen;
+          return duplicate(members, k, present.first());
+        }
+        seen |= present;
+      }
+    }
+    return ok();
+  }
+
+  Status duplicate(const std::vector<std::size_t>& members, std::size_t k, std::size_t step) const {
+    std::size_t earlier = 0;
+    while (!one_[members[earlier]].column.present.test(step)) ++earlier;
+    const model::Labels& labels = one_[members[k]].labels;
+    // In the order of their text, so that the message does not depend on the order of storage.
+    std::string first = labels.to_string();
+    std::string second = one_[members[earlier]].labels.to_string();
+    if (second < first) std::swap(first, second);
+    return failed_precondition(
+        "found duplicate series for the match group {} on the {} hand-side of the operation: "
+        "[{}, {}];many-to-many matching not allowed: matching labels must be unique on one side",
+        matching_.compared(labels).to_string(), swapped_ ? "left" : "right", first, second);
+  }
+
+  Status add_pair(std::size_t m, std::size_t o) {
+    const OutSeries& many = many_[m];
+    const OutSeries& one = one_[o];
+    Bitmap both = many.column.present;
+    both &= one.column.present;
+    if (!both.any()) return ok();
+    const bool arithmetic = !is_comparison(binary_.op);
+    OutSeries series;
+    series.labels = matching_.result(many.labels, one.labels, arithmetic);
+    series.drop_name = !arithmetic && many.drop_name;
+    RETURN_IF_ERROR(take(signatures_.left[m], series.labels, both));
+    series.column = Column(steps_);
+    both.for_each([&](std::size_t i) {
+      const double x = many.column.values[i];
+      const double y = one.column.values[i];
+      const double left = swapped_ ? y : x;
+      const Outcome outcome = combine(binary_, left, swapped_ ? x : y, left);
+      if (outcome.keep) series.column.put(i, outcome.value);
+    });
+    if (binary_.return_bool) run_.drop_name(&series);
+    if (series.column.present.any()) out_.push_back(std::move(series));
+    return ok();
+  }
+
+  // Counts filtered-out pairs too: whether a query is in error must not depend on values.
+  Status take(std::uint32_t signature, const model::Labels& labels, const Bitmap& steps) {
+    const bool one_to_one = binary_.matching->cardinality == Cardinality::kOneToOne;
+    auto [it, inserted] =
+        taken_[signature].try_emplace(one_to_one ? model::Labels() : labels, steps);
+    if (inserted) return ok();
+    if (it->second.intersects(steps)) {
+      return one_to_one ? failed_precondition(
+                              "multiple matches for labels: many-to-one matching must be "
+                              "explicit (group_left/group_right)")
+                        : failed_precondition(
+                              "multiple matches for labels: grouping labels must ensure "
+                              "unique matches");
+    }
+    it->second |= steps;
+    return ok();
+  }
+
+  const Evaluation& run_;
+  const Binary& binary_;
+  const LabelMatching matching_;
+  const bool swapped_;
+  const VectorSet& many_;
+  const VectorSet& one_;
+  const std::size_t steps_;
+  const Signatures signatures_;
+  // Per signature: the steps at which a result with these labels exists.
+  std::vector<std::unordered_map<model::Labels, Bitmap, model::LabelsHash>> taken_;
+  VectorSet out_;
+};
+
+std::vector<double> scalars(const Binary& binary, std::vector<double> left,
+                            const std::vector<double>& right) {
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    left[i] = is_comparison(binary.op) ? (compare(binary.op, left[i], right[i]) ? 1.0 : 0.0)
+                                       : compute(binary.op, left[i], right[i]);
+  }
+  return left;
+}
+
+}  // namespace
+
+StatusOr<Result> eval_binary(Evaluation& run, const plan::BinaryNode& node, const Grid& grid) {
+  const Binary& binary = *node.syntax;
+  ASSIGN_OR_RETURN(Result left, run.eval(*node.left, grid));
+  ASSIGN_OR_RETURN(Result right, run.eval(*node.right, grid));
+  const bool left_scalar = left.type == ValueType::kScalar;
+  const bool right_scalar = right.type == ValueType::kScalar;
+  Result result;
+  if (left_scalar && right_scalar) {
+    result.type = ValueType::kScalar;
+    result.scalar = scalars(binary, std::move(left.scalar), right.scalar);
+  } else if (right_scalar) {
+    ASSIGN_OR_RETURN(result.vector, with_scalar(run, binary, std::move(left.vector), right.scalar,
+                                                ScalarSide::kRight));
+  } else if (left_scalar) {
+    ASSIGN_OR_RETURN(result.vector, with_scalar(run, binary, std::move(right.vector), left.scalar,
+                                                ScalarSide::kLeft));
+  } else if (is_set_operator(binary.op)) {
+    ASSIGN_OR_RETURN(result.vector, set_operation(binary, std::move(left.vector),
+                                                  std::move(right.vector), grid.count));
+  } else {
+    VectorOperation operation(run, binary, left.vector, right.vector, grid.count);
+    ASSIGN_OR_RETURN(result.vector, operation.all());
+  }
+  return result;
+}
+
+}  // namespace tocsin::promql::eval

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The currency of evaluation: a dense column of values over the steps of a Grid, with a bitmap of
+// the steps that have a sample. Every operator turns sets of such series into another set; none
+// walks step by step over series.
+//
+// Values.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "model/labels.h"
+#include "promql/ast.h"
+
+namespace tocsin::promql::eval {
+
+// Evaluation times start, start + step, ... (count of them). One step for an instant query.
+struct Grid {
+  std::int64_t start_ms = 0;
+  std::int64_t step_ms = 1;
+  std::size_t count = 1;
+
+  std::int64_t time(std::size_t i) const {
+    return start_ms + static_cast<std::int64_t>(i) * step_ms;
+  }
+  std::int64_t last() const { return time(count - 1); }
+};
+
+class Bitmap {
+ public:
+  Bitmap() = default;
+  explicit Bitmap(std::size_t size, bool value = false)
+      : size_(size), words_((size + 63) / 64, value ? ~std::uint64_t{0} : 0) {
+    trim();
+  }
+
+  std::size_t size() const { return size_; }
+  bool test(std::size_t i) const { return ((words_[i / 64] >> (i % 64)) & 1U) != 0; }
+  void set(std::size_t i) { words_[i / 64] |= std::uint64_t{1} << (i % 64); }
+  void clear(std::size_t i) { words_[i / 64] &= ~(std::uint64_t{1} << (i % 64)); }
+  bool any() const;
+  bool all() const { return count() == size_; }
+  std::size_t count() const;
+  // Index of the first set bit, or size().
+  std::size_t first() const;
+  bool intersects(const Bitmap& other) const;
+  // Bitwise; REQUIRES: equal sizes.
+  Bitmap& operator|=(const Bitmap& other);
+  Bitmap& operator&=(const Bitmap& other);
+  Bitmap& subtract(const Bitmap& other);
+  void invert();
+
+  // Calls f(i) for every set bit in ascending order.
+  template <typename F>
+  void for_each(F&& f) const {
+    for (std::size_t w = 0; w < words_.size(); ++w) {
+      for (std::uint64_t rest = words_[w]; rest != 0; rest &= rest - 1) {
+        f(w * 64 + static_cast<std::size_t>(std::countr_zero(rest)));
+      }
+    }
+  }
+
+ private:
+  void trim() {
+    if (size_ % 64 != 0) words_.back() &= (std::uint64_t{1} << (size_ % 64)) - 1;
+  }
+  std::size_t size_ = 0;
+  std::vector<std::uint64_t> words_;
+};
+
+struct Column {
+  Column() = default;
+  explicit Column(std::size_t steps) : values(steps), present(steps) {}
+  void put(std::size_t i, double value) {
+    values[i] = value;
+    present.set(i);
+  }
+  std::vector<double> values;  // unspecified where not present
+  Bitmap present;
+};
+
+struct OutSeries {
+  model::Labels labels;
+  bool drop_name = false;  // the metric name goes when the query ends (delayed name removal)
+  Column column;
+};
+using VectorSet = std::vector<OutSeries>;
+
+// What a node evaluates to on a grid: by type, `vector`, one number per step, or a text.
+struct Result {
+  ValueType type = ValueType::kVector;
+  VectorSet vector;
+  std::vector<double> scalar;
+  std::string text;
+};
+
+// Joins series with equal labels whose samples are at different steps, keeping the first one's
+// place. Errors: kFailedPrecondition "vector cannot contain metrics with the same labelset".
+Status merge_same_labels(VectorSet* set);
+
+// Without __name__, and __type__ and __unit__, which describe the metric of that name.
+model::Labels without_metric(const model::Labels& labels);
+
+// Leaves out series without any sample.
+void remove_empty(VectorSet* set);
+
+}  // namespace tocsin::promql::eval

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "promql/eval/evaluation.h"
+
+#include <map>
+#include <utility>
+
+#include "base/check.h"
+#include "base/mutex.h"
+#include "promql/functions/vector_functions.h"
+
+namespace tocsin::promql::eval {
+
+namespace {
+
+std::uint64_t bytes_of(const Result& result) {
+  std::uint64_t bytes = result.scalar.size() * sizeof(double);
+  for (const OutSeries& series : result.vector) {
+    bytes += sizeof(OutSeries) + series.labels.bytes() +
+             series.column.values.size() * (sizeof(double) + 1);
+  }
+  return bytes;
+}
+
+// Whether eval_range_call computes the call.
+bool takes_window(const plan::CallNode& call) {
+  for (const plan::PlanPtr& argument : call.arguments) {
+    if (argument->as<plan::Window>() != nullptr) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::uint64_t count_samples(const VectorSet& set) {
+  std::uint64_t n = 0;
+  for (const OutSeries& series : set) n += series.column.present.count();
+  return n;
+}
+
+void broadcast(const Grid& grid, Result* result) {
+  if (result->type == ValueType::kScalar) {
+    result->scalar.assign(grid.count, result->scalar.at(0));
+    return;
+  }
+  for (OutSeries& series : result->vector) {
+    const bool present = series.column.present.test(0);
+    series.column.values.assign(grid.count, series.column.values[0]);
+    series.column.present = Bitmap(grid.count, present);
+  }
+}
+
+Charge::~Charge() { evaluation_.release(samples_, bytes_); }
+
+Status Charge::add(std::uint64_t samples, std::uint64_t bytes) {
+  RETURN_IF_ERROR(evaluation_.charge(samples, bytes));
+  samples_ += samples;
+  bytes_ += bytes;
+  return ok();
+}
+
+struct Evaluation::BatchCache {
+  using Key = std::pair<std::size_t, std::size_t>;  // source, batch
+  base::Mutex mutex;
+  std::map<Key, std::shared_ptr<const storage::ColumnBatch>> batches ABSL_GUARDED_BY(mutex);
+};
+
+Evaluation::Evaluation(const Setup& setup)
+    : setup_(setup), cache_(std::make_unique<BatchCache>()) {}
+
+Evaluation::~Evaluation() {
+  for (const Held& held : held_) release(held.samples, held.bytes);
+}
+
+Status Evaluation::prepare() {
+  for (const plan::Source& source : setup_.plan.sources) {
+    RETURN_IF_ERROR(check());
+    storage::SelectHints hints;
+    hints.mint = model::from_ms(source.mint_ms);
+    hints.maxt = model::from_ms(source.maxt_ms);
+    hints.step = model::Duration(is_instant() ? 0 : setup_.grid.step_ms);
+    hints.range = model::Duration(source.range_ms);
+    hints.function = source.function;
+    ASSIGN_OR_RETURN(auto selection, setup_.source.select(source.matchers, hints, setup_.context));
+    selections_.push_back(std::move(selection));
+  }
+  return ok();
+}
+
+StatusOr<std::shared_ptr<const storage::ColumnBatch>> Evaluation::read(std::size_t source,
+                                                                       std::size_t batch) {
+  const bool shared = setup_.plan.sources[source].uses > 1;
+  if (shared) {
+    base::MutexLock lock(cache_->mutex);
+    auto it = cache_->batches.find({source, batch});
+    if (it != cache_->batches.end()) return it->second;
+  }
+  auto columns = std::make_shared<storage::ColumnBatch>();
+  RETURN_IF_ERROR(selections_[source]->read(batch, columns.get()));
+  if (shared) {
+    base::MutexLock lock(cache_->mutex);
+    cache_->batches[{source, batch}] = columns;
+  }
+  return std::shared_ptr<const storage::ColumnBatch>(std::move(columns));
+}
+
+std::vector<std::string> Evaluation::storage_warnings() const {
+  std::vector<std::string> warnings;
+  for (const auto& selection : selections_) {
+    for (std::string& w : selection->warnings()) warnings.push_back(std::move(w));
+  }
+  return warnings;
+}
+
+Status Evaluation::check() const {
+  if (setup_.caller_cancel != nullptr) RETURN_IF_ERROR(setup_.caller_cancel->check());
+  return setup_.context.cancel == nullptr ? ok() : setup_.context.cancel->check();
+}
+
+Status Evaluation::charge(std::uint64_t samples, std::uint64_t bytes) {
+  if (setup_.context.memory != nullptr) RETURN_IF_ERROR(setup_.context.memory->charge(bytes));
+  const std::uint64_t live = live_samples_.fetch_add(samples, std::memory_order_relaxed) + samples;
+  std::uint64_t peak = peak_samples_.load(std::memory_order_relaxed);
+  while (live > peak && !peak_samples_.compare_exchange_weak(peak, live)) {
+  }
+  if (setup_.max_samples == 0 || live <= setup_.max_samples) return ok();
+  release(samples, bytes);
+  return resource_exhausted(
+      "query processing would load too many samples into memory in query execution");
+}
+
+void Evaluation::release(std::uint64_t samples, std::uint64_t bytes) {
+  live_samples_.fetch_sub(samples, std::memory_order_relaxed);
+  if (setup_.context.memory != nullptr) setup_.context.memory->release(bytes);
+}
+
+StatusOr<Result> Evaluation::eval(const plan::PlanNode& node, const Grid& grid) {
+  RETURN_IF_ERROR(check());
+  const std::size_t mark = held_.size();
+  const bool once = node.step_invariant && grid.count > 1 && node.type() != ValueType::kString;
+  ASSIGN_OR_RETURN(Result result,
+                   dispatch(node, once ? Grid{grid.start_ms, grid.step_ms, 1} : grid));
+  remove_empty(&result.vector);
+  if (once) broadcast(grid, &result);
+  RETURN_IF_ERROR(settle(mark, result));
+  return result;
+}
+
+Status Evaluation::settle(std::size_t mark, const Result& result) {
+  const Held own{count_samples(result.vector), bytes_of(result)};
+  RETURN_IF_ERROR(charge(own.samples, own.bytes));
+  while (held_.size() > mark) {
+    release(held_.back().samples, held_.back().bytes);
+    held_.pop_back();
+  }
+  held_.push_back(own);
+  return ok();
+}
+
+StatusOr<VectorSet> Evaluation::eval_vector(const plan::PlanNode& node, const Grid& grid) {
+  ASSIGN_OR_RETURN(Result result, eval(node, grid));
+  return std::move(result.vector);
+}
+
+StatusOr<std::vector<double>> Evaluation::eval_scalar(const plan::PlanNode& node,
+                                                      const Grid& grid) {
+  ASSIGN_OR_RETURN(Result result, eval(node, grid));
+  DCHECK(result.type == ValueType::kScalar);
+  return std::move(result.scalar);
+}
+
+StatusOr<Result> Evaluation::dispatch(const plan::PlanNode& node, const Grid& grid) {
+  Result result;
+  result.type = node.type();
+  if (const auto* number = node.as<plan::Number>()) {
+    result.scalar.assign(grid.count, number->value);
+  } else if (const auto* text = node.as<plan::Text>()) {
+    result.text = text->value;
+  } else if (const auto* select = node.as<plan::Select>()) {
+    ASSIGN_OR_RETURN(result.vector, eval_select(*this, *select, grid));
+  } else if (const auto* aggregate = node.as<plan::AggregateNode>()) {
+    ASSIGN_OR_RETURN(result.vector, eval_aggregate(*this, *aggregate, grid));
+  } else if (const auto* binary = node.as<plan::BinaryNode>()) {
+    return eval_binary(*this, *binary, grid);
+  } else if (const auto* negate = node.as<plan::Negate>()) {
+    ASSIGN_OR_RETURN(result, eval(*negate->inner, grid));
+    for (double& v : result.scalar) v = -v;
+    for (OutSeries& series : result.vector) {
+      for (double& v : series.column.values) v = -v;
+      drop_name(&series);
+    }
+    RETURN_IF_ERROR(merge_names(&result.vector));
+  } else if (const auto* call = node.as<plan::CallNode>()) {
+    if (!takes_window(*call)) return functions::eval_vector_call(*this, *call, node, grid);
+    ASSIGN_OR_RETURN(result.vector, eval_range_call(*this, *call, grid));
+  } else {
+    return internal("range vector outside a function");
+  }
+  return result;
+}
+
+void Evaluation::drop_name(OutSeries* series) const {
+  if (setup_.delayed_name_removal) {
+    series->drop_name = true;
+  } else {
+    series->labels = without_metric(series->labels);
+  }
+}
+
+Status Evaluation::merge_names(VectorSet* set) const {
+  return setup_.delayed_name_removal ? ok() : merge_same_labels(set);
+}
+
+Status Evaluation::finish_names(VectorSet* set) const {
+  bool changed = false;
+  for (OutSeries& series : *set) {
+    if (!series.drop_name) continue;
+    series.labels = without_metric(series.labels);
+    series.drop_name = false;
+    changed = true;
+  }
+  return changed ? merge_same_labels(set) : ok();
+}
+
+}  // namespace tocsin::promql::eval

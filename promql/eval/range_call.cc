@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Functions over range vectors. The range vector is read in batches of columns, from the store or
+// from a subquery whose steps become the samples; the kernel turns each column into one over the
+// steps.
+#include <algorithm>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "model/value.h"
+#include "promql/eval/evaluation.h"
+#include "promql/eval/parallel.h"
+#include "promql/eval/windows.h"
+#include "promql/functions/numbers.h"
+#include "promql/functions/vector_functions.h"
+
+namespace tocsin::promql::eval {
+
+namespace {
+
+constexpr std::size_t kMaxInnerSteps = 50'000'000;
+
+bool looks_like_counter(std::string_view name) {
+  return name.ends_with("_total") || name.ends_with("_sum") || name.ends_with("_count") ||
+         name.ends_with("_bucket");
+}
+
+class RangeCallRun {
+ public:
+  RangeCallRun(Evaluation& run, const plan::CallNode& call, const Grid& grid)
+      : run_(run),
+        call_(call),
+        grid_(grid),
+        function_(*functions::find_range_function(call.function->name)),
+        window_(*call.arguments[function_.matrix]->as<plan::Window>()),
+        charge_(run) {
+    for (std::size_t i = 0; i < grid.count; ++i) {
+      times_.push_back(grid.time(i));
+      ends_.push_back(window_.shift.apply(grid.time(i)));
+    }
+  }
+
+  StatusOr<VectorSet> all() {
+    RETURN_IF_ERROR(scalar_arguments());
+    StatusOr<VectorSet> out = window_.inner == nullptr ? from_store() : from_subquery();
+    RETURN_IF_ERROR(out.status());
+    if (function_.name == "absent_over_time") return out;  // only who is present counts
+    annotate_results(*out);
+    for (OutSeries& series : *out) {
+      if (!function_.keeps_name) run_.drop_name(&series);
+    }
+    RETURN_IF_ERROR(run_.merge_names(&*out));
+    return out;
+  }
+
+ private:
+  Status scalar_arguments() {
+    std::vector<std::vector<double>*> slots = {&first_, &second_};
+    std::size_t next = 0;
+    for (std::size_t i = 0; i < call_.arguments.size(); ++i) {
+      if (i == function_.matrix) continue;
+      ASSIGN_OR_RETURN(*slots.at(next), run_.eval_scalar(*call_.arguments[i], grid_));
+      ++next;
+    }
+    if (function_.name == "double_exponential_smoothing") {
+      RETURN_IF_ERROR(check_factor("smoothing factor. Expected: 0 < sf < 1", first_));
+      RETURN_IF_ERROR(check_factor("trend factor. Expected: 0 < tf < 1", second_));
+    }
+    return ok();
+  }
+
+  static Status check_factor(std::string_view what, std::span<const double> factors) {
+    for (double f : factors) {
+      if (f <= 0 || f >= 1) return failed_precondition("invalid {}, got: {:f}", what, f);
+    }
+    return ok();
+  }
+
+  StatusOr<VectorSet> from_store() {
+    const storage::Selection& selection = run_.selection(window_.source);
+    return in_batches(selection.batch_count(), [&](std::size_t batch, VectorSet* out) -> Status {
+      ASSIGN_OR_RETURN(auto columns, run_.read(window_.source, batch));
+      WindowReader reader(ends_, window_.range_ms, Use::kAll);
+      for (const storage::SeriesColumn& column : columns->series) {
+        OutSeries series;
+        ASSIGN_OR_RETURN(bool any, apply(reader, column, StaleMarkers::kRemove, &series.column));
+        if (!any) continue;
+        series.labels = selection.labels(column.series);
+        out->push_back(std::move(series));
+      }
+      return ok();
+    });
+  }
+
+  StatusOr<VectorSet> from_subquery() {
+    ASSIGN_OR_RETURN(Grid inner, inner_grid(run_, window_, grid_));
+    if (inner.count == 0) return VectorSet();
+    ASSIGN_OR_RETURN(VectorSet samples, run_.eval_vector(*window_.inner, inner));
+    auto times = std::make_shared<storage::TimestampColumn>();
+    for (std::size_t i = 0; i < inner.count; ++i) times->ms.push_back(inner.time(i));
+    const std::size_t batches =
+        (samples.size() + storage::kBatchSeries - 1) / storage::kBatchSeries;
+    return in_batches(batches, [&](std::size_t batch, VectorSet* out) -> Status {
+      WindowReader reader(ends_, window_.range_ms, Use::kAll);
+      const std::size_t begin = batch * storage::kBatchSeries;
+      const std::size_t end = std::min(begin + storage::kBatchSeries, samples.size());
+      for (std::size_t i = begin; i < end; ++i) {
+        OutSeries series;
+        ASSIGN_OR_RETURN(bool any, apply(reader, as_column(samples[i], times), StaleMarkers::kKeep,
+                                         &series.column));
+        if (!any) continue;
+        series.labels = std::move(samples[i].labels);
+        series.drop_name = samples[i].drop_name;
+        out->push_back(std::move(series));
+      }
+      return ok();
+    });
+  }
+
+  static storage::SeriesColumn as_column(
+      const OutSeries& series, const std::shared_ptr<const storage::TimestampColumn>& times) {
+    storage::SeriesColumn column;
+    column.times = times;
+    column.rows = static_cast<std::uint32_t>(times->ms.size());
+    column.floats = series.column.values;
+    if (series.column.present.all()) return column;
+    column.present.assign((column.rows + 63) / 64, 0);
+    series.column.present.for_each(
+        [&](std::size_t i) { column.present[i / 64] |= std::uint64_t{1} << (i % 64); });
+    return column;
+  }
+
+  template <typename F>
+  StatusOr<VectorSet> in_batches(std::size_t count, F one_batch) {
+    std::vector<VectorSet> slots(count);
+    RETURN_IF_ERROR(for_each_index(count, run_.setup().workers, [&](std::size_t batch) -> Status {
+      RETURN_IF_ERROR(run_.check());
+      RETURN_IF_ERROR(one_batch(batch, &slots[batch]));
+      base::MutexLock lock(mutex_);
+      return charge_.add(count_samples(slots[batch]),
+                         slots[batch].size() * grid_.count * (sizeof(double) + 1));
+    }));
+    VectorSet joined;
+    for (VectorSet& slot : slots) {
+      std::move(slot.begin(), slot.end(), std::back_inserter(joined));
+    }
+    return joined;
+  }
+
+  // False when no step has a result.
+  StatusOr<bool> apply(WindowReader& reader, const storage::SeriesColumn& column,
+                       StaleMarkers stale, Column* out) {
+    ASSIGN_OR_RETURN(functions::SeriesWindows windows, reader.windows(column, stale));
+    std::uint64_t total = 0;
+    std::uint64_t largest = 0;
+    for (std::size_t i = 0; i < windows.lo.size(); ++i) {
+      const std::uint64_t size = windows.hi[i] - windows.lo[i];
+      total += size;
+      largest = std::max(largest, size);
+    }
+    if (total == 0) return false;
+    run_.total_samples += total;
+    Charge held(run_);
+    RETURN_IF_ERROR(held.add(largest, 0));
+    *out = Column(grid_.count);
+    function_.kernel(windows, {ends_, times_, window_.range_ms, first_, second_}, out);
+    return out->present.any();
+  }
+
+  void annotate_results(const VectorSet& out) {
+    const PositionRange where = call_.arguments[0]->position();
+    if (function_.name == "quantile_over_time" && !out.empty()) {
+      functions::warn_invalid_quantiles(first_, where, &run_.annotations);
+    }
+    if (!function_.counter) return;
+    for (const OutSeries& series : out) {
+      const std::string_view name = series.labels.metric_name();
+      if (name.empty() || looks_like_counter(name)) continue;
+      run_.annotations.info(fmt::format("metric might not be a counter, name does not end in "
+                                        "_total/_sum/_count/_bucket: {}",
+                                        model::go_quote(name)),
+                            where);
+    }
+  }
+
+  Evaluation& run_;
+  const plan::CallNode& call_;
+  const Grid grid_;
+  const functions::RangeFunction& function_;
+  const plan::Window& window_;
+  std::vector<std::int64_t> times_, ends_;
+  std::vector<double> first_, second_;
+  base::Mutex mutex_;
+  Charge charge_ ABSL_GUARDED_BY(mutex_);
+};
+
+// One series, present where none of `set` is.
+VectorSet absent_of(const VectorSet& set, const Grid& grid, model::Labels labels) {
+  Bitmap any(grid.count);
+  for (const OutSeries& series : set) any |= series.column.present;
+  any.invert();
+  OutSeries absent;
+  absent.labels = std::move(labels);
+  absent.column.values.assign(grid.count, 1);
+  absent.column.present = std::move(any);
+  VectorSet out;
+  out.push_back(std::move(absent));
+  return out;
+}
+
+}  // namespace
+
+StatusOr<Grid> inner_grid(const Evaluation& run, const plan::Window& window, const Grid& grid) {
+  const std::int64_t after = window.shift.apply(grid.start_ms) - window.range_ms;
+  const std::int64_t last = window.shift.apply(grid.last());
+  const std::int64_t step = window.inner_step_ms;
+  std::int64_t floor = after / step * step;
+  if (floor > after) floor -= step;
+  Grid inner{floor + step, step, 0};
+  if (last >= inner.start_ms) {
+    inner.count = static_cast<std::size_t>((last - inner.start_ms) / step) + 1;
+  }
+  const std::uint64_t limit = run.setup().max_samples;
+  if (inner.count > kMaxInnerSteps || (limit != 0 && inner.count > limit)) {
+    return resource_exhausted(
+        "query processing would load too many samples into memory in query execution");
+  }
+  return inner;
+}
+
+StatusOr<VectorSet> eval_range_call(Evaluation& run, const plan::CallNode& call, const Grid& grid) {
+  ASSIGN_OR_RETURN(VectorSet out, RangeCallRun(run, call, grid).all());
+  if (call.function->name != "absent_over_time") return out;
+  return absent_of(out, grid, functions::labels_of_absent(run, *call.arguments[0]));
+}
+
+}  // namespace tocsin::promql::eval

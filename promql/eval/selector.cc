@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Instant vector selectors: at each step the newest sample of the look-back window, unless it is a
+// staleness marker. Batches are read side by side, each into its own slot, and joined in order.
+#include <span>
+#include <utility>
+
+#include "model/value.h"
+#include "promql/eval/evaluation.h"
+#include "promql/eval/parallel.h"
+#include "promql/eval/windows.h"
+
+namespace tocsin::promql::eval {
+
+namespace {
+
+enum class Take { kValue, kTime };
+
+class SelectRun {
+ public:
+  SelectRun(Evaluation& run, const plan::Select& select, const Grid& grid, Take take)
+      : run_(run),
+        select_(select),
+        selection_(run.selection(select.source)),
+        take_(take),
+        charge_(run) {
+    for (std::size_t i = 0; i < grid.count; ++i) ends_.push_back(select.shift.apply(grid.time(i)));
+  }
+
+  StatusOr<VectorSet> all() {
+    std::vector<VectorSet> slots(selection_.batch_count());
+    RETURN_IF_ERROR(for_each_index(slots.size(), run_.setup().workers, [&](std::size_t batch) {
+      RETURN_IF_ERROR(run_.check());
+      RETURN_IF_ERROR(one_batch(batch, &slots[batch]));
+      const std::uint64_t samples = count_samples(slots[batch]);
+      run_.total_samples += samples;
+      return charge_batch(samples, slots[batch].size());
+    }));
+    VectorSet joined;
+    for (VectorSet& slot : slots) {
+      std::move(slot.begin(), slot.end(), std::back_inserter(joined));
+    }
+    return joined;
+  }
+
+ private:
+  Status charge_batch(std::uint64_t samples, std::size_t series) {
+    base::MutexLock lock(mutex_);
+    return charge_.add(samples, series * ends_.size() * (sizeof(double) + 1));
+  }
+
+  Status one_batch(std::size_t batch, VectorSet* out) {
+    if (ends_.size() == 1) {
+      Status status = last_values(batch, out);
+      if (status.code() != StatusCode::kUnimplemented) return status;
+    }
+    ASSIGN_OR_RETURN(auto columns, run_.read(select_.source, batch));
+    WindowReader reader(ends_, run_.setup().lookback_ms, Use::kNewest);
+    for (const storage::SeriesColumn& column : columns->series) {
+      ASSIGN_OR_RETURN(functions::SeriesWindows windows,
+                       reader.windows(column, StaleMarkers::kKeep));
+      OutSeries series;
+      if (!newest(windows, &series.column)) continue;
+      series.labels = selection_.labels(column.series);
+      out->push_back(std::move(series));
+    }
+    return ok();
+  }
+
+  bool newest(const functions::SeriesWindows& w, Column* out) const {
+    bool any = false;
+    for (std::size_t i = 0; i < ends_.size(); ++i) {
+      if (w.lo[i] >= w.hi[i]) continue;
+      const std::size_t last = w.hi[i] - 1;
+      if (model::is_stale(w.values[last])) continue;
+      if (!any) *out = Column(ends_.size());
+      any = true;
+      out->put(i, value(w.values[last], w.ms[last]));
+    }
+    return any;
+  }
+
+  Status last_values(std::size_t batch, VectorSet* out) const {
+    std::vector<storage::LastValue> values;
+    RETURN_IF_ERROR(selection_.last(batch, model::from_ms(ends_[0]),
+                                    model::Duration(run_.setup().lookback_ms), &values));
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (!values[i].found || model::is_stale(values[i].value)) continue;
+      OutSeries series;
+      series.labels = selection_.labels(batch * storage::kBatchSeries + i);
+      series.column = Column(1);
+      series.column.put(0, value(values[i].value, values[i].time_ms));
+      out->push_back(std::move(series));
+    }
+    return ok();
+  }
+
+  double value(double sample, std::int64_t time_ms) const {
+    return take_ == Take::kTime ? static_cast<double>(time_ms) / 1000 : sample;
+  }
+
+  Evaluation& run_;
+  const plan::Select& select_;
+  const storage::Selection& selection_;
+  const Take take_;
+  std::vector<std::int64_t> ends_;
+  base::Mutex mutex_;
+  Charge charge_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
+StatusOr<VectorSet> eval_select(Evaluation& run, const plan::Select& select, const Grid& grid) {
+  return SelectRun(run, select, grid, Take::kValue).all();
+}
+
+StatusOr<VectorSet> eval_select_times(Evaluation& run, const plan::Select& select,
+                                      const Grid& grid) {
+  return SelectRun(run, select, grid, Take::kTime).all();
+}
+
+}  // namespace tocsin::promql::eval

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "promql/functions/range_kernels.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <vector>
+
+#include "promql/functions/numbers.h"
+#include "promql/functions/rate.h"
+
+namespace tocsin::promql::functions {
+
+namespace {
+
+struct Window {
+  std::span<const std::int64_t> ms;
+  std::span<const double> values;
+};
+
+Window window_of(const SeriesWindows& s, std::size_t i) {
+  const std::size_t count = s.hi[i] - s.lo[i];
+  return {s.ms.subspan(s.lo[i], count), s.values.subspan(s.lo[i], count)};
+}
+
+// Runs f(values) for every step whose window holds a sample.
+template <typename F>
+void for_values(const SeriesWindows& s, eval::Column* out, F f) {
+  for (std::size_t i = 0; i < s.lo.size(); ++i) {
+    if (s.lo[i] < s.hi[i]) out->put(i, f(s.values.subspan(s.lo[i], s.hi[i] - s.lo[i])));
+  }
+}
+
+double sum_of(std::span<const double> values) {
+  KahanSum sum;
+  for (double v : values) sum.add(v);
+  return sum.value();
+}
+
+double mean_of(std::span<const double> values) {
+  Mean mean;
+  for (double v : values) mean.add(v);
+  return mean.value();
+}
+
+double max_of(std::span<const double> values) {
+  double best = values[0];
+  for (double v : values) {
+    if (v > best || std::isnan(best)) best = v;
+  }
+  return best;
+}
+
+double min_of(std::span<const double> values) {
+  double best = values[0];
+  for (double v : values) {
+    if (v < best || std::isnan(best)) best = v;
+  }
+  return best;
+}
+
+double changes_of(std::span<const double> values) {
+  double count = 0;
+  for (std::size_t i = 1; i < values.size(); ++i) {
+    const bool both_nan = std::isnan(values[i]) && std::isnan(values[i - 1]);
+    if (values[i] != values[i - 1] && !both_nan) count += 1;
+  }
+  return count;
+}
+
+double resets_of(std::span<const double> values) {
+  double count = 0;
+  for (std::size_t i = 1; i < values.size(); ++i) {
+    if (values[i] < values[i - 1]) count += 1;
+  }
+  return count;
+}
+
+double median_deviation(std::span<const double> values) {
+  std::vector<double> sorted(values.begin(), values.end());
+  const double median = quantile(0.5, &sorted);
+  std::vector<double> deviations;
+  for (double v : values) deviations.push_back(std::fabs(v - median));
+  return quantile(0.5, &deviations);
+}
+
+template <double (*F)(std::span<const double>)>
+void over_values(const SeriesWindows& s, const KernelArgs&, eval::Column* out) {
+  for_values(s, out, F);
+}
+
+double count_of(std::span<const double> v) { return static_cast<double>(v.size()); }
+double one_of(std::span<const double>) { return 1; }
+double first_of(std::span<const double> v) { return v.front(); }
+double last_of(std::span<const double> v) { return v.back(); }
+double stddev_of(std::span<const double> v) { return std::sqrt(variance(v)); }
+
+void quantile_kernel(const SeriesWindows& s, const KernelArgs& args, eval::Column* out) {
+  std::vector<double> scratch;
+  for (std::size_t i = 0; i < s.lo.size(); ++i) {
+    const Window w = window_of(s, i);
+    if (w.values.empty()) continue;
+    scratch.assign(w.values.begin(), w.values.end());
+    out->put(i, quantile(args.first[i], &scratch));
+  }
+}
+
+// When the extreme value is repeated, the newest of them counts.
+template <bool kMax>
+void time_of_extreme(const SeriesWindows& s, const KernelArgs&, eval::Column* out) {
+  for (std::size_t i = 0; i < s.lo.size(); ++i) {
+    const Window w = window_of(s, i);
+    if (w.values.empty()) continue;
+    std::size_t best = 0;
+    for (std::size_t k = 0; k < w.values.size(); ++k) {
+      const bool better = kMax ? w.values[k] >= w.values[best] : w.values[k] <= w.values[best];
+      if (better || std::isnan(w.values[best])) best = k;
+    }
+    out->put(i, static_cast<double>(w.ms[best]) / 1000);
+  }
+}
+
+template <bool kFirst>
+void time_of_end(const SeriesWindows& s, const KernelArgs&, eval::Column* out) {
+  for (std::size_t i = 0; i < s.lo.size(); ++i) {
+    if (s.lo[i] >= s.hi[i]) continue;
+    out->put(i, static_cast<double>(s.ms[kFirst ? s.lo[i] : s.hi[i] - 1]) / 1000);
+  }
+}
+
+struct Line {
+  double slope = 0;
+  double intercept = 0;  // at the time it was asked for
+};
+
+// Least squares over seconds since `origin_ms`; a constant series has slope 0 exactly.
+Line fit_line(const Window& w, std::int64_t origin_ms) {
+  KahanSum sum_x, sum_y, sum_xy, sum_xx;
+  const double first = w.values[0];
+  const double n = static_cast<double>(w.values.size());
+  bool constant = true;
+  for (std::size_t i = 0; i < w.values.size(); ++i) {
+    if (w.values[i] != first && i > 0) constant = false;
+    const double x = static_cast<double>(w.ms[i] - origin_ms) / 1000;
+    sum_x.add(x);
+    sum_y.add(w.values[i]);
+    sum_xy.add(x * w.values[i]);
+    sum_xx.add(x * x);
+  }
+  if (constant) return std::isinf(first) ? Line{kNan, kNan} : Line{0, first};
+  const double sx = sum_x.sum + sum_x.compensation;
+  const double sy = sum_y.sum + sum_y.compensation;
+  const double covariance = sum_xy.sum + sum_xy.compensation - sx * sy / n;
+  const double variance_x = sum_xx.sum + sum_xx.compensation - sx * sx / n;
+  const double slope = covariance / variance_x;
+  return {slope, sy / n - slope * sx / n};
+}
+
+void deriv_kernel(const SeriesWindows& s, const KernelArgs&, eval::Column* out) {
+  for (std::size_t i = 0; i < s.lo.size(); ++i) {
+    const Window w = window_of(s, i);
+    if (w.values.size() >= 2) out->put(i, fit_line(w, w.ms[0]).slope);
+  }
+}
+
+void predict_kernel(const SeriesWindows& s, const KernelArgs& args, eval::Column* out) {
+  for (std::size_t i = 0; i < s.lo.size(); ++i) {
+    const Window w = window_of(s, i);
+    if (w.values.size() < 2) continue;
+    const Line line = fit_line(w, args.eval_time[i]);
+    out->put(i, line.slope * args.first[i] + line.intercept);
+  }
+}
+
+double smooth(std::span<const double> values, double smoothing, double trend_factor) {
+  double previous = 0;
+  double level = values[0];
+  double trend = values[1] - values[0];
+  for (std::size_t i = 1; i < values.size(); ++i) {
+    if (i > 1) trend = trend_factor * (level - previous) + (1 - trend_factor) * trend;
+    const double next = smoothing * values[i] + (1 - smoothing) * (level + trend);
+    previous = level;
+    level = next;
+  }
+  return level;
+}
+
+// The factors were checked to be inside (0, 1) before.
+void smoothing_kernel(const SeriesWindows& s, const KernelArgs& args, eval::Column* out) {
+  for (std::size_t i = 0; i < s.lo.size(); ++i) {
+    const Window w = window_of(s, i);
+    if (w.values.size() >= 2) out->put(i, smooth(w.values, args.first[i], args.second[i]));
+  }
+}
+
+constexpr RangeFunction kFunctions[] = {
+    {"absent_over_time", over_values<one_of>},
+    {"avg_over_time", over_values<mean_of>},
+    {"changes", over_values<changes_of>},
+    {"count_over_time", over_values<count_of>},
+    {"delta", delta_kernel},
+    {"deriv", deriv_kernel},
+    {"double_exponential_smoothing", smoothing_kernel},
+    {"first_over_time", over_values<first_of>, true},
+    {"idelta", idelta_kernel},
+    {"increase", increase_kernel, false, true},
+    {"irate", irate_kernel},
+    {"last_over_time", over_values<last_of>, true},
+    {"mad_over_time", over_values<median_deviation>},
+    {"max_over_time", over_values<max_of>},
+    {"min_over_time", over_values<min_of>},
+    {"predict_linear", predict_kernel},
+    {"present_over_time", over_values<one_of>},
+    {"quantile_over_time", quantile_kernel, false, false, 1},
+    {"rate", rate_kernel, false, true},
+    {"resets", over_values<resets_of>},
+    {"stddev_over_time", over_values<stddev_of>},
+    {"stdvar_over_time", over_values<variance>},
+    {"sum_over_time", over_values<sum_of>},
+    {"ts_of_first_over_time", time_of_end<true>},
+    {"ts_of_last_over_time", time_of_end<false>},
+    {"ts_of_max_over_time", time_of_extreme<true>},
+    {"ts_of_min_over_time", time_of_extreme<false>},
+};
+
+}  // namespace
+
+const RangeFunction* find_range_function(std::string_view name) {
+  const auto* it = std::find_if(std::begin(kFunctions), std::end(kFunctions),
+                                [&](const RangeFunction& f) { return f.name == name; });
+  return it == std::end(kFunctions) ? nullptr : it;
+}
+
+}  // namespace tocsin::promql::functions

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tsdb/core/core.h"
+
+#include "tsdb/query/column_merger.h"
+
+namespace tocsin::tsdb {
+
+Core::Core(std::string in_directory, const Options& in_options, const base::Clock& in_clock,
+           base::FileSystem& in_files, base::Registry& registry)
+    : directory(std::move(in_directory)),
+      clock(in_clock),
+      files(in_files),
+      options(in_options),
+      metrics(registry),
+      index(in_options.max_active_series),
+      head(in_options.seal_rows) {}
+
+StatusOr<Newest> Core::newest_in_runs(storage::SeriesId id, std::int64_t from_ms) {
+  const std::shared_ptr<const RunStore::Snapshot> snapshot = runs->snapshot();
+  std::vector<std::vector<storage::SeriesColumn>> columns(1);
+  std::vector<std::string> warnings;
+  RETURN_IF_ERROR(RunStore::read(*snapshot, {&id, 1}, from_ms, sealed_max_ms, &columns, &warnings));
+  ColumnMerger merger(from_ms, sealed_max_ms);
+  ASSIGN_OR_RETURN(const storage::SeriesColumn column, merger.merge(columns[0], {}));
+  if (column.rows == 0) return Newest();
+  const Newest newest{column.times->ms[column.first + column.rows - 1],
+                      std::bit_cast<std::uint64_t>(column.floats.back())};
+  head.learn_newest(id, newest);
+  return newest;
+}
+
+}  // namespace tocsin::tsdb

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Core: the parts of an open database and what is known about them, shared by appenders, selections
+// and maintenance.
+//
+// Owns: all parts. Borrows: clock, files, registry. Lives as long as Db, which outlives appenders
+// and selections. Threads: shared; every part says its own rules. Errors: of the parts.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/file_system.h"
+#include "base/gate.h"
+#include "base/metrics.h"
+#include "base/mutex.h"
+#include "base/time.h"
+#include "tsdb/core/turn.h"
+#include "tsdb/head/head.h"
+#include "tsdb/index/series_index.h"
+#include "tsdb/ingest/commit_queue.h"
+#include "tsdb/journal/journal.h"
+#include "tsdb/options.h"
+#include "tsdb/run/run_store.h"
+
+namespace tocsin::tsdb {
+
+// Counters that parts increase; the values that live elsewhere are collected in metrics.cc.
+struct Metrics {
+  explicit Metrics(base::Registry& registry);
+
+  base::Counter& series_created;
+  base::Counter& series_removed;
+  base::Counter& out_of_order;
+  base::Counter& journal_corruptions;
+  base::Counter& compactions;
+  base::Counter& compactions_failed;
+  base::Counter& retention_deletions;
+  base::Histogram& compaction_duration;
+  base::Summary& sync_duration;
+  base::Gauge& replay_duration;
+};
+
+struct Core {
+  Core(std::string in_directory, const Options& in_options, const base::Clock& in_clock,
+       base::FileSystem& in_files, base::Registry& registry);
+
+  // Looks up the newest sample of a series at or after `from_ms` in runs from before the start, and
+  // tells the head. kUnknownTime when there is none.
+  StatusOr<Newest> newest_in_runs(storage::SeriesId id, std::int64_t from_ms);
+
+  const std::string directory;
+  const base::Clock& clock;
+  base::FileSystem& files;
+  base::Guarded<Options> options;
+  Metrics metrics;
+
+  std::unique_ptr<base::FileLock> lock;
+  std::unique_ptr<RunStore> runs;
+  SeriesIndex index;
+  Head head;
+  std::unique_ptr<Journal> journal;
+  std::unique_ptr<CommitQueue> queue;
+  base::Gate gate;  // open appenders
+
+  std::int64_t sealed_max_ms =
+      INT64_MIN;  // newest sample of the runs that existed at open(); constant after it
+  Turn maintenance;
+  std::atomic<std::int64_t> epoch_began_ms{0};  // wall time at which the head's epoch began
+  std::atomic<bool> seal_failed{false};         // chunks of older epochs wait for the next seal
+};
+
+// Reads the store and the journal back into `core`. Called once, by open().
+Status recover(Core& core);
+
+// Seals everything in the head into runs.
+Status seal(Core& core);
+// Drops runs past retention and forgets series without samples.
+Status retain(Core& core);
+bool seal_is_due(const Core& core);
+
+// Adds what the parts count to a page of metrics.
+void collect_metrics(const Core& core, std::vector<base::MetricFamily>* out);
+
+}  // namespace tocsin::tsdb

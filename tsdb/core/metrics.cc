@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tsdb/core/core.h"
+
+namespace tocsin::tsdb {
+namespace {
+
+using base::MetricFamily;
+using base::MetricType;
+
+void add(std::vector<MetricFamily>* out, std::string_view name, std::string_view help,
+         MetricType type, double value,
+         std::vector<std::pair<std::string, std::string>> labels = {}) {
+  MetricFamily family;
+  family.name = name;
+  family.help = help;
+  family.type = type;
+  family.samples.push_back({"", std::move(labels), value});
+  out->push_back(std::move(family));
+}
+
+double seconds(std::int64_t ms) { return static_cast<double>(ms) / 1000; }
+
+}  // namespace
+
+Metrics::Metrics(base::Registry& registry)
+    : series_created(registry.counter("prometheus_tsdb_head_series_created_total",
+                                      "Series created in the head.")),
+      series_removed(registry.counter("prometheus_tsdb_head_series_removed_total",
+                                      "Series removed from the head.")),
+      out_of_order(registry
+                       .counter("prometheus_tsdb_out_of_order_samples_total",
+                                "Samples refused because they were out of order.", {"type"})
+                       .with({"float"})),
+      journal_corruptions(registry.counter("prometheus_tsdb_wal_corruptions_total",
+                                           "Journal segments that ended in a damaged record.")),
+      compactions(
+          registry.counter("prometheus_tsdb_compactions_total", "Runs sealed from the head.")),
+      compactions_failed(
+          registry.counter("prometheus_tsdb_compactions_failed_total", "Seals that failed.")),
+      retention_deletions(
+          registry.counter("prometheus_tsdb_time_retentions_total",
+                           "Runs dropped because they were past the retention time.")),
+      compaction_duration(registry.histogram("prometheus_tsdb_compaction_duration_seconds",
+                                             "Duration of seals.", {0.01, 0.1, 1, 10, 60, 300})),
+      sync_duration(registry
+                        .summary("prometheus_tsdb_wal_fsync_duration_seconds",
+                                 "Duration of journal syncs.", {}, {0.5, 0.9, 0.99})
+                        .with({})),
+      replay_duration(registry.gauge("prometheus_tsdb_data_replay_duration_seconds",
+                                     "Time taken to read the journal and the store at start.")) {}
+
+void collect_metrics(const Core& core, std::vector<MetricFamily>* out) {
+  const Head::Stats head = core.head.stats();
+  const bool any = head.min_ms <= head.max_ms;
+  const auto& counters = core.queue->counters();
+  using enum MetricType;
+  add(out, "prometheus_tsdb_head_series", "Series in the head.", kGauge,
+      static_cast<double>(head.series));
+  add(out, "prometheus_tsdb_head_chunks", "Open chunks (groups) in the head.", kGauge,
+      static_cast<double>(head.groups));
+  add(out, "prometheus_tsdb_head_samples_appended_total", "Samples appended.", kCounter,
+      static_cast<double>(counters.samples.load()), {{"type", "float"}});
+  add(out, "tocsin_tsdb_head_samples_refused_total",
+      "Samples of committed batches that another batch had overtaken.", kCounter,
+      static_cast<double>(counters.refused.load()));
+  add(out, "tocsin_tsdb_head_samples_lost_total",
+      "Samples of committed or replayed batches whose series is unknown.", kCounter,
+      static_cast<double>(counters.unknown.load()));
+  add(out, "tocsin_tsdb_commits_failed_total", "Batches that could not be written.", kCounter,
+      static_cast<double>(counters.failed.load()));
+  add(out, "prometheus_tsdb_head_min_time_seconds", "Oldest sample in the head.", kGauge,
+      any ? seconds(head.min_ms) : 0);
+  add(out, "prometheus_tsdb_head_max_time_seconds", "Newest sample in the head.", kGauge,
+      any ? seconds(head.max_ms) : 0);
+  add(out, "prometheus_tsdb_head_min_time", "Oldest sample in the head, in milliseconds.", kGauge,
+      any ? static_cast<double>(head.min_ms) : 0);
+  add(out, "prometheus_tsdb_head_max_time", "Newest sample in the head, in milliseconds.", kGauge,
+      any ? static_cast<double>(head.max_ms) : 0);
+  add(out, "prometheus_tsdb_wal_segment_current", "Number of the journal segment written to.",
+      kGauge, static_cast<double>(core.journal->segment()));
+  add(out, "prometheus_tsdb_wal_storage_size_bytes", "Size of the journal.", kGauge,
+      static_cast<double>(core.journal->size_bytes()));
+  add(out, "prometheus_tsdb_storage_blocks_bytes", "Size of the runs.", kGauge,
+      static_cast<double>(core.runs->bytes_on_disk()));
+  const auto snapshot = core.runs->snapshot();
+  add(out, "prometheus_tsdb_blocks_loaded", "Runs.", kGauge,
+      static_cast<double>(RunStore::runs(*snapshot).size()));
+  add(out, "prometheus_tsdb_symbol_table_size_bytes", "Memory of labels and postings.", kGauge,
+      static_cast<double>(core.index.memory_bytes()));
+  add(out, "prometheus_tsdb_retention_limit_seconds", "Retention time.", kGauge,
+      static_cast<double>(core.options.lock()->retention.count()) / 1000);
+}
+
+}  // namespace tocsin::tsdb

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Sealing and retention.
+//
+// A seal cuts everything at one place of the journal: a new segment and a new epoch of the head
+// begin together between two commits. Chunks of older epochs become runs; then the segments before
+// the cut are not needed. Until a run is published its chunks stay readable; between that and
+// dropping them a sample is in both, which readers expect.
+#include "base/log.h"
+#include "tsdb/core/core.h"
+#include "tsdb/core/head_state.h"
+#include "tsdb/query/column_merger.h"
+
+namespace tocsin::tsdb {
+namespace {
+
+using storage::SeriesId;
+
+constexpr std::uint64_t kMaxRunRows = 8'000'000;  // decoded at once: 64 MB of values
+
+struct Cut {
+  std::uint64_t epoch = 0;
+  RunStore::Commit commit;
+  std::vector<SeriesId> unstored;
+};
+
+StatusOr<Cut> make_cut(Core& core) {
+  Cut cut;
+  Status rolled;
+  core.queue->exclusive([&] {
+    rolled = core.journal->roll();
+    if (!rolled.ok()) return;
+    cut.epoch = core.head.begin_epoch();
+    cut.commit.journal = {core.journal->segment(), 0};
+    cut.commit.head_state =
+        HeadState{core.queue->next_sequence() - 1, core.head.next_group_id()}.encode();
+    cut.unstored = core.queue->take_unstored();
+  });
+  RETURN_IF_ERROR(rolled);
+  core.epoch_began_ms = base::to_ms(core.clock.now());
+  return cut;
+}
+
+struct Source {
+  SeriesId id;
+  ChunkPtr chunk;
+  std::uint32_t slot;
+};
+
+// What the chunks hold, by series and then by time.
+std::vector<Source> sources_of(std::span<const ChunkPtr> chunks) {
+  std::vector<Source> sources;
+  for (const ChunkPtr& chunk : chunks) {
+    for (std::uint32_t slot = 0; slot < chunk->slots(); ++slot) {
+      if (chunk->ids[slot] && chunk->lengths[slot] != 0)
+        sources.push_back({chunk->ids[slot], chunk, slot});
+    }
+  }
+  std::sort(sources.begin(), sources.end(), [](const Source& a, const Source& b) {
+    return std::pair(a.id, a.chunk->order) < std::pair(b.id, b.chunk->order);
+  });
+  return sources;
+}
+
+// Takes series off the front of `sources` until the run is large enough.
+StatusOr<std::vector<RunSeriesInput>> take_run(const Core& core, std::span<const Source>* sources) {
+  ColumnMerger merger(INT64_MIN, INT64_MAX);
+  std::vector<RunSeriesInput> run;
+  std::uint64_t rows = 0;
+  while (!sources->empty() && rows < kMaxRunRows) {
+    const SeriesId id = sources->front().id;
+    std::vector<Piece> pieces;
+    storage::GroupId group;
+    for (; !sources->empty() && sources->front().id == id; *sources = sources->subspan(1)) {
+      const Source& source = sources->front();
+      pieces.push_back(
+          {source.chunk->times, source.chunk->lengths[source.slot], source.chunk, source.slot, {}});
+      group = source.chunk->group;
+    }
+    ASSIGN_OR_RETURN(storage::SeriesColumn column, merger.merge({}, pieces));
+    rows += column.rows;
+    run.push_back({id, group, core.index.labels(id), std::move(column)});
+  }
+  return run;
+}
+
+Status write_runs(Core& core, std::span<const Source> sources, const Cut& cut) {
+  do {
+    ASSIGN_OR_RETURN(std::vector<RunSeriesInput> run, take_run(core, &sources));
+    RunStore::Commit commit = cut.commit;
+    if (!sources.empty()) {
+      // Only the last run moves the journal's position: a crash in between replays, and readers
+      // skip doubles.
+      commit.journal = core.runs->journal_position();
+      commit.head_state = core.runs->head_state();
+    } else {
+      for (const SeriesId id : cut.unstored) {
+        model::Labels labels = core.index.labels(id);
+        if (!labels.empty()) commit.new_series.push_back({id, std::move(labels)});
+      }
+    }
+    RETURN_IF_ERROR(core.runs->write_run(std::move(run), commit).status());
+    core.metrics.compactions.inc();
+  } while (!sources.empty());
+  return ok();
+}
+
+Status seal_cut(Core& core, const Cut& cut) {
+  const std::vector<ChunkPtr> chunks = core.head.close_before(cut.epoch);
+  RETURN_IF_ERROR(write_runs(core, sources_of(chunks), cut));
+  core.head.drop_chunks(chunks);
+  core.head.forget_range_before(cut.epoch);
+  return core.journal->remove_before(cut.commit.journal.segment);
+}
+
+}  // namespace
+
+bool seal_is_due(const Core& core) {
+  if (core.seal_failed) return true;
+  const Options options = *core.options.lock();
+  const std::int64_t age_ms = base::to_ms(core.clock.now()) - core.epoch_began_ms;
+  return age_ms >= options.seal_age.count() || core.head.stats().samples >= options.seal_samples;
+}
+
+Status seal(Core& core) {
+  const Turn::Holder turn(core.maintenance);
+  const base::SteadyTime begin = core.clock.steady_now();
+  StatusOr<Cut> cut = make_cut(core);
+  Status result = cut.status();
+  if (cut.ok()) {
+    result = seal_cut(core, *cut);
+    if (!result.ok()) core.queue->exclusive([&] { core.queue->give_back_unstored(cut->unstored); });
+  }
+  core.seal_failed = !result.ok();
+  if (!result.ok()) core.metrics.compactions_failed.inc();
+  const std::chrono::duration<double> took = core.clock.steady_now() - begin;
+  core.metrics.compaction_duration.observe(took.count());
+  return annotate(result, "sealing");
+}
+
+Status retain(Core& core) {
+  const Turn::Holder turn(core.maintenance);
+  const model::Duration retention = core.options.lock()->retention;
+  if (retention.count() == 0) return ok();
+  const std::int64_t before_ms = base::to_ms(core.clock.now() - retention);
+  const std::size_t runs_before = RunStore::runs(*core.runs->snapshot()).size();
+  const auto in_head = [&](SeriesId id) { return core.head.has_samples(id, INT64_MIN, INT64_MAX); };
+  ASSIGN_OR_RETURN(const std::vector<SeriesId> gone,
+                   core.runs->drop_runs_before(before_ms, in_head));
+  const std::size_t runs_after = RunStore::runs(*core.runs->snapshot()).size();
+  core.metrics.retention_deletions.inc(
+      static_cast<double>(runs_before - std::min(runs_before, runs_after)));
+  if (gone.empty()) return ok();
+  core.queue->exclusive([&] {
+    const std::vector<SeriesId> removed = core.head.remove_series(gone);
+    core.index.remove(removed);
+    core.metrics.series_removed.inc(static_cast<double>(removed.size()));
+    // One that got a sample just now lives on: its row goes back into the store with the next run.
+    std::vector<SeriesId> alive;
+    std::set_difference(gone.begin(), gone.end(), removed.begin(), removed.end(),
+                        std::back_inserter(alive));
+    core.queue->give_back_unstored(alive);
+  });
+  return ok();
+}
+
+}  // namespace tocsin::tsdb

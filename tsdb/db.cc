@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tsdb/db.h"
+
+#include <algorithm>
+
+#include "base/executor.h"
+#include "base/log.h"
+#include "tsdb/core/core.h"
+#include "tsdb/ingest/appender.h"
+#include "tsdb/query/selection.h"
+
+namespace tocsin::tsdb {
+
+using storage::GroupId;
+using storage::LabelHints;
+using storage::LabelResult;
+using storage::SeriesId;
+
+namespace {
+
+constexpr auto kMaintainEvery = std::chrono::minutes(1);
+
+// Lets the registry's collector, which cannot be taken back, outlive the database.
+struct Collected {
+  const Core* core = nullptr;
+};
+
+// An appender of a database that is stopping: every call says so.
+class ClosedAppender final : public storage::Appender {
+ public:
+  StatusOr<storage::AppendResult> append(storage::SeriesRef, const model::Labels&, model::Timestamp,
+                                         double, const storage::AppendOptions&) override {
+    return closed();
+  }
+  StatusOr<storage::AppendResult> append_histogram(storage::SeriesRef, const model::Labels&,
+                                                   model::Timestamp, const model::FloatHistogram&,
+                                                   const storage::AppendOptions&) override {
+    return closed();
+  }
+  StatusOr<storage::AppendResult> append_histogram(storage::SeriesRef, const model::Labels&,
+                                                   model::Timestamp, const model::Histogram&,
+                                                   const storage::AppendOptions&) override {
+    return closed();
+  }
+  Status append_exemplar(storage::SeriesRef, const model::Labels&,
+                         const model::Exemplar&) override {
+    return closed();
+  }
+  Status update_metadata(storage::SeriesRef, const model::Labels&,
+                         const model::Metadata&) override {
+    return closed();
+  }
+  StatusOr<GroupId> define_group(GroupId, std::span<const storage::SeriesRef>) override {
+    return closed();
+  }
+  Status step(GroupId, model::Timestamp) override { return closed(); }
+  Status set(std::uint32_t, double) override { return closed(); }
+  Status stale_all(GroupId, model::Timestamp) override { return closed(); }
+  void commit(CommitCallback done) override { done(closed()); }
+  void rollback() override {}
+
+ private:
+  static Status closed() { return unavailable("the database is stopping"); }
+};
+
+}  // namespace
+
+struct Db::Impl {
+  Impl(std::string directory, const Options& options, const Services& services)
+      : core(std::move(directory), options, services.clock, services.files, services.metrics) {}
+
+  void start_threads();
+  void run_sync();
+  void run_background();
+  void sync_once();
+  // Waits; returns false when stopping.
+  bool keep_waiting(base::Duration duration);
+
+  Core core;
+  std::shared_ptr<base::Guarded<Collected>> collected =
+      std::make_shared<base::Guarded<Collected>>();
+
+  base::Mutex mutex;
+  base::CondVar wake;
+  bool stopping ABSL_GUARDED_BY(mutex) = false;
+  bool stopped ABSL_GUARDED_BY(mutex) = false;
+  std::unique_ptr<base::ThreadPool> sync_thread;
+  std::unique_ptr<base::ThreadPool> background_thread;
+};
+
+Db::Db(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Db::~Db() { stop(); }
+
+StatusOr<std::unique_ptr<Db>> Db::open(std::string directory, const Options& options,
+                                       const Services& services) {
+  RETURN_IF_ERROR(services.files.create_directories(directory));
+  auto impl = std::make_unique<Impl>(directory, options, services);
+  Core& core = impl->core;
+  ASSIGN_OR_RETURN(core.lock, services.files.lock(base::join_path(directory, "lock")));
+  ASSIGN_OR_RETURN(core.runs, RunStore::open(base::join_path(directory, "store")));
+  RETURN_IF_ERROR(annotate(recover(core), "opening {}", directory));
+  impl->collected->lock()->core = &core;
+  services.metrics.collector([collected = impl->collected](std::vector<base::MetricFamily>* out) {
+    const auto held = collected->lock();
+    if (held->core != nullptr) collect_metrics(*held->core, out);
+  });
+  if (options.background) impl->start_threads();
+  return std::unique_ptr<Db>(new Db(std::move(impl)));
+}
+
+// Threads ---------------------------------------------------------------------------------------
+
+void Db::Impl::start_threads() {
+  sync_thread = std::make_unique<base::ThreadPool>(base::ThreadPool::Options{"sync", 1, 1, 0});
+  background_thread =
+      std::make_unique<base::ThreadPool>(base::ThreadPool::Options{"background", 1, 1, 10});
+  static_cast<void>(sync_thread->post([this] { run_sync(); }));
+  static_cast<void>(background_thread->post([this] { run_background(); }));
+}
+
+bool Db::Impl::keep_waiting(base::Duration duration) {
+  const base::SteadyTime deadline = core.clock.steady_now() + duration;
+  base::MutexLock lock(mutex);
+  while (!stopping && wake.wait_until(mutex, deadline)) {
+  }
+  return !stopping;
+}
+
+void Db::Impl::run_sync() {
+  while (keep_waiting(core.options.lock()->sync_interval)) sync_once();
+}
+
+void Db::Impl::sync_once() {
+  const base::SteadyTime begin = core.clock.steady_now();
+  Status synced = core.journal->sync();
+  const std::chrono::duration<double> took = core.clock.steady_now() - begin;
+  core.metrics.sync_duration.observe(took.count());
+  if (synced.ok()) return;
+  base::log::error("journal sync failed; its data is written again", {{"error", message(synced)}});
+  core.queue->exclusive([&] { synced = core.journal->abandon(); });
+  if (!synced.ok())
+    base::log::error("journal cannot be written again yet", {{"error", message(synced)}});
+}
+
+void Db::Impl::run_background() {
+  while (keep_waiting(kMaintainEvery)) {
+    Status status = seal_is_due(core) ? seal(core) : ok();
+    if (Status retained = retain(core); status.ok()) status = retained;
+    if (!status.ok())
+      base::log::error("maintenance of the database failed", {{"error", message(status)}});
+  }
+}
+
+void Db::stop() {
+  impl_->core.gate.close();
+  {
+    base::MutexLock lock(impl_->mutex);
+    if (std::exchange(impl_->stopped, true)) return;
+    impl_->stopping = true;
+    impl_->wake.notify_all();
+  }
+  if (impl_->sync_thread) impl_->sync_thread->stop();
+  if (impl_->background_thread) impl_->background_thread->stop();
+  impl_->sync_once();
+  impl_->collected->lock()->core = nullptr;
+}
+
+// Appending -------------------------------------------------------------------------------------
+
+std::unique_ptr<storage::Appender> Db::appender() {
+  base::Gate::Pass pass = impl_->core.gate.enter();
+  if (!pass) return std::make_unique<ClosedAppender>();
+  return std::make_unique<TsdbAppender>(impl_->core, std::move(pass));
+}
+
+void Db::drop_group(GroupId group) {
+  Core& core = impl_->core;
+  core.queue->exclusive([&] {
+    core.head.drop_group(group);
+    core.queue->forget_group(group);
+  });
+}
+
+// Queries ---------------------------------------------------------------------------------------
+
+StatusOr<std::unique_ptr<storage::Selection>> Db::select(
+    const model::Matchers& matchers, const storage::SelectHints& hints,
+    const storage::QueryContext& context) const {
+  const Core& core = impl_->core;
+  if (context.cancel != nullptr) RETURN_IF_ERROR(context.cancel->check());
+  std::vector<storage::SeriesEntry> series;
+  for (const SeriesId id : core.index.select(matchers, hints.limit)) {
+    series.push_back({id, core.head.group_of(id)});
+  }
+  return std::make_unique<TsdbSelection>(core, context, hints.mint, hints.maxt, std::move(series));
+}
+
+namespace {
+
+// Says whether a series has samples in the range; runs are looked at as of its making.
+SeriesIndex::Alive alive_in(const Core& core, model::Timestamp mint, model::Timestamp maxt) {
+  return [&core, snapshot = core.runs->snapshot(), min_ms = base::to_ms(mint),
+          max_ms = base::to_ms(maxt)](SeriesId id) {
+    // The snapshot is older than this look at the head: what was sealed since is in neither, so
+    // look again.
+    return core.head.has_samples(id, min_ms, max_ms) ||
+           RunStore::may_have(*snapshot, id, min_ms, max_ms) ||
+           RunStore::may_have(*core.runs->snapshot(), id, min_ms, max_ms);
+  };
+}
+
+LabelResult limited(std::vector<std::string> values, std::size_t limit) {
+  LabelResult result;
+  result.truncated = limit != 0 && values.size() > limit;
+  if (result.truncated) values.resize(limit);
+  result.values = std::move(values);
+  return result;
+}
+
+}  // namespace
+
+StatusOr<LabelResult> Db::label_names(const model::Matchers& matchers, const LabelHints& hints,
+                                      const storage::QueryContext& context) const {
+  if (context.cancel != nullptr) RETURN_IF_ERROR(context.cancel->check());
+  return limited(
+      impl_->core.index.label_names(matchers, alive_in(impl_->core, hints.mint, hints.maxt)),
+      hints.limit);
+}
+
+StatusOr<LabelResult> Db::label_values(std::string_view name, const model::Matchers& matchers,
+                                       const LabelHints& hints,
+                                       const storage::QueryContext& context) const {
+  if (context.cancel != nullptr) RETURN_IF_ERROR(context.cancel->check());
+  return limited(
+      impl_->core.index.label_values(name, matchers, alive_in(impl_->core, hints.mint, hints.maxt)),
+      hints.limit);
+}
+
+StatusOr<std::vector<model::Labels>> Db::series(const std::vector<model::Matchers>& matcher_sets,
+                                                const LabelHints& hints,
+                                                const storage::QueryContext& context) const {
+  const Core& core = impl_->core;
+  std::vector<SeriesId> ids;
+  for (const model::Matchers& matchers : matcher_sets) {
+    if (context.cancel != nullptr) RETURN_IF_ERROR(context.cancel->check());
+    const std::vector<SeriesId> found = core.index.select(matchers);
+    ids.insert(ids.end(), found.begin(), found.end());
+  }
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  const SeriesIndex::Alive alive = alive_in(core, hints.mint, hints.maxt);
+  std::vector<model::Labels> out;
+  for (const SeriesId id : ids) {
+    if (alive(id)) out.push_back(core.index.labels(id));
+  }
+  std::sort(out.begin(), out.end());
+  if (hints.limit != 0 && out.size() > hints.limit) out.resize(hints.limit);
+  return out;
+}
+
+// Administration --------------------------------------------------------------------------------
+
+Status Db::delete_series(const std::vector<model::Matchers>&, model::Timestamp, model::Timestamp) {
+  return unimplemented("not supported yet: deleting series");
+}
+Status Db::clean_tombstones() { return unimplemented("not supported yet: cleaning tombstones"); }
+StatusOr<std::string> Db::snapshot(bool) { return unimplemented("not supported yet: snapshots"); }
+
+storage::StoreStats Db::stats() const {
+  const Core& core = impl_->core;
+  const Head::Stats head = core.head.stats();
+  std::int64_t min_ms = head.min_ms;
+  std::int64_t max_ms = head.max_ms;
+  const auto snapshot = core.runs->snapshot();
+  const std::span<const RunInfo> runs = RunStore::runs(*snapshot);
+  for (const RunInfo& run : runs) {
+    if (run.samples == 0) continue;
+    min_ms = std::min(min_ms, run.min_ms);
+    max_ms = std::max(max_ms, run.max_ms);
+  }
+  storage::StoreStats stats;
+  stats.active_series = core.index.size();
+  stats.label_pairs = core.index.label_pairs();
+  stats.runs = runs.size();
+  stats.journal_bytes = core.journal->size_bytes();
+  stats.bytes_on_disk = core.runs->bytes_on_disk() + stats.journal_bytes;
+  const bool any = min_ms <= max_ms;
+  stats.min_time = any ? base::from_ms(min_ms) : model::kMaxTime;
+  stats.max_time = any ? base::from_ms(max_ms) : model::kMinTime;
+  return stats;
+}
+
+std::vector<storage::CardinalityEntry> Db::series_by_metric(std::size_t limit) const {
+  return impl_->core.index.series_by_metric(limit);
+}
+std::vector<storage::CardinalityEntry> Db::values_by_label(std::size_t limit) const {
+  return impl_->core.index.values_by_label(limit);
+}
+std::vector<storage::CardinalityEntry> Db::series_by_pair(std::size_t limit) const {
+  return impl_->core.index.series_by_pair(limit);
+}
+
+Status Db::maintain() {
+  if (seal_is_due(impl_->core)) RETURN_IF_ERROR(seal(impl_->core));
+  return retain(impl_->core);
+}
+
+Status Db::seal_all() { return seal(impl_->core); }
+
+void Db::reconfigure(const Options& options) {
+  const auto current = impl_->core.options.lock();
+  current->retention = options.retention;
+  current->out_of_order_window = options.out_of_order_window;
+}
+
+}  // namespace tocsin::tsdb

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Batch: the changes of one Appender, in the order in which they are applied; what a journal record
+// says.
+//
+// A value, confined to its appender until commit.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "model/labels.h"
+#include "storage/types.h"
+
+namespace tocsin::tsdb {
+
+struct Batch {
+  struct NewSeries {
+    storage::SeriesId id;
+    model::Labels labels;
+  };
+  struct Definition {
+    storage::GroupId group;
+    std::vector<storage::SeriesId> members;
+  };
+  struct Sample {
+    storage::SeriesId id;
+    std::int64_t time_ms;
+    std::uint64_t bits;
+  };
+  // A row of a group. Member i has a sample when bit i % 64 of set[set_at + i / 64] is 1; its bits
+  // are values[values_at + i], or a staleness marker in a stale row (which has no values).
+  struct Row {
+    storage::GroupId group;
+    std::int64_t time_ms = 0;
+    bool stale = false;
+    std::uint32_t members = 0;
+    std::size_t set_at = 0;
+    std::size_t values_at = 0;
+  };
+  enum class OpKind : std::uint8_t { kDefine, kSamples, kRow };
+  struct Op {
+    OpKind kind;
+    std::size_t first;  // index into definitions, samples or rows
+    std::size_t count;
+  };
+
+  std::vector<NewSeries> new_series;  // before everything else
+  std::vector<Definition> definitions;
+  std::vector<Sample> samples;
+  std::vector<Row> rows;
+  std::vector<std::uint64_t> set;
+  std::vector<std::uint64_t> values;
+  std::vector<Op> ops;
+
+  bool empty() const { return new_series.empty() && ops.empty(); }
+  bool is_set(const Row& row, std::uint32_t member) const {
+    return ((set[row.set_at + member / 64] >> (member % 64)) & 1U) != 0;
+  }
+  void mark_set(const Row& row, std::uint32_t member) {
+    set[row.set_at + member / 64] |= 1ULL << (member % 64);
+  }
+  void clear() { *this = Batch(); }
+};
+
+}  // namespace tocsin::tsdb

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tsdb/ingest/appender.h"
+
+#include <bit>
+#include <thread>
+#include <unordered_set>
+
+#include "base/check.h"
+#include "model/value.h"
+
+namespace tocsin::tsdb {
+
+using storage::AppendResult;
+using storage::GroupId;
+using storage::SeriesId;
+using storage::SeriesRef;
+
+namespace {
+
+constexpr std::uint32_t kMaxGroupMembers = 1U << 20;
+constexpr std::uint64_t kMaxSampleBytes = 32;  // of one encoded sample
+// After a restart stale_all() looks for samples this far back in runs; what is older is stale by
+// any lookback in use.
+constexpr std::int64_t kStaleSearchMs = 3600 * 1000;
+
+}  // namespace
+
+TsdbAppender::TsdbAppender(Core& core, base::Gate::Pass pass)
+    : core_(core), pass_(std::move(pass)), removals_(core.head.removals()) {}
+
+Status TsdbAppender::charge(std::uint64_t bytes) {
+  if (bytes_ + bytes > kMaxJournalRecord)
+    return resource_exhausted("batch is larger than {} bytes", kMaxJournalRecord);
+  bytes_ += bytes;
+  return ok();
+}
+
+Status TsdbAppender::check_labels(const model::Labels& labels) const {
+  if (labels.empty()) return invalid_argument("empty labelset: invalid sample");
+  const Options options = *core_.options.lock();
+  if (labels.bytes() > options.max_label_bytes) {
+    return invalid_argument("labels of {} bytes are longer than {} bytes", labels.bytes(),
+                            options.max_label_bytes);
+  }
+  std::size_t count = 0;
+  std::string_view before;
+  for (const model::LabelView& label : labels) {
+    if (count != 0 && label.name == before) {
+      return invalid_argument("label name \"{}\" is not unique: invalid sample", label.name);
+    }
+    if (!model::is_label_name(label.name) || !model::is_utf8(label.value)) {
+      return invalid_argument("invalid label {}={}: invalid sample", model::go_quote(label.name),
+                              model::go_quote(label.value));
+    }
+    before = label.name;
+    ++count;
+  }
+  if (count > options.max_labels) {
+    return invalid_argument("{} labels are more than {}", count, options.max_labels);
+  }
+  return ok();
+}
+
+StatusOr<AppendResult> TsdbAppender::resolve(SeriesRef ref, const model::Labels& labels) {
+  if (ref && core_.head.has_series(SeriesId(ref.value()))) return AppendResult{ref, false};
+  if (ref && labels.empty()) return not_found("unknown series reference");
+  RETURN_IF_ERROR(check_labels(labels));
+  for (int attempt = 0; attempt < 1000; ++attempt) {
+    ASSIGN_OR_RETURN(const SeriesIndex::Resolved resolved, core_.index.resolve(labels));
+    if (resolved.created) {
+      core_.head.add_series(resolved.id);
+      core_.metrics.series_created.inc();
+    }
+    if (core_.head.has_series(resolved.id)) {
+      return AppendResult{SeriesRef(resolved.id.value()), resolved.created};
+    }
+    std::this_thread::yield();  // another thread is between creating or removing it in the index
+                                // and in the head
+  }
+  return unavailable("series is being removed");
+}
+
+void TsdbAppender::note_series(SeriesId id, const model::Labels& labels) {
+  if (core_.head.is_durable(id) || !noted_.emplace(id, true).second) return;
+  batch_.new_series.push_back({id, labels.empty() ? core_.index.labels(id) : labels});
+  bytes_ += batch_.new_series.back().labels.bytes() + 32;
+}
+
+StatusOr<TsdbAppender::Verdict> TsdbAppender::check(SeriesId id, std::int64_t t_ms,
+                                                    std::uint64_t bits) {
+  Newest newest;
+  if (const auto pending = pending_.find(id); pending != pending_.end()) {
+    newest = {pending->second.time_ms, pending->second.bits};
+  } else {
+    const std::optional<Newest> known = core_.head.newest(id);
+    if (!known) return not_found("unknown series reference");
+    newest = *known;
+    if (newest.time_ms == kUnknownTime && t_ms <= core_.sealed_max_ms) {
+      ASSIGN_OR_RETURN(newest, core_.newest_in_runs(id, t_ms));
+    }
+  }
+  if (newest.time_ms == kUnknownTime || t_ms > newest.time_ms) return Verdict::kAppend;
+  if (t_ms < newest.time_ms) {
+    core_.metrics.out_of_order.inc();
+    return out_of_range("out of order sample");
+  }
+  if (newest.bits == bits) return Verdict::kDuplicate;
+  return already_exists("duplicate sample for timestamp");
+}
+
+StatusOr<AppendResult> TsdbAppender::append(SeriesRef ref, const model::Labels& labels,
+                                            model::Timestamp t, double value,
+                                            const storage::AppendOptions&) {
+  CHECK(!finished_);
+  row_open_ = false;
+  ASSIGN_OR_RETURN(const AppendResult result, resolve(ref, labels));
+  const SeriesId id(result.ref.value());
+  const std::int64_t t_ms = base::to_ms(t);
+  const auto bits = std::bit_cast<std::uint64_t>(value);
+  ASSIGN_OR_RETURN(const Verdict verdict, check(id, t_ms, bits));
+  if (verdict == Verdict::kDuplicate) return result;
+  RETURN_IF_ERROR(charge(kMaxSampleBytes));
+  note_series(id, labels);
+  if (batch_.ops.empty() || batch_.ops.back().kind != Batch::OpKind::kSamples) {
+    batch_.ops.push_back({Batch::OpKind::kSamples, batch_.samples.size(), 0});
+  }
+  ++batch_.ops.back().count;
+  batch_.samples.push_back({id, t_ms, bits});
+  pending_.insert_or_assign(id, Pending{t_ms, bits});
+  return result;
+}
+
+StatusOr<AppendResult> TsdbAppender::append_histogram(SeriesRef, const model::Labels&,
+                                                      model::Timestamp,
+                                                      const model::FloatHistogram&,
+                                                      const storage::AppendOptions&) {
+  return unimplemented("not supported yet: native histograms");
+}
+StatusOr<AppendResult> TsdbAppender::append_histogram(SeriesRef, const model::Labels&,
+                                                      model::Timestamp, const model::Histogram&,
+                                                      const storage::AppendOptions&) {
+  return unimplemented("not supported yet: native histograms");
+}
+Status TsdbAppender::append_exemplar(SeriesRef, const model::Labels&, const model::Exemplar&) {
+  return unimplemented("not supported yet: exemplars");
+}
+Status TsdbAppender::update_metadata(SeriesRef, const model::Labels&, const model::Metadata&) {
+  return unimplemented("not supported yet: metadata");
+}
+
+// Groups ----------------------------------------------------------------------------------------
+
+bool TsdbAppender::has_rows(GroupId group) const {
+  return std::any_of(batch_.rows.begin(), batch_.rows.end(),
+                     [&](const Batch::Row& row) { return row.group == group; });
+}
+
+StatusOr<std::vector<SeriesId>> TsdbAppender::members_of(GroupId group) const {
+  for (auto d = batch_.definitions.rbegin(); d != batch_.definitions.rend(); ++d) {
+    if (d->group == group) return d->members;
+  }
+  std::vector<SeriesId> members = core_.head.members(group);
+  if (members.empty()) return not_found("unknown group");
+  return members;
+}
+
+StatusOr<GroupId> TsdbAppender::define_group(GroupId group, std::span<const SeriesRef> members) {
+  CHECK(!finished_);
+  row_open_ = false;
+  if (members.empty() || members.size() > kMaxGroupMembers) {
+    return invalid_argument("a group has 1 to {} members", kMaxGroupMembers);
+  }
+  if (group) RETURN_IF_ERROR(members_of(group).status());
+  Batch::Definition definition{group, {}};
+  std::unordered_set<SeriesId> seen;
+  for (const SeriesRef ref : members) {
+    const SeriesId id(ref.value());
+    if (!core_.head.has_series(id)) return not_found("unknown series reference");
+    if (!seen.insert(id).second) return invalid_argument("a series is twice in the group");
+    definition.members.push_back(id);
+  }
+  RETURN_IF_ERROR(charge(members.size() * 10 + 32));
+  for (const SeriesId id : definition.members) note_series(id, {});
+  if (!group) group = core_.head.new_group_id();
+  definition.group = group;
+  // Before the samples of this batch, so that these already arrive as rows of the group.
+  std::vector<Batch::Op>& ops = has_rows(group) ? batch_.ops : first_ops_;
+  ops.push_back({Batch::OpKind::kDefine, batch_.definitions.size(), 1});
+  batch_.definitions.push_back(std::move(definition));
+  return group;
+}
+
+Batch::Row& TsdbAppender::add_row(GroupId group, std::int64_t t_ms, std::uint32_t members,
+                                  bool stale) {
+  Batch::Row row{group, t_ms, stale, members, batch_.set.size(), batch_.values.size()};
+  batch_.set.resize(row.set_at + (members + 63) / 64);
+  if (!stale) batch_.values.resize(row.values_at + members);
+  batch_.ops.push_back({Batch::OpKind::kRow, batch_.rows.size(), 1});
+  return batch_.rows.emplace_back(row);
+}
+
+Status TsdbAppender::step(GroupId group, model::Timestamp t) {
+  CHECK(!finished_);
+  row_open_ = false;
+  const std::int64_t t_ms = base::to_ms(t);
+  ASSIGN_OR_RETURN(row_members_, members_of(group));
+  const std::optional<Head::GroupInfo> info = core_.head.group_info(group);
+  std::int64_t last_step_ms = info ? info->last_step_ms : kUnknownTime;
+  for (const Batch::Row& row : batch_.rows) {
+    if (row.group == group) last_step_ms = std::max(last_step_ms, row.time_ms);
+  }
+  if (last_step_ms != kUnknownTime && t_ms <= last_step_ms) {
+    core_.metrics.out_of_order.inc();
+    return out_of_range("out of order sample");
+  }
+  const auto members = static_cast<std::uint32_t>(row_members_.size());
+  RETURN_IF_ERROR(charge(members * std::uint64_t{14} + 64));
+  row_unchecked_ = info && info->members == members && info->all_here && t_ms > info->newest_ms &&
+                   (info->all_known || t_ms > core_.sealed_max_ms) && batch_.definitions.empty() &&
+                   pending_.empty();
+  add_row(group, t_ms, members, false);
+  row_open_ = true;
+  return ok();
+}
+
+Status TsdbAppender::set(std::uint32_t position, double value) {
+  CHECK(row_open_ && position < row_members_.size());
+  const Batch::Row& row = batch_.rows.back();
+  const auto bits = std::bit_cast<std::uint64_t>(value);
+  if (!row_unchecked_) {
+    const SeriesId id = row_members_[position];
+    ASSIGN_OR_RETURN(const Verdict verdict, check(id, row.time_ms, bits));
+    if (verdict == Verdict::kDuplicate) return ok();
+    note_series(id, {});
+  }
+  batch_.values[row.values_at + position] = bits;
+  batch_.mark_set(row, position);
+  return ok();
+}
+
+Status TsdbAppender::stale_all(GroupId group, model::Timestamp t) {
+  CHECK(!finished_);
+  row_open_ = false;
+  const std::int64_t t_ms = base::to_ms(t);
+  ASSIGN_OR_RETURN(const std::vector<SeriesId> members, members_of(group));
+  std::vector<bool> marked(members.size());
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    std::optional<Newest> newest = core_.head.newest(members[i]);
+    if (newest && newest->time_ms == kUnknownTime && core_.sealed_max_ms != INT64_MIN) {
+      ASSIGN_OR_RETURN(newest,
+                       core_.newest_in_runs(members[i], core_.sealed_max_ms - kStaleSearchMs));
+    }
+    if (const auto pending = pending_.find(members[i]); pending != pending_.end()) {
+      newest = Newest{pending->second.time_ms, pending->second.bits};
+    }
+    marked[i] = newest && newest->time_ms != kUnknownTime && newest->bits != model::kStaleNanBits;
+  }
+  for (const Batch::Row& row : batch_.rows) {
+    if (row.group != group || row.stale || row.members != members.size()) continue;
+    for (std::uint32_t i = 0; i < row.members; ++i) {
+      if (batch_.is_set(row, i))
+        marked[i] = batch_.values[row.values_at + i] != model::kStaleNanBits;
+    }
+  }
+  RETURN_IF_ERROR(charge(members.size() / 8 + 64));
+  const Batch::Row row = add_row(group, t_ms, static_cast<std::uint32_t>(members.size()), true);
+  for (std::uint32_t i = 0; i < row.members; ++i) {
+    if (marked[i]) batch_.mark_set(row, i);
+  }
+  return ok();
+}
+
+// End -------------------------------------------------------------------------------------------
+
+Status TsdbAppender::finish() {
+  batch_.ops.insert(batch_.ops.begin(), first_ops_.begin(), first_ops_.end());
+  return core_.queue->commit(batch_, removals_);
+}
+
+void TsdbAppender::commit(CommitCallback done) {
+  CHECK(!finished_);
+  finished_ = true;
+  const Status result = finish();
+  batch_.clear();
+  pass_ = base::Gate::Pass();
+  done(result);
+}
+
+void TsdbAppender::rollback() {
+  finished_ = true;
+  batch_.clear();
+  pass_ = base::Gate::Pass();
+}
+
+}  // namespace tocsin::tsdb

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// TsdbAppender: collects one batch, checks each sample against the head and the batch itself, and
+// hands it to the commit queue.
+//
+// Start timestamps (AppendOptions::start) are not kept yet and are ignored, as Prometheus does by
+// default; histograms, exemplars and metadata are refused with kUnimplemented, after which the
+// batch stays usable. Borrows: Core. Threads: confined. commit() calls back on the caller's thread,
+// after the write. Errors: see storage/appender.h; kResourceExhausted for a batch above the
+// journal's record size.
+#pragma once
+
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "base/gate.h"
+#include "storage/appender.h"
+#include "tsdb/core/core.h"
+#include "tsdb/head/batch.h"
+
+namespace tocsin::tsdb {
+
+class TsdbAppender final : public storage::Appender {
+ public:
+  TsdbAppender(Core& core, base::Gate::Pass pass);
+
+  StatusOr<storage::AppendResult> append(storage::SeriesRef ref, const model::Labels& labels,
+                                         model::Timestamp t, double value,
+                                         const storage::AppendOptions& options) override;
+  StatusOr<storage::AppendResult> append_histogram(storage::SeriesRef ref,
+                                                   const model::Labels& labels, model::Timestamp t,
+                                                   const model::FloatHistogram& histogram,
+                                                   const storage::AppendOptions& options) override;
+  StatusOr<storage::AppendResult> append_histogram(storage::SeriesRef ref,
+                                                   const model::Labels& labels, model::Timestamp t,
+                                                   const model::Histogram& histogram,
+                                                   const storage::AppendOptions& options) override;
+  Status append_exemplar(storage::SeriesRef ref, const model::Labels& labels,
+                         const model::Exemplar& exemplar) override;
+  Status update_metadata(storage::SeriesRef ref, const model::Labels& labels,
+                         const model::Metadata& metadata) override;
+
+  StatusOr<storage::GroupId> define_group(storage::GroupId group,
+                                          std::span<const storage::SeriesRef> members) override;
+  Status step(storage::GroupId group, model::Timestamp t) override;
+  Status set(std::uint32_t position, double value) override;
+  Status stale_all(storage::GroupId group, model::Timestamp t) override;
+
+  void commit(CommitCallback done) override;
+  void rollback() override;
+
+ private:
+  enum class Verdict { kAppend, kDuplicate };
+
+  StatusOr<storage::AppendResult> resolve(storage::SeriesRef ref, const model::Labels& labels);
+  Status check_labels(const model::Labels& labels) const;
+  // Compares with the newest sample of the series, stored or in this batch.
+  StatusOr<Verdict> check(storage::SeriesId id, std::int64_t t_ms, std::uint64_t bits);
+  Status charge(std::uint64_t bytes);
+  void note_series(storage::SeriesId id, const model::Labels& labels);
+  StatusOr<std::vector<storage::SeriesId>> members_of(storage::GroupId group) const;
+  bool has_rows(storage::GroupId group) const;
+  Batch::Row& add_row(storage::GroupId group, std::int64_t t_ms, std::uint32_t members, bool stale);
+  Status finish();
+
+  Core& core_;
+  base::Gate::Pass pass_;
+  const std::uint64_t removals_;
+  Batch batch_;
+  std::vector<Batch::Op> first_ops_;  // definitions that come before all samples
+  std::uint64_t bytes_ = 0;           // upper bound of the encoded batch
+  bool finished_ = false;
+
+  struct Pending {
+    std::int64_t time_ms;
+    std::uint64_t bits;
+  };
+  std::unordered_map<storage::SeriesId, Pending> pending_;
+  std::unordered_map<storage::SeriesId, bool> noted_;  // in batch_.new_series
+
+  // The row that set() writes to.
+  bool row_open_ = false;
+  bool row_unchecked_ = false;  // every member can take the row's time
+  std::vector<storage::SeriesId> row_members_;
+};
+
+}  // namespace tocsin::tsdb

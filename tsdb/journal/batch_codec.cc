@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+//   batch      = sequence u64 | op*
+//   op         = 1 series | 2 definition | 3 samples | 4 row | 5 stale row      (the number is one
+//   byte) series     = varint id, varint labels, (varint length, bytes)* for each name and value
+//   definition = varint group, varint members, zigzag id - id before, for each
+//   samples    = varint count, (zigzag id - id before, zigzag ms - ms before, value)*
+//   row        = varint group, zigzag ms - ms of the group's row before, varint members, flags u8,
+//                [bitmap of members set, unless all], [bitmap of members changed, unless none],
+//                value of each changed
+//   stale row  = varint group, zigzag ms, varint members, flags u8, [bitmap of members marked,
+//   unless all] value      = varint code, extra: as in the change log (head/change_log.h). A
+//   sample's is against 0, a row's
+//                against the member's last changed value in this journal.
+#include "tsdb/journal/batch_codec.h"
+
+#include "base/check.h"
+#include "tsdb/tile/coding.h"
+
+namespace tocsin::tsdb {
+namespace {
+
+using storage::GroupId;
+using storage::SeriesId;
+
+enum : std::uint8_t { kSeries = 1, kDefinition = 2, kSamples = 3, kRow = 4, kStaleRow = 5 };
+enum : std::uint8_t { kAllSet = 1, kNoneChanged = 2 };
+
+// Far above any real group: what a damaged count may not exceed.
+constexpr std::uint32_t kMaxMembers = 1U << 24;
+
+void put_string(std::string* out, std::string_view text) {
+  put_varint(out, text.size());
+  out->append(text);
+}
+
+std::string_view read_string(ByteReader* reader) { return reader->bytes(reader->varint()); }
+
+void put_value(std::uint64_t bits, Decimal* base, std::string* out) {
+  const Token token = make_token(bits, base);
+  put_varint(out, token.code);
+  out->append(token.extra, token.extra_size);
+}
+
+std::uint64_t read_value(ByteReader* reader, Decimal* base) {
+  const std::uint64_t code = reader->varint();
+  const std::optional<std::uint64_t> bits = read_token(code, reader, base);
+  return bits ? *bits : reader->fail();
+}
+
+class Bitmap {
+ public:
+  explicit Bitmap(std::uint32_t size) : bytes_((size + 7) / 8, '\0') {}
+  Bitmap(std::uint32_t size, ByteReader* reader) : bytes_(reader->bytes((size + 7) / 8)) {
+    bytes_.resize((size + 7) / 8);
+  }
+  void set(std::uint32_t i) { bytes_[i / 8] = static_cast<char>(bytes_[i / 8] | (1 << (i % 8))); }
+  bool has(std::uint32_t i) const {
+    return ((static_cast<std::uint8_t>(bytes_[i / 8]) >> (i % 8)) & 1U) != 0;
+  }
+  const std::string& bytes() const { return bytes_; }
+
+ private:
+  std::string bytes_;
+};
+
+void put_series(const Batch::NewSeries& series, std::string* out) {
+  out->push_back(kSeries);
+  put_varint(out, series.id.value());
+  put_varint(out, series.labels.size());
+  for (const model::LabelView& label : series.labels) {
+    put_string(out, label.name);
+    put_string(out, label.value);
+  }
+}
+
+void read_series(ByteReader* reader, Batch* batch) {
+  const SeriesId id(reader->varint());
+  const std::uint64_t count = reader->varint();
+  std::vector<std::pair<std::string, std::string>> labels;
+  for (std::uint64_t i = 0; i < count && reader->ok(); ++i) {
+    const std::string_view name = read_string(reader);
+    const std::string_view value = read_string(reader);
+    labels.emplace_back(name, value);
+  }
+  batch->new_series.push_back({id, model::Labels::from(std::move(labels))});
+}
+
+void add_op(Batch::OpKind kind, std::size_t first, std::size_t count, Batch* batch) {
+  batch->ops.push_back({kind, first, count});
+}
+
+}  // namespace
+
+Status BatchCodec::check(const Batch& batch) const {
+  std::unordered_map<GroupId, std::size_t> defined;
+  for (const Batch::Op& op : batch.ops) {
+    for (std::size_t i = op.first; i < op.first + op.count; ++i) {
+      if (op.kind == Batch::OpKind::kDefine) {
+        defined[batch.definitions[i].group] = batch.definitions[i].members.size();
+      } else if (op.kind == Batch::OpKind::kRow) {
+        const Batch::Row& row = batch.rows[i];
+        const auto here = defined.find(row.group);
+        const auto before = groups_.find(row.group);
+        const bool fits = here != defined.end()
+                              ? here->second == row.members
+                              : before != groups_.end() && before->second.ids.size() == row.members;
+        if (!fits) return failed_precondition("group was redefined while the batch was open");
+      }
+    }
+  }
+  return ok();
+}
+
+StatusOr<std::string> BatchCodec::encode(const Batch& batch, std::uint64_t sequence,
+                                         std::uint64_t segment) {
+  RETURN_IF_ERROR(check(batch));
+  std::string out;
+  out.reserve(batch.samples.size() * 6 + batch.values.size() + 64);
+  put_fixed(&out, sequence);
+  for (const Batch::NewSeries& series : batch.new_series) put_series(series, &out);
+  for (const Batch::Op& op : batch.ops) {
+    switch (op.kind) {
+      case Batch::OpKind::kDefine:
+        for (std::size_t i = op.first; i < op.first + op.count; ++i) {
+          GroupState& group = groups_[batch.definitions[i].group];
+          group.ids = batch.definitions[i].members;
+          put_definition(batch.definitions[i].group, &group, segment, &out);
+        }
+        break;
+      case Batch::OpKind::kSamples:
+        put_samples(batch, op, &out);
+        break;
+      case Batch::OpKind::kRow:
+        for (std::size_t i = op.first; i < op.first + op.count; ++i) {
+          put_row(batch, batch.rows[i], segment, &out);
+        }
+        break;
+    }
+  }
+  return out;
+}
+
+void BatchCodec::restart() {
+  for (auto& [id, group] : groups_) group.segment = 0;
+}
+
+void BatchCodec::put_definition(GroupId id, GroupState* group, std::uint64_t segment,
+                                std::string* out) {
+  group->segment = segment;
+  group->time_ms = 0;
+  group->members.assign(group->ids.size(), {});
+  out->push_back(kDefinition);
+  put_varint(out, id.value());
+  put_varint(out, group->ids.size());
+  std::uint64_t before = 0;
+  for (const SeriesId series : group->ids) {
+    put_varint(out, zigzag(series.value() - before));
+    before = series.value();
+  }
+}
+
+void BatchCodec::put_samples(const Batch& batch, const Batch::Op& op, std::string* out) {
+  out->push_back(kSamples);
+  put_varint(out, op.count);
+  std::uint64_t id = 0;
+  std::uint64_t time_ms = 0;
+  for (std::size_t i = op.first; i < op.first + op.count; ++i) {
+    const Batch::Sample& sample = batch.samples[i];
+    put_varint(out, zigzag(sample.id.value() - id));
+    put_varint(out, zigzag(static_cast<std::uint64_t>(sample.time_ms) - time_ms));
+    Decimal base;
+    put_value(sample.bits, &base, out);
+    id = sample.id.value();
+    time_ms = static_cast<std::uint64_t>(sample.time_ms);
+  }
+}
+
+void BatchCodec::put_row(const Batch& batch, const Batch::Row& row, std::uint64_t segment,
+                         std::string* out) {
+  GroupState& group = groups_[row.group];
+  if (group.segment != segment) put_definition(row.group, &group, segment, out);
+  out->push_back(row.stale ? kStaleRow : kRow);
+  put_varint(out, row.group.value());
+  put_varint(out, zigzag(static_cast<std::uint64_t>(row.time_ms) -
+                         static_cast<std::uint64_t>(group.time_ms)));
+  put_varint(out, row.members);
+  group.time_ms = row.time_ms;
+  Bitmap set(row.members);
+  Bitmap changed(row.members);
+  std::uint32_t set_count = 0;
+  bool any_changed = false;
+  std::string values;
+  for (std::uint32_t i = 0; i < row.members; ++i) {
+    if (!batch.is_set(row, i)) continue;
+    set.set(i);
+    ++set_count;
+    if (row.stale) continue;
+    Member& member = group.members[i];
+    const std::uint64_t bits = batch.values[row.values_at + i];
+    if (member.present && member.bits == bits) continue;
+    changed.set(i);
+    any_changed = true;
+    put_value(bits, &member.base, &values);
+    member.bits = bits;
+    member.present = true;
+  }
+  const bool all_set = set_count == row.members;
+  out->push_back(static_cast<char>((all_set ? kAllSet : 0) | (any_changed ? 0 : kNoneChanged)));
+  if (!all_set) out->append(set.bytes());
+  if (any_changed) out->append(changed.bytes());
+  out->append(values);
+}
+
+// Decoding --------------------------------------------------------------------------------------
+
+StatusOr<std::uint64_t> BatchCodec::sequence(std::string_view payload) {
+  ByteReader reader(payload);
+  const auto sequence = reader.fixed<std::uint64_t>();
+  if (!reader.ok()) return data_loss("journal record without a sequence number");
+  return sequence;
+}
+
+StatusOr<Batch> BatchCodec::decode(std::string_view payload) {
+  ByteReader reader(payload);
+  static_cast<void>(reader.fixed<std::uint64_t>());
+  Batch batch;
+  while (reader.ok() && !reader.at_end()) {
+    switch (reader.byte()) {
+      case kSeries:
+        read_series(&reader, &batch);
+        break;
+      case kDefinition:
+        read_definition(&reader, &batch);
+        break;
+      case kSamples:
+        read_samples(&reader, &batch);
+        break;
+      case kRow:
+        read_row(&reader, false, &batch);
+        break;
+      case kStaleRow:
+        read_row(&reader, true, &batch);
+        break;
+      default:
+        reader.fail();
+    }
+  }
+  if (!reader.ok()) return data_loss("journal record is no batch");
+  return batch;
+}
+
+void BatchCodec::read_definition(ByteReader* reader, Batch* batch) {
+  const GroupId id(reader->varint32());
+  const std::uint32_t count = reader->varint32(kMaxMembers);
+  if (count > reader->remaining()) {
+    reader->fail();
+    return;
+  }
+  GroupState group;
+  std::uint64_t before = 0;
+  for (std::uint32_t i = 0; i < count && reader->ok(); ++i) {
+    before += unzigzag(reader->varint());
+    group.ids.push_back(SeriesId(before));
+  }
+  group.members.resize(group.ids.size());
+  add_op(Batch::OpKind::kDefine, batch->definitions.size(), 1, batch);
+  batch->definitions.push_back({id, group.ids});
+  groups_[id] = std::move(group);
+}
+
+void BatchCodec::read_samples(ByteReader* reader, Batch* batch) {
+  const std::uint64_t count = reader->varint();
+  std::uint64_t id = 0;
+  std::uint64_t time_ms = 0;
+  const std::size_t first = batch->samples.size();
+  for (std::uint64_t i = 0; i < count && reader->ok(); ++i) {
+    id += unzigzag(reader->varint());
+    time_ms += unzigzag(reader->varint());
+    Decimal base;
+    const std::uint64_t bits = read_value(reader, &base);
+    batch->samples.push_back({SeriesId(id), static_cast<std::int64_t>(time_ms), bits});
+  }
+  add_op(Batch::OpKind::kSamples, first, batch->samples.size() - first, batch);
+}
+
+void BatchCodec::read_row(ByteReader* reader, bool stale, Batch* batch) {
+  Batch::Row row;
+  row.group = GroupId(reader->varint32());
+  const std::uint64_t time_delta = unzigzag(reader->varint());
+  row.members = reader->varint32(kMaxMembers);
+  row.stale = stale;
+  const std::uint8_t flags = reader->byte();
+  if (!reader->ok()) return;
+  const auto found = groups_.find(row.group);
+  const bool known = found != groups_.end() && found->second.members.size() == row.members;
+  if ((flags & kAllSet) == 0 && row.members / 8 > reader->remaining()) reader->fail();
+  if (!known && row.members / 8 > reader->remaining()) reader->fail();
+  if (!reader->ok()) return;
+  GroupState lost;
+  lost.members.resize(known ? 0 : row.members);
+  GroupState& group = known ? found->second : lost;
+  group.time_ms = static_cast<std::int64_t>(static_cast<std::uint64_t>(group.time_ms) + time_delta);
+  row.time_ms = group.time_ms;
+  row.set_at = batch->set.size();
+  row.values_at = batch->values.size();
+  const bool all_set = (flags & kAllSet) != 0;
+  const Bitmap set = all_set ? Bitmap(0) : Bitmap(row.members, reader);
+  const bool any_changed = !stale && (flags & kNoneChanged) == 0;
+  const Bitmap changed = any_changed ? Bitmap(row.members, reader) : Bitmap(0);
+  batch->set.resize(row.set_at + (row.members + 63) / 64);
+  if (!stale) batch->values.resize(row.values_at + row.members);
+  for (std::uint32_t i = 0; i < row.members; ++i) {
+    if (!all_set && !set.has(i)) continue;
+    batch->mark_set(row, i);
+    if (stale) continue;
+    Member& member = group.members[i];
+    if (any_changed && changed.has(i)) member.bits = read_value(reader, &member.base);
+    batch->values[row.values_at + i] = member.bits;
+  }
+  if (!known) {
+    ++lost_rows_;
+    batch->set.resize(row.set_at);
+    batch->values.resize(row.values_at);
+    return;
+  }
+  add_op(Batch::OpKind::kRow, batch->rows.size(), 1, batch);
+  batch->rows.push_back(row);
+}
+
+}  // namespace tocsin::tsdb

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// BatchCodec: batches <-> the payloads of journal records.
+//
+// A row of a group is coded against the last row of the same group in the journal: one bit for a
+// repeated value, else the change log's token. A group's definition is written before its first row
+// in each segment and starts the coding anew, so a damaged segment does not spoil the next.
+// docs/formats/tsdb_journal.md has every byte. Hides: what rows are coded against; it knows groups
+// only through the journal, never through the head, so sealing and regrouping cannot make writer
+// and reader disagree. Threads: confined to the commit leader. Errors: kFailedPrecondition for a
+// row that does not fit its group; kDataLoss for bytes that are no batch.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/status.h"
+#include "tsdb/head/batch.h"
+#include "tsdb/head/change_log.h"
+
+namespace tocsin::tsdb {
+
+inline constexpr std::uint8_t kBatchRecord = 1;  // type of a journal record
+
+class BatchCodec {
+ public:
+  // Payload of `batch` as number `sequence`, to be written to `segment`. Nothing changed on error.
+  StatusOr<std::string> encode(const Batch& batch, std::uint64_t sequence, std::uint64_t segment);
+  // Says that payloads encoded since the last successful write did not reach the journal: all
+  // groups start anew.
+  void restart();
+  void forget_group(storage::GroupId group) { groups_.erase(group); }
+
+  // The number of the batch in `payload`.
+  static StatusOr<std::uint64_t> sequence(std::string_view payload);
+  // Rows of groups whose definition was lost are left out and counted in `lost_rows`.
+  StatusOr<Batch> decode(std::string_view payload);
+  std::uint64_t lost_rows() const { return lost_rows_; }
+  // Says that records are missing before the next payload to decode.
+  void forget_all() { groups_.clear(); }
+
+ private:
+  // What rows of a group are coded against.
+  struct Member {
+    std::uint64_t bits = 0;
+    Decimal base;
+    bool present = false;
+  };
+  struct GroupState {
+    std::uint64_t segment = 0;  // where the definition was written last; 0: nowhere that counts
+    std::int64_t time_ms = 0;
+    std::vector<storage::SeriesId> ids;
+    std::vector<Member> members;
+  };
+
+  Status check(const Batch& batch) const;
+  void put_definition(storage::GroupId id, GroupState* group, std::uint64_t segment,
+                      std::string* out);
+  void put_samples(const Batch& batch, const Batch::Op& op, std::string* out);
+  void put_row(const Batch& batch, const Batch::Row& row, std::uint64_t segment, std::string* out);
+  void read_definition(ByteReader* reader, Batch* batch);
+  static void read_samples(ByteReader* reader, Batch* batch);
+  void read_row(ByteReader* reader, bool stale, Batch* batch);
+
+  std::unordered_map<storage::GroupId, GroupState> groups_;
+  std::uint64_t lost_rows_ = 0;
+};
+
+}  // namespace tocsin::tsdb

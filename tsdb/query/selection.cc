@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tsdb/query/selection.h"
+
+#include <bit>
+
+#include "tsdb/query/column_merger.h"
+
+namespace tocsin::tsdb {
+
+using storage::kBatchSeries;
+using storage::SeriesColumn;
+using storage::SeriesId;
+
+namespace {
+
+// Holds a charge on an account, if there is one, until destroyed.
+class Charge {
+ public:
+  explicit Charge(storage::MemoryAccount* account) : account_(account) {}
+  ~Charge() {
+    if (account_ != nullptr) account_->release(bytes_);
+  }
+  Charge(const Charge&) = delete;
+  Charge& operator=(const Charge&) = delete;
+
+  Status add(std::uint64_t bytes) {
+    if (account_ == nullptr) return ok();
+    RETURN_IF_ERROR(account_->charge(bytes));
+    bytes_ += bytes;
+    return ok();
+  }
+
+ private:
+  storage::MemoryAccount* const account_;
+  std::uint64_t bytes_ = 0;
+};
+
+std::uint64_t bytes_of(const SeriesColumn& column) {
+  return sizeof(column) + column.floats.size() * sizeof(double) +
+         column.present.size() * sizeof(std::uint64_t);
+}
+
+}  // namespace
+
+StatusOr<std::vector<SeriesColumn>> TsdbSelection::columns(std::span<const std::uint32_t> series,
+                                                           std::int64_t min_ms,
+                                                           std::int64_t max_ms) const {
+  if (context_.cancel != nullptr) RETURN_IF_ERROR(context_.cancel->check());
+  std::vector<SeriesId> ids;
+  for (const std::uint32_t at : series) ids.push_back(series_[at].id);
+  std::vector<std::vector<Piece>> pieces(ids.size());
+  for (std::size_t i = 0; i < ids.size(); ++i) core_.head.read(ids[i], min_ms, max_ms, &pieces[i]);
+  const auto snapshot = core_.runs->snapshot();  // after the head: see the header
+  std::vector<std::vector<SeriesColumn>> sealed(ids.size());
+  std::vector<std::string> problems;
+  RETURN_IF_ERROR(RunStore::read(*snapshot, ids, min_ms, max_ms, &sealed, &problems));
+  if (!problems.empty()) {
+    auto warnings = warnings_.lock();
+    warnings->insert(warnings->end(), problems.begin(), problems.end());
+  }
+  Charge charge(context_.memory);
+  for (const std::vector<SeriesColumn>& of_one : sealed) {
+    for (const SeriesColumn& column : of_one) RETURN_IF_ERROR(charge.add(bytes_of(column)));
+  }
+  ColumnMerger merger(min_ms, max_ms);
+  std::vector<SeriesColumn> out;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    ASSIGN_OR_RETURN(SeriesColumn column, merger.merge(sealed[i], pieces[i]));
+    column.series = series[i];
+    RETURN_IF_ERROR(charge.add(bytes_of(column)));
+    out.push_back(std::move(column));
+  }
+  return out;
+}
+
+Status TsdbSelection::read(std::size_t batch, storage::ColumnBatch* out) const {
+  out->series.clear();
+  std::vector<std::uint32_t> wanted;
+  for (std::size_t i = batch * kBatchSeries;
+       i < std::min(series_.size(), (batch + 1) * kBatchSeries); ++i) {
+    wanted.push_back(static_cast<std::uint32_t>(i));
+  }
+  ASSIGN_OR_RETURN(std::vector<SeriesColumn> all, columns(wanted, min_ms_, max_ms_));
+  for (SeriesColumn& column : all) {
+    if (column.rows != 0) out->series.push_back(std::move(column));
+  }
+  return ok();
+}
+
+Status TsdbSelection::last(std::size_t batch, model::Timestamp at, model::Duration lookback,
+                           std::vector<storage::LastValue>* out) const {
+  const std::int64_t at_ms = base::to_ms(at);
+  const std::int64_t after_ms = at_ms - lookback.count();
+  const std::size_t begin = batch * kBatchSeries;
+  const std::size_t end = std::min(series_.size(), begin + kBatchSeries);
+  out->assign(end - begin, {});
+  std::vector<std::uint32_t> unsure;
+  for (std::size_t i = begin; i < end; ++i) {
+    const std::optional<Newest> newest = core_.head.newest(series_[i].id);
+    if (!newest || newest->time_ms == kUnknownTime || newest->time_ms > at_ms) {
+      unsure.push_back(static_cast<std::uint32_t>(i));
+    } else if (newest->time_ms > after_ms) {
+      (*out)[i - begin] = {newest->time_ms, std::bit_cast<double>(newest->bits), true};
+    }
+  }
+  if (unsure.empty()) return ok();
+  ASSIGN_OR_RETURN(const std::vector<SeriesColumn> read, columns(unsure, after_ms + 1, at_ms));
+  for (const SeriesColumn& column : read) {
+    if (column.rows == 0) continue;
+    // The last row of a merged column holds a sample.
+    (*out)[column.series - begin] = {column.times->ms[column.first + column.rows - 1],
+                                     column.floats.back(), true};
+  }
+  return ok();
+}
+
+}  // namespace tocsin::tsdb
