@@ -158,8 +158,50 @@ std::string fraction_text(int milliseconds, const Piece& piece) {
   return piece.text[0] + digits;
 }
 
-std::string piece_text(const Piece& piece, const base::CivilTime& t) {
+std::string clock_text(const Piece& piece, const base::CivilTime& t) {
   const int hour12 = t.hour % 12 == 0 ? 12 : t.hour % 12;
+  switch (piece.part) {
+    case Part::kHour:
+      return fmt::format("{:02}", t.hour);
+    case Part::kHour12:
+      return std::to_string(hour12);
+    case Part::kZeroHour12:
+      return fmt::format("{:02}", hour12);
+    case Part::kMinute:
+      return std::to_string(t.minute);
+    case Part::kZeroMinute:
+      return fmt::format("{:02}", t.minute);
+    case Part::kSecond:
+      return std::to_string(t.second);
+    case Part::kZeroSecond:
+      return fmt::format("{:02}", t.second);
+    case Part::kUpperPm:
+      return t.hour >= 12 ? "PM" : "AM";
+    case Part::kLowerPm:
+      return t.hour >= 12 ? "pm" : "am";
+    case Part::kZone:
+      return t.zone;
+    case Part::kIsoZoneColon:
+      return t.offset_seconds == 0 ? "Z" : offset_text(t.offset_seconds, ":", true);
+    case Part::kIsoZone:
+      return t.offset_seconds == 0 ? "Z" : offset_text(t.offset_seconds, "", true);
+    case Part::kIsoZoneShort:
+      return t.offset_seconds == 0 ? "Z" : offset_text(t.offset_seconds, "", false);
+    case Part::kOffsetColon:
+      return offset_text(t.offset_seconds, ":", true);
+    case Part::kOffset:
+      return offset_text(t.offset_seconds, "", true);
+    case Part::kOffsetShort:
+      return offset_text(t.offset_seconds, "", false);
+    case Part::kFraction:
+    case Part::kFractionTrimmed:
+      return fraction_text(t.millisecond, piece);
+    default:
+      return "";
+  }
+}
+
+std::string piece_text(const Piece& piece, const base::CivilTime& t) {
   const auto month = static_cast<std::size_t>(t.month - 1);
   const auto weekday = static_cast<std::size_t>(t.weekday);
   switch (piece.part) {
@@ -187,47 +229,13 @@ std::string piece_text(const Piece& piece, const base::CivilTime& t) {
       return fmt::format("{:3}", t.year_day);
     case Part::kZeroYearDay:
       return fmt::format("{:03}", t.year_day);
-    case Part::kHour:
-      return fmt::format("{:02}", t.hour);
-    case Part::kHour12:
-      return std::to_string(hour12);
-    case Part::kZeroHour12:
-      return fmt::format("{:02}", hour12);
-    case Part::kMinute:
-      return std::to_string(t.minute);
-    case Part::kZeroMinute:
-      return fmt::format("{:02}", t.minute);
-    case Part::kSecond:
-      return std::to_string(t.second);
-    case Part::kZeroSecond:
-      return fmt::format("{:02}", t.second);
     case Part::kLongYear:
       return fmt::format("{:04}", t.year);
     case Part::kYear:
       return fmt::format("{:02}", t.year % 100);
-    case Part::kUpperPm:
-      return t.hour >= 12 ? "PM" : "AM";
-    case Part::kLowerPm:
-      return t.hour >= 12 ? "pm" : "am";
-    case Part::kZone:
-      return t.zone;
-    case Part::kIsoZoneColon:
-      return t.offset_seconds == 0 ? "Z" : offset_text(t.offset_seconds, ":", true);
-    case Part::kIsoZone:
-      return t.offset_seconds == 0 ? "Z" : offset_text(t.offset_seconds, "", true);
-    case Part::kIsoZoneShort:
-      return t.offset_seconds == 0 ? "Z" : offset_text(t.offset_seconds, "", false);
-    case Part::kOffsetColon:
-      return offset_text(t.offset_seconds, ":", true);
-    case Part::kOffset:
-      return offset_text(t.offset_seconds, "", true);
-    case Part::kOffsetShort:
-      return offset_text(t.offset_seconds, "", false);
-    case Part::kFraction:
-    case Part::kFractionTrimmed:
-      return fraction_text(t.millisecond, piece);
+    default:
+      return clock_text(piece, t);
   }
-  return "";
 }
 
 // What has been read of a time.

@@ -68,6 +68,7 @@ class Formatter {
   Status container(const Value& value, char verb, const Flags& flags);
   void bad_verb(const Value& value, char verb);
   void integer(std::int64_t value, char verb, const Flags& flags);
+  void character(std::int64_t value, char verb, const Flags& flags);
   void number(double value, char verb, Flags flags);
   void text(std::string_view value, char verb, const Flags& flags);
   void pad(std::string_view value, const Flags& flags);
@@ -144,6 +145,15 @@ void Formatter::integer(std::int64_t value, char verb, const Flags& flags) {
     padding.zero = false;
   }
   pad_number(prefix, digits, padding);
+}
+
+void Formatter::character(std::int64_t value, char verb, const Flags& flags) {
+  std::string text;
+  const auto code = static_cast<std::uint32_t>(value);
+  append_utf8(code, &text);
+  if (verb == 'U') text = fmt::format("U+{:04X}", code);
+  if (verb == 'q') text = "'" + text + "'";
+  pad(text, flags);
 }
 
 void Formatter::number(double value, char verb, Flags flags) {
@@ -253,20 +263,13 @@ Status Formatter::one(const Value& value, char verb, const Flags& flags) {
       pad(value.boolean() ? "true" : "false", flags);
       return ok();
     case Kind::kInt:
-      if (verb_is_in("vdboOxX")) {
-        integer(value.integer(), verb, flags);
-        return ok();
-      }
+      if (!verb_is_in("vdboOxXcqU")) break;
       if (verb_is_in("cqU")) {
-        std::string character;
-        const auto code = static_cast<std::uint32_t>(value.integer());
-        append_utf8(code, &character);
-        if (verb == 'U') character = fmt::format("U+{:04X}", code);
-        if (verb == 'q') character = "'" + character + "'";
-        pad(character, flags);
-        return ok();
+        character(value.integer(), verb, flags);
+      } else {
+        integer(value.integer(), verb, flags);
       }
-      break;
+      return ok();
     case Kind::kFloat:
       if (!verb_is_in("veEfFgG")) break;
       number(value.number(), verb, flags);
