@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "promql/engine.h"
+
+#include <functional>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "base/testing/fake_clock.h"
+#include "model/value.h"
+#include "storage/testing/mem_store.h"
+
+namespace tocsin::promql {
+namespace {
+
+using model::from_ms;
+using model::Labels;
+
+class EngineTest : public ::testing::Test {
+ protected:
+  EngineTest() { reset({}); }
+
+  void reset(EngineOptions options, base::Executor* workers = nullptr) {
+    engine_ =
+        std::make_unique<Engine>(std::move(options), Engine::Services{clock_, workers, nullptr});
+  }
+
+  void add(const Labels& labels, std::vector<std::pair<std::int64_t, double>> samples) {
+    auto appender = store_.appender();
+    for (const auto& [t, v] : samples)
+      ASSERT_TRUE(appender->append({}, labels, from_ms(t), v).ok());
+    ASSERT_TRUE(storage::commit_and_wait(*appender).ok());
+  }
+  void add_histogram(const Labels& labels, std::int64_t t) {
+    auto appender = store_.appender();
+    ASSERT_TRUE(appender->append_histogram({}, labels, from_ms(t), model::FloatHistogram()).ok());
+    ASSERT_TRUE(storage::commit_and_wait(*appender).ok());
+  }
+
+  std::string instant(std::string_view query, std::int64_t at, const QueryOptions& options = {}) {
+    return dump(engine_->instant(store_, query, from_ms(at), options));
+  }
+  std::string range(std::string_view query, std::int64_t start, std::int64_t end,
+                    std::int64_t step) {
+    return dump(engine_->range(store_, query, from_ms(start), from_ms(end), model::Duration(step)));
+  }
+
+  // "series value; ..." or "series t:value t:value; ..."; then annotations; errors as "CODE: text".
+  static std::string dump(const StatusOr<QueryResult>& result) {
+    if (!result.ok()) {
+      return fmt::format("{}: {}", static_cast<int>(result.status().code()),
+                         message(result.status()));
+    }
+    std::string out;
+    if (const auto* scalar = std::get_if<Scalar>(&result->value))
+      out = model::format_float(scalar->value);
+    if (const auto* text = std::get_if<StringValue>(&result->value)) out = text->value;
+    if (const auto* vector = std::get_if<Vector>(&result->value)) {
+      for (const Sample& s : *vector) {
+        out += s.labels.to_series_string() + " " + model::format_float(s.value) + "; ";
+      }
+    }
+    if (const auto* matrix = std::get_if<Matrix>(&result->value)) {
+      for (const Series& s : *matrix) {
+        out += s.labels.to_series_string();
+        for (const Point& p : s.floats) {
+          out += " " + std::to_string(p.time_ms) + ":" + model::format_float(p.value);
+        }
+        out += "; ";
+      }
+    }
+    for (const std::string& w : result->annotations.warnings) out += "| " + w;
+    for (const std::string& i : result->annotations.infos) out += "| " + i;
+    return out;
+  }
+
+  base::testing::FakeClock clock_;
+  storage::testing::MemStore store_;
+  std::unique_ptr<Engine> engine_;
+};
+
+Labels x(std::string_view value) { return Labels::of({{"__name__", "x"}, {"l", value}}); }
+
+TEST_F(EngineTest, LookbackIsOpenOnTheLeft) {
+  add(x("a"), {{10'000, 1}});
+  EXPECT_EQ(instant("x", 9'999), "");
+  EXPECT_EQ(instant("x", 10'000), "x{l=\"a\"} 1; ");
+  EXPECT_EQ(instant("x", 309'999), "x{l=\"a\"} 1; ");
+  EXPECT_EQ(instant("x", 310'000), "");
+  QueryOptions options;
+  options.lookback = base::Duration(5'000);
+  EXPECT_EQ(instant("x", 14'999, options), "x{l=\"a\"} 1; ");
+  EXPECT_EQ(instant("x", 15'000, options), "");
+}
+
+TEST_F(EngineTest, StaleMarkersEndASeriesAtOnce) {
+  add(x("a"), {{10'000, 1}, {20'000, model::stale_nan()}, {30'000, 3}});
+  EXPECT_EQ(range("x", 10'000, 30'000, 5'000), "x{l=\"a\"} 10000:1 15000:1 30000:3; ");
+  EXPECT_EQ(instant("count_over_time(x[1m])", 30'000), "{l=\"a\"} 2; ");
+}
+
+TEST_F(EngineTest, RangeVectorsAndTextAreInstantResults) {
+  add(x("a"), {{10'000, 1}, {20'000, 2}, {30'000, 3}});
+  EXPECT_EQ(instant("x[20s]", 30'000), "x{l=\"a\"} 20000:2 30000:3; ");
+  EXPECT_EQ(instant("x[20s:7s]", 30'000), "x{l=\"a\"} 14000:1 21000:2 28000:2; ");
+  EXPECT_EQ(instant("\"text\"", 30'000), "text");
+  EXPECT_EQ(range("x[20s]", 0, 10, 1),
+            "3: invalid expression type \"range vector\" for range query, must be Scalar or "
+            "instant Vector");
+}
+
+TEST_F(EngineTest, StepInvariantPartsRepeat) {
+  add(x("a"), {{10'000, 1}, {20'000, 2}});
+  EXPECT_EQ(range("x @ 10", 0, 4'000, 2'000), "x{l=\"a\"} 0:1 2000:1 4000:1; ");
+  EXPECT_EQ(range("sum(x @ 10) * 2", 0, 2'000, 2'000), "{} 0:2 2000:2; ");
+  EXPECT_EQ(range("timestamp(x @ 15)", 0, 2'000, 2'000), "{l=\"a\"} 0:10 2000:10; ");
+}
+
+TEST_F(EngineTest, NamesGoAtOnceOrAtTheEnd) {
+  const Labels a = Labels::of({{"__name__", "a"}, {"l", "1"}});
+  const Labels b = Labels::of({{"__name__", "b"}, {"l", "1"}});
+  add(a, {{10'000, 1}});
+  add(b, {{10'000, 2}});
+  const std::string both = "{__name__=~\"a|b\"}";
+  const std::string duplicate = "9: vector cannot contain metrics with the same labelset";
+  EXPECT_EQ(instant("abs(" + both + ")", 10'000), duplicate);
+  EXPECT_EQ(instant("sum(abs(" + both + "))", 10'000), duplicate);
+  EngineOptions delayed;
+  delayed.delayed_name_removal = true;
+  reset(delayed);
+  EXPECT_EQ(instant("abs(" + both + ")", 10'000), duplicate);
+  EXPECT_EQ(instant("sum(abs(" + both + "))", 10'000), "{} 3; ");
+}
+
+TEST_F(EngineTest, AnnotationsCarryPositions) {
+  add(x("a"), {{10'000, 1}, {20'000, 2}});
+  EXPECT_EQ(instant("rate(x[30s])", 20'000),
+            "{l=\"a\"} 0.05; | PromQL info: metric might not be a counter, name does not end in "
+            "_total/_sum/_count/_bucket: \"x\" (1:6)");
+  EXPECT_EQ(instant("\n quantile(2, x)", 20'000),
+            "{} +Inf; | PromQL warning: quantile value should be between 0 and 1, got 2 (2:11)");
+}
+
+TEST_F(EngineTest, MatchingErrorsHaveUpstreamsText) {
+  add(Labels::of({{"__name__", "many"}, {"a", "1"}, {"b", "1"}}), {{0, 1}});
+  add(Labels::of({{"__name__", "many"}, {"a", "1"}, {"b", "2"}}), {{0, 2}});
+  add(Labels::of({{"__name__", "one"}, {"a", "1"}}), {{0, 3}});
+  EXPECT_EQ(instant("many + on (a) one", 0),
+            "9: multiple matches for labels: many-to-one matching must be explicit "
+            "(group_left/group_right)");
+  EXPECT_EQ(instant("one + on (a) many", 0),
+            "9: found duplicate series for the match group {a=\"1\"} on the right hand-side of the "
+            "operation: "
+            "[{__name__=\"many\", a=\"1\", b=\"1\"}, {__name__=\"many\", a=\"1\", b=\"2\"}]"
+            ";many-to-many matching not allowed: matching labels must be unique on one side");
+  EXPECT_EQ(instant("many + on (a) group_left (b) one", 0),
+            "9: multiple matches for labels: grouping labels must ensure unique matches");
+  EXPECT_EQ(instant("many + on (a) group_left () one", 0),
+            "{a=\"1\", b=\"1\"} 4; {a=\"1\", b=\"2\"} 5; ");
+}
+
+TEST_F(EngineTest, WhatIsNotBuiltSaysSo) {
+  add_histogram(x("h"), 10'000);
+  add(x("a"), {{40'000, 1}});
+  EXPECT_EQ(instant("x", 20'000), "12: not supported yet: native histograms");
+  EXPECT_EQ(instant("count_over_time(x[5s])", 20'000), "") << "the histogram is outside the window";
+  EXPECT_EQ(instant("count_over_time(x[50s])", 40'000), "12: not supported yet: native histograms");
+  EXPECT_EQ(instant("x{l=\"h\"}[50s]", 40'000), "12: not supported yet: native histograms");
+  EngineOptions all;
+  all.parser.experimental_functions = true;
+  reset(all);
+  EXPECT_EQ(instant("info(x)", 20'000), "12: not supported yet: experimental function info");
+}
+
+TEST_F(EngineTest, SamplesAreLimited) {
+  EngineOptions options;
+  options.max_samples = 10;
+  reset(options);
+  for (int i = 0; i < 6; ++i) add(x(std::to_string(i)), {{10'000, 1}});
+  const std::string refused =
+      "8: query processing would load too many samples into memory in query execution";
+  EXPECT_EQ(instant("count(x)", 10'000), "{} 6; ");
+  EXPECT_EQ(instant("x + x", 10'000), refused);
+  EXPECT_EQ(range("count(x)", 10'000, 20'000, 10'000), refused);
+  EXPECT_EQ(instant("vector(1)[1y:1ms]", 10'000), refused)
+      << "a subquery is refused before it is made";
+  EXPECT_EQ(instant("count(x)", 10'000), "{} 6; ") << "what was charged is given back";
+}
+
+TEST_F(EngineTest, MemoryIsLimitedOverAllQueries) {
+  EngineOptions options;
+  options.max_memory_bytes = 20'000;
+  reset(options);
+  add(x("a"), {{0, 1}});
+  EXPECT_EQ(range("x", 0, 100, 1).substr(0, 5), "x{l=\"");
+  EXPECT_EQ(range("x", 0, 100'000, 1).substr(0, 3), "8: ");
+  EXPECT_EQ(range("x", 0, 100, 1).substr(0, 5), "x{l=\"");
+}
+
+// A store that calls a function when it is asked, to act while a query runs.
+class Hooked final : public storage::Queryable {
+ public:
+  Hooked(const storage::Queryable& inner, std::function<void()> hook)
+      : inner_(inner), hook_(std::move(hook)) {}
+  StatusOr<std::unique_ptr<storage::Selection>> select(
+      const model::Matchers& matchers, const storage::SelectHints& hints,
+      const storage::QueryContext& context) const override {
+    hook_();
+    return inner_.select(matchers, hints, context);
+  }
+  StatusOr<storage::LabelResult> label_names(const model::Matchers& matchers,
+                                             const storage::LabelHints& hints,
+                                             const storage::QueryContext& context) const override {
+    return inner_.label_names(matchers, hints, context);
+  }
+  StatusOr<storage::LabelResult> label_values(std::string_view name,
+                                              const model::Matchers& matchers,
+                                              const storage::LabelHints& hints,
+                                              const storage::QueryContext& context) const override {
+    return inner_.label_values(name, matchers, hints, context);
+  }
+  StatusOr<std::vector<Labels>> series(const std::vector<model::Matchers>& sets,
+                                       const storage::LabelHints& hints,
+                                       const storage::QueryContext& context) const override {
+    return inner_.series(sets, hints, context);
+  }
+
+ private:
+  const storage::Queryable& inner_;
+  std::function<void()> hook_;
+};
+
+TEST_F(EngineTest, RunningQueriesAreListedAndKilled) {
+  add(x("a"), {{0, 1}});
+  std::string seen;
+  Hooked hooked(store_, [&] {
+    for (const Engine::Running& query : engine_->running()) {
+      seen += query.query;
+      EXPECT_TRUE(engine_->kill(query.id));
+    }
+  });
+  EXPECT_EQ(dump(engine_->instant(hooked, "sum(x)", from_ms(0))),
+            "1: query was canceled in query execution");
+  EXPECT_EQ(seen, "sum(x)");
+  EXPECT_TRUE(engine_->running().empty());
+  EXPECT_FALSE(engine_->kill(1));
+}
+
+TEST_F(EngineTest, TimeoutAndTheCallersToken) {
+  add(x("a"), {{0, 1}});
+  Hooked late(store_, [&] { clock_.advance(std::chrono::seconds(3)); });
+  QueryOptions options;
+  options.timeout = base::Duration(2'000);
+  EXPECT_EQ(dump(engine_->instant(late, "x", from_ms(0), options)),
+            "4: query timed out in query execution");
+  EXPECT_EQ(dump(engine_->instant(late, "x", from_ms(0))), "x{l=\"a\"} 1; ");
+  storage::CancelToken token;
+  token.cancel();
+  QueryOptions cancelled;
+  cancelled.cancel = &token;
+  EXPECT_EQ(instant("x", 0, cancelled), "1: query was canceled in query execution");
+}
+
+TEST_F(EngineTest, MoreQueriesThanAllowedWait) {
+  EngineOptions options;
+  options.max_concurrent = 1;
+  reset(options);
+  add(x("a"), {{0, 1}});
+  std::string inner;
+  QueryOptions short_wait;
+  short_wait.timeout = base::Duration(0);
+  Hooked hooked(store_, [&] {
+    storage::CancelToken token;
+    token.cancel();
+    QueryOptions cancelled;
+    cancelled.cancel = &token;
+    inner = instant("x", 0, cancelled);  // the only place is taken by the outer query
+  });
+  EXPECT_EQ(dump(engine_->instant(hooked, "x", from_ms(0))), "x{l=\"a\"} 1; ");
+  EXPECT_EQ(inner, "1: query was canceled in query execution");
+  EXPECT_EQ(instant("x", 0), "x{l=\"a\"} 1; ");
+}
+
+TEST_F(EngineTest, ManyBatchesKeepTheirOrder) {
+  for (int i = 0; i < 300; ++i) add(x(std::to_string(1000 + i)), {{0, i}});
+  const std::string alone = instant("x", 0);
+  const std::string alone_range = range("sum_over_time(x[1m])", 0, 60'000, 20'000);
+  base::ThreadPool pool({.name = "queries", .threads = 3});
+  reset({}, &pool);
+  EXPECT_EQ(instant("x", 0), alone);
+  EXPECT_EQ(range("sum_over_time(x[1m])", 0, 60'000, 20'000), alone_range);
+}
+
+TEST_F(EngineTest, ParsedExpressionsAndStatistics) {
+  add(x("a"), {{0, 1}, {10'000, 2}});
+  const auto expr = parse_expr("sum_over_time(x[1m])");
+  ASSERT_TRUE(expr.ok());
+  const auto result = engine_->instant(store_, **expr, from_ms(10'000));
+  EXPECT_EQ(dump(result), "{l=\"a\"} 3; ");
+  EXPECT_EQ(result->stats.total_samples, 2U);
+  EXPECT_GE(result->stats.peak_samples, 2U);
+  EXPECT_EQ(instant("sum(", 0).substr(0, 3), "3: ");
+}
+
+}  // namespace
+}  // namespace tocsin::promql
