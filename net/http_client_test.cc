@@ -293,6 +293,7 @@ TEST_F(HttpClientTest, SilentServerEndsInTheDeadline) {
   request.timeout = base::Duration(50);
   const auto response = call(request);
   over.set(true);
+  player_.stop();  // it uses `over`
   EXPECT_EQ(response.status().code(), StatusCode::kDeadlineExceeded);
   EXPECT_EQ(text(response), "Get \"" + request.url + "\": context deadline exceeded");
 }
@@ -400,6 +401,7 @@ TEST_F(HttpClientTest, DestructionCancelsWhatIsInFlight) {
   EXPECT_TRUE(result.is_set());
   EXPECT_EQ(result.wait(), StatusCode::kCancelled);
   over.set(true);
+  player_.stop();  // it uses `over`
 }
 
 TEST_F(HttpClientTest, CallbackMaySendAgainAndDestroyTheClient) {
