@@ -57,6 +57,7 @@ class HttpClientTest : public ::testing::Test {
   std::string serve(Handler handler) {
     HttpServerOptions options;
     options.listen_addresses = {"127.0.0.1:0"};
+    options.max_concurrent = 1000;  // never the limit here
     servers_.push_back(
         make_beast_server(options, std::move(handler), {loop_, handlers_, clock_, &metrics_}));
     EXPECT_EQ(servers_.back()->start(), ok());
