@@ -57,6 +57,7 @@ class HttpClientTest : public ::testing::Test {
   std::string serve(Handler handler) {
     HttpServerOptions options;
     options.listen_addresses = {"127.0.0.1:0"};
+    options.max_concurrent = 1000;  // never the limit here
     servers_.push_back(
         make_beast_server(options, std::move(handler), {loop_, handlers_, clock_, &metrics_}));
     EXPECT_EQ(servers_.back()->start(), ok());
@@ -293,6 +294,7 @@ TEST_F(HttpClientTest, SilentServerEndsInTheDeadline) {
   request.timeout = base::Duration(50);
   const auto response = call(request);
   over.set(true);
+  player_.stop();  // it uses `over`
   EXPECT_EQ(response.status().code(), StatusCode::kDeadlineExceeded);
   EXPECT_EQ(text(response), "Get \"" + request.url + "\": context deadline exceeded");
 }
@@ -400,6 +402,7 @@ TEST_F(HttpClientTest, DestructionCancelsWhatIsInFlight) {
   EXPECT_TRUE(result.is_set());
   EXPECT_EQ(result.wait(), StatusCode::kCancelled);
   over.set(true);
+  player_.stop();  // it uses `over`
 }
 
 TEST_F(HttpClientTest, CallbackMaySendAgainAndDestroyTheClient) {

@@ -432,8 +432,8 @@ TEST_P(HttpServerTest, StopFinishesTheRequestInFlight) {
   RawHttp http(address);
   http.socket().write("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
   ASSERT_TRUE(entered.wait());
-  base::ThreadPool stopper({.name = "stopper", .threads = 1});
   Waiter<bool> stopped;
+  base::ThreadPool stopper({.name = "stopper", .threads = 1});
   ASSERT_TRUE(stopper.post([&] {
     server_->stop();
     stopped.set(true);

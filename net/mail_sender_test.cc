@@ -84,9 +84,9 @@ class MailSenderTest : public ::testing::Test {
   base::ThreadPool blocking_{{.name = "blocking", .threads = 1}};
   std::unique_ptr<MailSender> sender_ = make_mail_sender(loop_, blocking_);
   RawListener listener_;
-  base::ThreadPool player_{{.name = "player", .threads = 1}};
   Waiter<std::string> transcript_;
   Mail mail_;
+  base::ThreadPool player_{{.name = "player", .threads = 1}};  // ends before what it uses
 };
 
 TEST_F(MailSenderTest, DeliversTheBytes) {
@@ -208,6 +208,7 @@ TEST_F(MailSenderTest, SilentServerEndsInTheDeadline) {
   mail_.timeout = base::Duration(50);
   EXPECT_EQ(send(mail_).code(), StatusCode::kDeadlineExceeded);
   over.set(true);
+  player_.stop();  // it uses `over`
 }
 
 TEST_F(MailSenderTest, RefusedConnectionIsUnavailable) {

@@ -259,8 +259,11 @@ class CurlMailSender final : public MailSender {
   void send(Mail mail, Callback callback) override;
 
  private:
-  void answer(const Callback& callback, const Status& status) {
-    if (!loop_.post([callback, status] { callback(status); })) callback(status);
+  // The status changes hands and is not copied: copies share an object of absl's.
+  void answer(const Callback& callback, Status status) {
+    const auto result = std::make_shared<Status>(std::move(status));
+    const auto give = [callback, result] { callback(std::move(*result)); };
+    if (!loop_.post(give)) give();
   }
 
   IoLoop& loop_;

@@ -65,10 +65,12 @@ void Transfers::read_files(const Handle& transfer) {
   transfer->state_ = Transfer::State::kReading;
   const auto pass = std::make_shared<base::Gate::Pass>(file_reads_.enter());
   const bool posted = blocking_.post([self = shared_from_this(), transfer, pass] {
-    const Status status = transfer->read_files();
+    const auto status = std::make_shared<Status>(transfer->read_files());
     // Refused only when the loop has stopped; shutdown() then finishes the transfer.
-    static_cast<void>(
-        self->loop_.post([self, transfer, status] { self->start(transfer, status); }));
+    static_cast<void>(self->loop_.post([self, transfer, status] {
+      const Status ready = std::move(*status);  // a copy would share an object of absl's
+      self->start(transfer, ready);
+    }));
   });
   if (!posted) complete(transfer, unavailable("the queue for reading credential files is full"));
 }

@@ -112,7 +112,6 @@ StatusOr<AppendResult> TsdbAppender::append(SeriesRef ref, const model::Labels& 
                                             model::Timestamp t, double value,
                                             const storage::AppendOptions&) {
   CHECK(!finished_);
-  row_open_ = false;
   ASSIGN_OR_RETURN(const AppendResult result, resolve(ref, labels));
   const SeriesId id(result.ref.value());
   const std::int64_t t_ms = base::to_ms(t);
@@ -166,7 +165,6 @@ StatusOr<std::vector<SeriesId>> TsdbAppender::members_of(GroupId group) const {
 
 StatusOr<GroupId> TsdbAppender::define_group(GroupId group, std::span<const SeriesRef> members) {
   CHECK(!finished_);
-  row_open_ = false;
   if (members.empty() || members.size() > kMaxGroupMembers) {
     return invalid_argument("a group has 1 to {} members", kMaxGroupMembers);
   }

@@ -191,6 +191,8 @@ namespace {
 Status replay_segment(FileSystem& files, const std::string& path, std::uint64_t offset,
                       const JournalVisitor& visit, JournalReplay* result) {
   ASSIGN_OR_RETURN(const std::string bytes, files.read_file(path, UINT64_MAX));
+  if (bytes.empty())
+    return files.remove(path);  // created, and nothing of it synced before a power cut
   const StatusOr<SegmentHeader> header = parse_segment_header(bytes);
   if (!header.ok() && header.status().code() != StatusCode::kDataLoss) {
     return annotate(header.status(), "{}", path);

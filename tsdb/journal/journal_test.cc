@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tsdb/journal/journal.h"
 
+#include <set>
+
 #include <gtest/gtest.h>
 
+#include "base/record_log.h"
 #include "base/testing/fake_clock.h"
 #include "base/testing/mem_fs.h"
 #include "tsdb/journal/segment.h"
@@ -111,8 +114,12 @@ TEST_F(JournalTest, AnyFlippedBitEndsTheSegmentThere) {
 }
 
 TEST_F(JournalTest, ANewerFormatIsRefused) {
-  std::string header = segment_header(1, 0);
+  std::string header = segment_header(1, 0).substr(0, kSegmentHeaderBytes - 4);
   header[8] = 9;
+  const std::uint32_t crc = base::crc32c(header);
+  header.append(reinterpret_cast<const char*>(&crc), sizeof(crc));
+  EXPECT_EQ(parse_segment_header(header).status().code(), StatusCode::kFailedPrecondition);
+  header[9] = 1;
   EXPECT_EQ(parse_segment_header(header).status().code(), StatusCode::kDataLoss)
       << "checksum first";
   EXPECT_EQ(parse_segment_header("short").status().code(), StatusCode::kDataLoss);
