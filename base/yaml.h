@@ -116,7 +116,7 @@ class YamlMapping {
   const YamlNode* take(std::string_view key, Presence presence);
   const YamlNode* take_scalar(std::string_view key, Presence presence);
   YamlNode node_;
-  std::vector<std::string_view> taken_;
+  std::vector<std::string> taken_;
   Status status_;
 };
 

@@ -21,7 +21,7 @@ YamlMapping::YamlMapping(const YamlNode& node) : node_(node) {
 }
 
 const YamlNode* YamlMapping::take(std::string_view key, Presence presence) {
-  taken_.push_back(key);
+  taken_.emplace_back(key);
   if (!status_.ok()) return nullptr;
   const YamlNode* value = node_.find(key);
   if (value == nullptr && presence == kRequired) {

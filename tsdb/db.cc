@@ -127,7 +127,12 @@ bool Db::Impl::keep_waiting(base::Duration duration) {
 }
 
 void Db::Impl::run_sync() {
-  while (keep_waiting(core.options.lock()->sync_interval)) sync_once();
+  for (;;) {
+    // A statement of its own: the handle must not hold the lock while this thread waits.
+    const base::Duration interval = core.options.lock()->sync_interval;
+    if (!keep_waiting(interval)) return;
+    sync_once();
+  }
 }
 
 void Db::Impl::sync_once() {
