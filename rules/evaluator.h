@@ -2,12 +2,12 @@
 //
 // Evaluator: runs rule groups on their intervals, writes their results and hands alerts to a sink.
 //
-// Hides: groups, the alert state machine, templates, restore. Owns: its groups. Borrows: everything in Services.
-// Threads: shared. Each group is evaluated by one piece of work at a time on Services::workers, where queries block.
-// apply() may be called again: unchanged groups keep running with their state, changed ones take over the state of
-// rules with the same name and labels.
-// Errors: a failed rule is shown in its health and counted; the others of its group go on. Does not throw.
-// Read next: alerting_rule.h, evaluator_test.cc.
+// Hides: groups, the alert state machine, templates, restore. Owns: its groups. Borrows: everything
+// in Services. Threads: shared. Each group is evaluated by one piece of work at a time on
+// Services::workers, where queries block. apply() may be called again: unchanged groups keep
+// running with their state, changed ones take over the state of rules with the same name and
+// labels. Errors: a failed rule is shown in its health and counted; the others of its group go on.
+// Does not throw. Read next: alerting_rule.h, evaluator_test.cc.
 #pragma once
 
 #include <functional>
@@ -45,7 +45,7 @@ struct ActiveAlert {
 
 struct RuleStatus {
   RuleOptions options;
-  std::string query;       // as printed
+  std::string query;               // as printed
   std::string health = "unknown";  // ok, err, unknown
   std::string last_error;
   base::Timestamp last_evaluation = model::kNoTime;
@@ -88,7 +88,8 @@ class Evaluator {
   // Finishes running evaluations. Idempotent.
   void stop();
 
-  // Evaluates every group once at `at`, in order, on the calling thread; for rule tests. Timers are not used then.
+  // Evaluates every group once at `at`, in order, on the calling thread; for rule tests. Timers are
+  // not used then.
   void evaluate_once(base::Timestamp at);
 
  private:

@@ -17,11 +17,12 @@ namespace tocsin::rules {
 struct RuleOptions {
   enum class Kind { kRecording, kAlerting };
   Kind kind = Kind::kRecording;
-  std::string name;                 // record or alert
-  std::string expr;                 // parsed and checked by the loader
-  base::Duration hold{0};           // for
-  base::Duration keep_firing{0};    // keep_firing_for
-  std::vector<std::pair<std::string, std::string>> labels;       // templates for alerts; group labels merged in
+  std::string name;               // record or alert
+  std::string expr;               // parsed and checked by the loader
+  base::Duration hold{0};         // for
+  base::Duration keep_firing{0};  // keep_firing_for
+  std::vector<std::pair<std::string, std::string>>
+      labels;  // templates for alerts; group labels merged in
   std::vector<std::pair<std::string, std::string>> annotations;  // templates
   friend bool operator==(const RuleOptions&, const RuleOptions&) = default;
 };
@@ -31,7 +32,7 @@ struct GroupOptions {
   std::string name;
   base::Duration interval{60'000};
   base::Duration query_offset{0};
-  std::uint64_t limit = 0;          // results per rule; 0: none
+  std::uint64_t limit = 0;  // results per rule; 0: none
   std::vector<RuleOptions> rules;
   friend bool operator==(const GroupOptions&, const GroupOptions&) = default;
 };
@@ -39,7 +40,7 @@ struct GroupOptions {
 struct RulesOptions {
   std::vector<GroupOptions> groups;
   model::Labels external_labels;
-  std::string external_url;         // of the web server, for generatorURL and templates
+  std::string external_url;  // of the web server, for generatorURL and templates
 };
 
 // Settings that come from flags.
