@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exporters/common/web.h"
+
+#include <algorithm>
+
+#include "net/civetweb.h"
+
+namespace tocsin::exporters {
+namespace {
+
+// Scrapes have no body and few headers; a client that sends more is no scraper.
+constexpr std::uint64_t kMaxBodyBytes = 64 << 10;
+constexpr std::uint64_t kMaxHeaderBytes = 32 << 10;
+constexpr std::size_t kMaxConnections = 256;
+// The limit of pages at once is the MetricsHandler's, which also has upstream's text for it.
+constexpr std::size_t kMaxConcurrent = 256;
+constexpr base::Duration kReadTimeout(60'000);
+constexpr base::Duration kWriteTimeout(60'000);
+
+Status set_telemetry_path(std::string_view given, std::string* path) {
+  if (!given.starts_with('/')) return invalid_argument("expected a path that starts with /");
+  if (given.find_first_of("{}?#") != std::string_view::npos) {
+    return invalid_argument("a path cannot hold any of {{}}?#");
+  }
+  *path = given;
+  return ok();
+}
+
+}  // namespace
+
+void add_web_flags(Flags* flags, WebOptions* options) {
+  flags->list("web.listen-address",
+              "Address to serve on, as HOST:PORT, :PORT (all IPv4 interfaces) or [HOST]:PORT for "
+              "IPv6. May be given more than once.",
+              &options->listen_addresses);
+  flags->custom("web.telemetry-path", "Path of the page of metrics.", options->telemetry_path,
+                [options](std::string_view given) {
+                  return set_telemetry_path(given, &options->telemetry_path);
+                });
+  flags->number("web.max-requests", "Pages of metrics served at the same time; 0 for no limit.",
+                &options->max_requests);
+  flags->toggle("web.disable-exporter-metrics",
+                "Leave out the metrics about the exporter itself (process_*).",
+                &options->disable_exporter_metrics);
+  flags->unsupported("web.config.file");
+  flags->unsupported_toggle("web.systemd-socket");
+  flags->unsupported("runtime.gomaxprocs");
+  flags->custom("log.level",
+                "Write only log lines of this level or above: debug, info, warn, error.", "info",
+                [options](std::string_view given) -> Status {
+                  ASSIGN_OR_RETURN(options->log.level, base::log::parse_level(given));
+                  return ok();
+                });
+  flags->custom("log.format", "How log lines are written: logfmt or json.", "logfmt",
+                [options](std::string_view given) -> Status {
+                  ASSIGN_OR_RETURN(options->log.format, base::log::parse_format(given));
+                  return ok();
+                });
+}
+
+ServerKind choose_server(const std::vector<std::string>& listen_addresses) {
+  const bool has_ipv6 = std::any_of(listen_addresses.begin(), listen_addresses.end(),
+                                    [](const std::string& a) { return a.starts_with('['); });
+  return has_ipv6 ? ServerKind::kBeast : ServerKind::kCivetweb;
+}
+
+StatusOr<std::unique_ptr<net::HttpServer>> start_server(const WebOptions& options,
+                                                        net::Handler handler,
+                                                        net::BeastServices services) {
+  net::HttpServerOptions server_options;
+  server_options.listen_addresses = options.listen_addresses;
+  server_options.max_connections = kMaxConnections;
+  server_options.max_concurrent = kMaxConcurrent;
+  server_options.max_body_bytes = kMaxBodyBytes;
+  server_options.max_header_bytes = kMaxHeaderBytes;
+  server_options.read_timeout = kReadTimeout;
+  server_options.write_timeout = kWriteTimeout;
+  std::unique_ptr<net::HttpServer> server;
+  if (choose_server(options.listen_addresses) == ServerKind::kBeast) {
+    server = net::make_beast_server(std::move(server_options), std::move(handler), services);
+  } else {
+    server =
+        net::make_civetweb_server(std::move(server_options), std::move(handler), services.handlers);
+  }
+  RETURN_IF_ERROR(server->start());
+  return server;
+}
+
+}  // namespace tocsin::exporters

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The web side of an exporter: its flags, and the choice and life of its server.
+//
+// WebOptions is a value; start_server() is called by main.
+// Errors: those of Flags, and kUnavailable with the address when it cannot be bound.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "exporters/common/flags.h"
+#include "net/beast.h"
+#include "net/http_server.h"
+
+namespace tocsin::exporters {
+
+struct WebOptions {
+  std::vector<std::string> listen_addresses;
+  std::string telemetry_path = "/metrics";
+  std::size_t max_requests = 40;
+  bool disable_exporter_metrics = false;
+  base::log::Options log;
+};
+
+// --web.*, --log.* and --runtime.gomaxprocs. `options` holds the defaults and must outlive `flags`.
+void add_web_flags(Flags* flags, WebOptions* options);
+
+enum class ServerKind { kCivetweb, kBeast };
+
+// civetweb is the smaller one, but it has no IPv6.
+ServerKind choose_server(const std::vector<std::string>& listen_addresses);
+
+// Starts the chosen server. The services must outlive it.
+StatusOr<std::unique_ptr<net::HttpServer>> start_server(const WebOptions& options,
+                                                        net::Handler handler,
+                                                        net::BeastServices services);
+
+}  // namespace tocsin::exporters

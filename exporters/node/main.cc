@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// tocsin-node-exporter: serves what the kernel knows about this machine.
+#include <malloc.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "base/log.h"
+#include "base/mutex.h"
+#include "exporters/common/metrics_handler.h"
+#include "exporters/common/runner.h"
+#include "exporters/common/version.h"
+#include "exporters/common/web.h"
+#include "exporters/node/collectors.h"
+#include "exporters/node/options.h"
+
+namespace tocsin::exporters {
+namespace {
+
+constexpr std::string_view kProgram = "tocsin-node-exporter";
+constexpr std::size_t kHandlerThreads = 4;
+
+// Set by a signal, waited for by main.
+class StopSignal {
+ public:
+  void set() {
+    base::MutexLock lock(mutex_);
+    is_set_ = true;
+    changed_.notify_all();
+  }
+  void wait() {
+    base::MutexLock lock(mutex_);
+    while (!is_set_) changed_.wait(mutex_);
+  }
+
+ private:
+  base::Mutex mutex_;
+  base::CondVar changed_;
+  bool is_set_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+Status serve(const NodeOptions& node, const WebOptions& web) {
+  const base::SystemClock clock;
+  net::IoLoop loop(clock);
+  StopSignal stop;
+  loop.on_signals({SIGINT, SIGTERM}, [&stop](int) { stop.set(); });
+  const NodeServices services = system_services(base::real_file_system(), clock, loop);
+  ASSIGN_OR_RETURN(std::vector<std::unique_ptr<Collector>> collectors,
+                   make_collectors(node, services));
+  // A thread for each, so that a stuck one holds up no other.
+  base::ThreadPool workers(
+      {.name = "collect", .threads = std::max<std::size_t>(collectors.size(), 1)});
+  Runner runner("node", std::move(collectors), {workers, clock, loop});
+  MetricsHandler handler({.title = "Node Exporter",
+                          .program = "node_exporter",
+                          .telemetry_path = web.telemetry_path,
+                          .max_requests = web.max_requests,
+                          .exporter_metrics = !web.disable_exporter_metrics,
+                          .disabled_collectors = node.disabled_collectors()},
+                         runner);
+  base::ThreadPool handlers({.name = "http", .threads = kHandlerThreads});
+  ASSIGN_OR_RETURN(const std::unique_ptr<net::HttpServer> server,
+                   start_server(web, handler.routes(), {loop, handlers, clock}));
+  for (const std::string& address : server->addresses()) {
+    base::log::info("listening", {{"address", address}});
+  }
+  stop.wait();
+  server->stop();
+  handlers.stop();
+  if (runner.running() != 0) {
+    // A thread inside a system call that does not return cannot be joined.
+    base::log::warn("stopped with a collector still running");
+    ::_exit(0);
+  }
+  base::log::info("stopped");
+  return ok();
+}
+
+int main_with(const std::vector<std::string>& arguments) {
+  NodeOptions node;
+  WebOptions web;
+  web.listen_addresses = {":9100"};
+  Flags flags(std::string(kProgram),
+              "Serves metrics of this machine: CPU, memory, disks, file systems, network.");
+  add_web_flags(&flags, &web);
+  add_node_flags(&flags, &node);
+  const StatusOr<Flags::Outcome> outcome = flags.parse(arguments);
+  Status status = outcome.status();
+  if (status.ok()) status = node.validate();
+  if (!status.ok()) {
+    fmt::print(stderr, "{}: error: {}, try --help\n", kProgram, message(status));
+    return 1;
+  }
+  if (*outcome == Flags::Outcome::kHelp) {
+    fmt::print("{}", flags.help());
+    return 0;
+  }
+  if (*outcome == Flags::Outcome::kVersion) {
+    fmt::print("{}, version {} (linux/{})\n", kProgram, version(), architecture());
+    return 0;
+  }
+  base::log::configure(web.log);
+  base::log::info("starting tocsin-node-exporter", {{"version", version()}});
+  status = serve(node, web);
+  if (status.ok()) return 0;
+  base::log::error("cannot start", {{"error", message(status)}});
+  return 1;
+}
+
+}  // namespace
+}  // namespace tocsin::exporters
+
+int main(int argc, char** argv) {
+  // Many threads that each allocate a little: one arena instead of one per thread.
+  ::mallopt(M_ARENA_MAX, 1);
+  std::signal(SIGPIPE, SIG_IGN);
+  return tocsin::exporters::main_with(std::vector<std::string>(argv + 1, argv + argc));
+}
