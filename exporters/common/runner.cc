@@ -69,6 +69,8 @@ struct Runner::State {
   const base::Clock& clock;
   mutable base::Mutex mutex;
   std::vector<std::unique_ptr<Slot>> slots;  // the list itself does not change
+  std::vector<std::shared_ptr<Scrape>> scrapes ABSL_GUARDED_BY(mutex);  // those that wait
+  bool stopped ABSL_GUARDED_BY(mutex) = false;
 
   // Logs a change for the worse or back, not every scrape.
   void note(Slot* slot, Slot::Health health, std::string_view reason) {
@@ -107,6 +109,23 @@ std::size_t Runner::running() const {
   return static_cast<std::size_t>(
       std::count_if(state_->slots.begin(), state_->slots.end(),
                     [](const std::unique_ptr<Slot>& slot) { return slot->running; }));
+}
+
+void Runner::stop() {
+  std::vector<std::shared_ptr<Scrape>> waiting;
+  {
+    base::MutexLock lock(state_->mutex);
+    state_->stopped = true;
+    waiting = state_->scrapes;
+  }
+  for (const std::shared_ptr<Scrape>& scrape : waiting) scrape->expire();
+}
+
+// Returns false after stop().
+bool Runner::admit(const std::shared_ptr<Scrape>& scrape) {
+  base::MutexLock lock(state_->mutex);
+  if (!state_->stopped) state_->scrapes.push_back(scrape);
+  return !state_->stopped;
 }
 
 void Runner::run(const std::shared_ptr<State>& state, Slot* slot) {
@@ -161,6 +180,7 @@ void Runner::withdraw(const std::shared_ptr<Scrape>& scrape) {
   for (const std::unique_ptr<Slot>& slot : state_->slots) {
     std::erase_if(slot->wishes, [&](const Slot::Wish& wish) { return wish.scrape == scrape; });
   }
+  std::erase(state_->scrapes, scrape);
 }
 
 std::vector<base::MetricFamily> Runner::collect(const std::vector<std::string>& names,
@@ -175,6 +195,7 @@ std::vector<base::MetricFamily> Runner::collect(const std::vector<std::string>& 
   const base::SteadyTime start = services_.clock.steady_now();
   const base::Timers::Id timer =
       services_.timers.schedule(start + budget, [scrape] { scrape->expire(); });
+  if (!admit(scrape)) scrape->expire();
   for (std::size_t i = 0; i < chosen.size(); ++i) enqueue(chosen[i], scrape, i);
   std::vector<Result> results = scrape->wait();
   services_.timers.cancel(timer);

@@ -45,6 +45,9 @@ class Runner {
   std::vector<base::MetricFamily> collect(const std::vector<std::string>& names,
                                           base::Duration budget);
 
+  // Ends the scrapes that wait, with what they have; later ones end at once. Idempotent.
+  void stop();
+
   // Collectors that run now.
   std::size_t running() const;
 
@@ -55,6 +58,7 @@ class Runner {
   struct State;
 
   void enqueue(Slot* slot, const std::shared_ptr<Scrape>& scrape, std::size_t index);
+  bool admit(const std::shared_ptr<Scrape>& scrape);
   void withdraw(const std::shared_ptr<Scrape>& scrape);
   static void run(const std::shared_ptr<State>& state, Slot* slot);
 

@@ -66,6 +66,7 @@ Status serve(const NodeOptions& node, const WebOptions& web) {
     base::log::info("listening", {{"address", address}});
   }
   stop.wait();
+  runner.stop();
   server->stop();
   handlers.stop();
   if (runner.running() != 0) {
