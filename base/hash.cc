@@ -5,22 +5,12 @@
 #include <cerrno>
 #include <cstring>
 
-#include <openssl/evp.h>
 #include <sys/random.h>
 
 #include "base/check.h"
 
 namespace tocsin::base {
 namespace {
-
-template <std::size_t kSize>
-std::array<std::uint8_t, kSize> digest(std::string_view data, const EVP_MD* algorithm) {
-  std::array<std::uint8_t, kSize> result{};
-  unsigned size = 0;
-  CHECK(EVP_Digest(data.data(), data.size(), result.data(), &size, algorithm, nullptr) == 1);
-  CHECK(size == kSize);
-  return result;
-}
 
 constexpr std::uint64_t kPrime1 = 0x9E3779B185EBCA87ULL;
 constexpr std::uint64_t kPrime2 = 0xC2B2AE3D27D4EB4FULL;
@@ -68,12 +58,6 @@ void fill_random(void* out, std::size_t size) {
 }
 
 }  // namespace
-
-std::array<std::uint8_t, 16> md5(std::string_view data) { return digest<16>(data, EVP_md5()); }
-
-std::array<std::uint8_t, 32> sha256(std::string_view data) {
-  return digest<32>(data, EVP_sha256());
-}
 
 std::uint64_t xxhash64(std::string_view data) {
   const std::uint64_t length = data.size();
