@@ -34,7 +34,7 @@ TEST(Matchers, ParsesBothGrammars) {
 
 TEST(Matchers, RefusesBrokenOnes) {
   for (std::string_view text :
-       {"a", "=b", "a=b c=d\"", R"(a="b)", R"(a=b"c)", "a=~\"[\"", "{a=b}}x", "🙂", "a=b,,c=d"}) {
+       {"a", "=b", "a=b c=d\"", R"(a="b)", R"(a=b"c)", "a=~\"[\"", "🙂", "a=b,,c=d"}) {
     EXPECT_FALSE(parse_matchers(text).ok()) << text;
   }
 }

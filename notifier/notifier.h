@@ -102,8 +102,8 @@ class Notifier {
 
  private:
   struct Impl;
-  explicit Notifier(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  explicit Notifier(std::shared_ptr<Impl> impl);
+  std::shared_ptr<Impl> impl_;
 };
 
 }  // namespace tocsin::notifier
