@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Loads prometheus.yml and its rule files into the Options of the modules.
+//
+// Strict: an unknown or duplicate key is an error with file, line and key; a known key that is not
+// built yet is "not supported yet: KEY". Relative paths are joined to the directory of the file.
+// Pure but for reading files. Errors: kInvalidArgument, kUnimplemented, or that of reading the
+// file.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/file_system.h"
+#include "base/status.h"
+#include "collector/options.h"
+#include "model/relabel.h"
+#include "rules/options.h"
+
+namespace tocsin::app {
+
+struct PrometheusConfig {
+  collector::CollectorOptions collector;
+  rules::RulesOptions rules;  // external_url is left empty
+  std::vector<model::RelabelRule> alert_relabel;
+  base::Duration evaluation_interval{60'000};
+  base::Duration retention{0};  // of storage.tsdb.retention.time; 0: not given
+  bool has_retention = false;
+  base::Duration out_of_order_window{0};
+  std::vector<std::string> rule_files;  // as found, sorted
+  std::string printed;                  // YAML with secrets as <secret>
+};
+
+// Reads `path` and the rule files it names.
+StatusOr<PrometheusConfig> load_prometheus_config(base::FileSystem& files, const std::string& path);
+
+}  // namespace tocsin::app

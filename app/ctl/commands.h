@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The commands of tocsinctl. Each takes the arguments behind its name and returns the exit code: 0
+// success, 1 failure, 2 usage.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace tocsin::app {
+
+int run_promqltest(const std::vector<std::string>& arguments);
+int run_check(const std::vector<std::string>& arguments);
+int run_inbox(const std::vector<std::string>& arguments);
+
+}  // namespace tocsin::app

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// main() of tocsinctl: finds the command and runs it. Exit codes: 0 success, 1 failure, 2 usage.
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "app/ctl/commands.h"
+
+namespace {
+
+struct Command {
+  std::string_view name;
+  int (*run)(const std::vector<std::string>& arguments);
+  std::string_view about;
+};
+
+constexpr Command kCommands[] = {
+    {"promqltest", tocsin::app::run_promqltest,
+     "FILE...   run official PromQL test scripts and print passed and total"},
+    {"check", tocsin::app::run_check,
+     "config|rules|alertmanager-config FILE...   check configuration files"},
+    {"inbox", tocsin::app::run_inbox,
+     "--http=ADDR --smtp=ADDR   receive Slack payloads and mails and show them on a page"},
+};
+
+void print_help(std::FILE* out) {
+  fmt::print(out, "tocsinctl: tools for Tocsin\n\n");
+  for (const Command& command : kCommands)
+    fmt::print(out, "  tocsinctl {:<11} {}\n", command.name, command.about);
+  fmt::print(out, "\n`tocsinctl COMMAND --help` says more.\n");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h") {
+    print_help(arguments.empty() ? stderr : stdout);
+    return arguments.empty() ? 2 : 0;
+  }
+  for (const Command& command : kCommands) {
+    if (command.name == arguments[0]) return command.run({arguments.begin() + 1, arguments.end()});
+  }
+  fmt::print(stderr, "tocsinctl: error: unknown command \"{}\"\n\n", arguments[0]);
+  print_help(stderr);
+  return 2;
+}

@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/daemon/daemon.h"
+
+#include <unistd.h>
+
+#include <csignal>
+#include <utility>
+
+#include "app/config/alertmanager_config.h"
+#include "app/config/prometheus_config.h"
+#include "app/daemon/alert_forwarder.h"
+#include "app/daemon/cores.h"
+#include "base/executor.h"
+#include "base/log.h"
+#include "collector/collector.h"
+#include "net/beast.h"
+#include "net/curl.h"
+#include "storage/bounded_event_log.h"
+#include "tsdb/db.h"
+#include "web/alertmanager_api.h"
+#include "web/instrument.h"
+#include "web/pages.h"
+#include "web/prometheus_api.h"
+
+namespace tocsin::app {
+
+namespace {
+
+constexpr base::Duration kDefaultRetention{15LL * 24 * 3600 * 1000};
+
+std::string host_name() {
+  char name[256] = {};
+  return gethostname(name, sizeof(name) - 1) == 0 && name[0] != '\0' ? name : "localhost";
+}
+
+// http://HOST:PORT of a bound address; a wildcard address becomes this machine's name.
+std::string derive_url(const std::string& address) {
+  const std::size_t colon = address.rfind(':');
+  std::string host = address.substr(0, colon);
+  if (host.empty() || host == "0.0.0.0" || host == "[::]") host = host_name();
+  return "http://" + host + address.substr(colon);
+}
+
+// A server's handler that can be exchanged while it serves.
+class HandlerSwitch {
+ public:
+  void set(std::shared_ptr<const net::Router> router) { *router_.lock() = std::move(router); }
+  net::HttpResponse operator()(const net::HttpRequest& request) const {
+    std::shared_ptr<const net::Router> router = *router_.lock();
+    return router->route(request);
+  }
+
+ private:
+  base::Guarded<std::shared_ptr<const net::Router>> router_;
+};
+
+}  // namespace
+
+struct Daemon::Impl {
+  explicit Impl(DaemonOptions given)
+      : options(std::move(given)),
+        http_pool({"http", 8, 10'000, 0}),
+        ingest_pool({"ingest", usable_cores(), 100'000, 0}),
+        rules_pool({"rules", options.rule_workers, 100'000, 0}),
+        queries_pool({"queries", usable_cores(), 100'000, 5}),
+        blocking_pool({"blocking", 2, 100'000, 0}),
+        notifier_pool({"notifier", 1, 1'000'000, 0}),
+        loop(clock) {}
+
+  Status listen();
+  Status open_store(const PrometheusConfig& config);
+  Status open_notifier();
+  Status open_engine(const PrometheusConfig& config);
+  Status apply(PrometheusConfig config, std::optional<notifier::NotifierConfig> alertmanager);
+  Status load(PrometheusConfig* config, std::optional<notifier::NotifierConfig>* alertmanager);
+  Status reload();
+  void serve();
+  tsdb::Options store_options(const PrometheusConfig& config) const;
+  void note_reload(bool ok);
+  void stop();
+
+  DaemonOptions options;
+  base::SystemClock clock;
+  base::Registry metrics;
+  base::ThreadPool http_pool, ingest_pool, rules_pool, queries_pool, blocking_pool, notifier_pool;
+  std::unique_ptr<tsdb::Db> db;
+  storage::BoundedEventLog events;
+  // Behind the store: dropping timers of targets that are gone still forgets their groups there.
+  net::IoLoop loop;
+  std::unique_ptr<net::HttpClient> http;
+  std::unique_ptr<net::HttpClient> notifier_http;
+  std::unique_ptr<net::MailSender> mail;
+  std::unique_ptr<promql::Engine> engine;
+  std::unique_ptr<notifier::Notifier> notifier;
+  AlertForwarder forwarder;
+  std::unique_ptr<rules::Evaluator> rules;
+  std::unique_ptr<collector::Collector> collector;
+  HandlerSwitch handler, alertmanager_handler;
+  std::unique_ptr<net::HttpServer> server, alertmanager_server;
+
+  std::string external_url, alertmanager_url;
+  base::Guarded<std::string> printed_config;
+  base::Mutex reload_mutex;  // one reload at a time; held over file reads, never by a request that
+                             // does not reload
+  bool stopped = false;
+};
+
+Status Daemon::Impl::listen() {
+  auto starting = std::make_shared<net::Router>();
+  web::add_starting_pages(*starting, metrics);
+  handler.set(starting);
+  net::HttpServerOptions server_options;
+  server_options.listen_addresses = options.listen_addresses;
+  server_options.max_connections = options.max_connections;
+  const net::BeastServices services{loop, http_pool, clock, &metrics};
+  server = net::make_beast_server(
+      server_options, [this](const net::HttpRequest& r) { return handler(r); }, services);
+  RETURN_IF_ERROR(server->start());
+  external_url =
+      options.external_url.empty() ? derive_url(server->addresses().front()) : options.external_url;
+  for (const std::string& address : server->addresses())
+    base::log::info("Listening on", {{"address", address}});
+  if (options.alertmanager_config_file.empty()) return ok();
+
+  alertmanager_handler.set(starting);
+  server_options.listen_addresses = options.alertmanager_listen_addresses;
+  const net::BeastServices second{loop, http_pool, clock, nullptr};
+  alertmanager_server = net::make_beast_server(
+      server_options, [this](const net::HttpRequest& r) { return alertmanager_handler(r); },
+      second);
+  RETURN_IF_ERROR(alertmanager_server->start());
+  alertmanager_url = options.alertmanager_external_url.empty()
+                         ? derive_url(alertmanager_server->addresses().front())
+                         : options.alertmanager_external_url;
+  for (const std::string& address : alertmanager_server->addresses()) {
+    base::log::info("Listening on", {{"address", address}, {"component", "alertmanager"}});
+  }
+  return ok();
+}
+
+tsdb::Options Daemon::Impl::store_options(const PrometheusConfig& config) const {
+  tsdb::Options store;
+  store.retention =
+      config.has_retention ? config.retention : options.retention.value_or(kDefaultRetention);
+  store.out_of_order_window = config.out_of_order_window;
+  return store;
+}
+
+Status Daemon::Impl::open_store(const PrometheusConfig& config) {
+  const base::SteadyTime started = clock.steady_now();
+  StatusOr<std::unique_ptr<tsdb::Db>> opened = tsdb::Db::open(
+      options.storage_path, store_options(config), {clock, base::real_file_system(), metrics});
+  if (!opened.ok())
+    return annotate(opened.status(), "opening the store in {}", options.storage_path);
+  db = std::move(*opened);
+  const double seconds = std::chrono::duration<double>(clock.steady_now() - started).count();
+  metrics
+      .gauge("prometheus_tsdb_data_replay_duration_seconds",
+             "Time taken to replay the data on disk.")
+      .set(seconds);
+  base::log::info("store open", {{"path", options.storage_path}, {"seconds", seconds}});
+  return ok();
+}
+
+Status Daemon::Impl::open_notifier() {
+  if (options.alertmanager_config_file.empty()) return ok();
+  notifier_http = net::make_http_client(loop, blocking_pool, {.user_agent = "Alertmanager/0.34.0"});
+  mail = net::make_mail_sender(loop, blocking_pool);
+  notifier::NotifierOptions notifier_options = options.notifier;
+  notifier_options.external_url = alertmanager_url;
+  RETURN_IF_ERROR(base::real_file_system().create_directories(notifier_options.directory));
+  ASSIGN_OR_RETURN(notifier,
+                   notifier::Notifier::open(notifier_options,
+                                            {clock, loop, notifier_pool, base::real_file_system(),
+                                             metrics, *notifier_http, *mail, &events}));
+  forwarder.set_notifier(notifier.get());
+  return ok();
+}
+
+Status Daemon::Impl::open_engine(const PrometheusConfig& config) {
+  promql::EngineOptions engine_options;
+  engine_options.lookback = options.lookback;
+  engine_options.timeout = options.query_timeout;
+  engine_options.max_samples = options.max_samples;
+  engine_options.max_concurrent = options.max_concurrency;
+  engine_options.default_subquery_step = config.evaluation_interval;
+  engine = std::make_unique<promql::Engine>(
+      engine_options, promql::Engine::Services{clock, &queries_pool, &metrics});
+  http = net::make_http_client(loop, blocking_pool, {.user_agent = "Prometheus/3.14.0"});
+  rules = std::make_unique<rules::Evaluator>(
+      rules::Evaluator::Services{
+          clock, loop, rules_pool, metrics, *engine, *db, *db,
+          [this](std::vector<model::Alert> alerts) { forwarder.send(std::move(alerts)); }, &events},
+      options.alert_timing);
+  collector = std::make_unique<collector::Collector>(collector::Collector::Services{
+      clock, loop, ingest_pool, blocking_pool, base::real_file_system(), metrics, *http, *db});
+  return ok();
+}
+
+Status Daemon::Impl::load(PrometheusConfig* config,
+                          std::optional<notifier::NotifierConfig>* alertmanager) {
+  base::FileSystem& files = base::real_file_system();
+  ASSIGN_OR_RETURN(*config, load_prometheus_config(files, options.config_file));
+  if (options.alertmanager_config_file.empty()) return ok();
+  ASSIGN_OR_RETURN(*alertmanager,
+                   load_alertmanager_config(files, options.alertmanager_config_file));
+  return ok();
+}
+
+Status Daemon::Impl::apply(PrometheusConfig config,
+                           std::optional<notifier::NotifierConfig> alertmanager) {
+  if (notifier && alertmanager) RETURN_IF_ERROR(notifier->apply(std::move(*alertmanager)));
+  config.rules.external_url = external_url;
+  RETURN_IF_ERROR(rules->apply(config.rules));
+  forwarder.set_relabel(std::move(config.alert_relabel));
+  collector->apply(config.collector);
+  db->reconfigure(store_options(config));
+  *printed_config.lock() = std::move(config.printed);
+  return ok();
+}
+
+void Daemon::Impl::note_reload(bool ok) {
+  const auto note = [this, ok](const std::string& prefix, const std::string& what) {
+    metrics
+        .gauge(prefix + "config_last_reload_successful",
+               "Whether the last " + what + "configuration reload attempt was successful.")
+        .set(ok ? 1 : 0);
+    base::Gauge& when =
+        metrics.gauge(prefix + "config_last_reload_success_timestamp_seconds",
+                      "Timestamp of the last successful " + what + "configuration reload.");
+    if (ok) when.set(base::to_seconds(clock.now()));
+  };
+  note("prometheus_", "");
+  if (notifier) note("alertmanager_", "alertmanager ");
+}
+
+Status Daemon::Impl::reload() {
+  base::MutexLock lock(reload_mutex);
+  PrometheusConfig config;
+  std::optional<notifier::NotifierConfig> alertmanager;
+  Status status = load(&config, &alertmanager);
+  if (status.ok()) status = apply(std::move(config), std::move(alertmanager));
+  note_reload(status.ok());
+  if (status.ok()) {
+    base::log::info("configuration reloaded", {{"file", options.config_file}});
+  } else {
+    base::log::warn("configuration not reloaded; the old one stays", {{"error", message(status)}});
+  }
+  return status;
+}
+
+void Daemon::Impl::serve() {
+  web::BuildInfo build;
+  metrics
+      .gauge("prometheus_build_info", "A metric with a constant '1' value labeled by version.",
+             {"version", "tocsin_version"})
+      .with({build.version, build.tocsin_version})
+      .set(1);
+  metrics
+      .gauge("prometheus_ready",
+             "Whether Prometheus startup was fully completed and the server is ready for normal "
+             "operation.")
+      .set(1);
+  web::PageServices pages{clock,
+                          metrics,
+                          collector.get(),
+                          rules.get(),
+                          db.get(),
+                          notifier.get(),
+                          &events,
+                          [this] { return reload(); },
+                          options.enable_lifecycle,
+                          external_url,
+                          build};
+  auto router = std::make_shared<net::Router>();
+  router->wrap(web::instrument(web::Server::kPrometheus, metrics, clock));
+  web::add_prometheus_pages(*router, pages);
+  web::add_prometheus_api(*router, {clock, *engine, *db, *collector, *rules, external_url, build,
+                                    options.flags, [this] { return *printed_config.lock(); }});
+  if (notifier) {
+    const web::AlertmanagerApiServices api{clock, *notifier, metrics, build};
+    web::add_alertmanager_api(*router, api);
+    auto second = std::make_shared<net::Router>();
+    second->wrap(web::instrument(web::Server::kAlertmanager, metrics, clock));
+    web::PageServices own = pages;
+    own.collector = nullptr;
+    own.rules = nullptr;
+    own.storage = nullptr;
+    web::add_alertmanager_pages(*second, own);
+    web::add_alertmanager_api(*second, api);
+    metrics
+        .gauge("alertmanager_build_info", "A metric with a constant '1' value labeled by version.",
+               {"version"})
+        .with({"0.34.0"})
+        .set(1);
+    alertmanager_handler.set(second);
+  }
+  handler.set(router);
+}
+
+void Daemon::Impl::stop() {
+  if (std::exchange(stopped, true)) return;
+  if (server) server->stop();
+  if (alertmanager_server) alertmanager_server->stop();
+  if (collector) collector->stop();
+  if (rules) rules->stop();
+  forwarder.set_notifier(nullptr);
+  if (notifier) notifier->stop();
+  http.reset();
+  notifier_http.reset();
+  mail.reset();
+  loop.stop();
+  for (base::ThreadPool* pool :
+       {&http_pool, &rules_pool, &queries_pool, &ingest_pool, &notifier_pool, &blocking_pool}) {
+    pool->stop();
+  }
+  if (db) db->stop();
+}
+
+Daemon::Daemon(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Daemon::~Daemon() { stop(); }
+
+StatusOr<std::unique_ptr<Daemon>> Daemon::start(DaemonOptions options) {
+  std::unique_ptr<Daemon> daemon(new Daemon(std::make_unique<Impl>(std::move(options))));
+  Impl& impl = *daemon->impl_;
+  PrometheusConfig config;
+  std::optional<notifier::NotifierConfig> alertmanager;
+  RETURN_IF_ERROR(impl.load(&config, &alertmanager));
+  RETURN_IF_ERROR(impl.listen());
+  RETURN_IF_ERROR(impl.open_store(config));
+  RETURN_IF_ERROR(impl.open_notifier());
+  RETURN_IF_ERROR(impl.open_engine(config));
+  RETURN_IF_ERROR(impl.apply(std::move(config), std::move(alertmanager)));
+  impl.note_reload(true);
+  impl.serve();
+  base::log::info("Server is ready to receive web requests.");
+  return daemon;
+}
+
+Status Daemon::reload() { return impl_->reload(); }
+
+void Daemon::run_until_signal() {
+  struct Wait {
+    base::Mutex mutex;
+    base::CondVar wake;
+    bool reload = false, stop = false;
+  };
+  auto wait = std::make_shared<Wait>();
+  impl_->loop.on_signals({SIGINT, SIGTERM, SIGHUP}, [wait](int signal) {
+    base::MutexLock lock(wait->mutex);
+    (signal == SIGHUP ? wait->reload : wait->stop) = true;
+    wait->wake.notify_one();
+  });
+  for (;;) {
+    {
+      base::MutexLock lock(wait->mutex);
+      while (!wait->reload && !wait->stop) wait->wake.wait(wait->mutex);
+      if (wait->stop) break;
+      wait->reload = false;
+    }
+    static_cast<void>(reload());  // logged and counted there
+  }
+  base::log::info("stopping");
+  stop();
+}
+
+void Daemon::stop() { impl_->stop(); }
+
+std::vector<std::string> Daemon::addresses() const { return impl_->server->addresses(); }
+
+std::vector<std::string> Daemon::alertmanager_addresses() const {
+  return impl_->alertmanager_server ? impl_->alertmanager_server->addresses()
+                                    : std::vector<std::string>();
+}
+
+}  // namespace tocsin::app

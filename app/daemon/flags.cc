@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/daemon/flags.h"
+
+#include <CLI/CLI.hpp>
+
+#include "model/timestamp.h"
+#include "web/build_info.h"
+
+namespace tocsin::app {
+
+namespace {
+
+// Flags of upstream that are known and not built yet.
+constexpr std::string_view kNotYet[] = {"--config.auto-reload",
+                                        "--config.auto-reload-interval",
+                                        "--web.config.file",
+                                        "--web.read-timeout",
+                                        "--web.route-prefix",
+                                        "--web.user-assets",
+                                        "--web.enable-admin-api",
+                                        "--web.enable-remote-write-receiver",
+                                        "--web.enable-otlp-receiver",
+                                        "--web.console.templates",
+                                        "--web.console.libraries",
+                                        "--web.page-title",
+                                        "--web.cors.origin",
+                                        "--storage.tsdb.retention.size",
+                                        "--storage.tsdb.no-lockfile",
+                                        "--storage.agent.path",
+                                        "--enable-feature",
+                                        "--agent",
+                                        "--alertmanager.notification-queue-capacity",
+                                        "--cluster.listen-address",
+                                        "--cluster.peer",
+                                        "--alertmanager.web.config.file",
+                                        "--alertmanager.web.route-prefix"};
+
+constexpr std::string_view kAbout =
+    "Tocsin collects metrics, stores them, answers PromQL, evaluates alerting rules and notifies "
+    "people.\n"
+    "It reads prometheus.yml, rule files and alertmanager.yml and serves the APIs of Prometheus "
+    "and, when an\n"
+    "alertmanager configuration is given, of Alertmanager.\n\n"
+    "  tocsin --config.file=prometheus.yml --storage.tsdb.path=data/ "
+    "--alertmanager.config.file=alertmanager.yml\n\n"
+    "SIGHUP or POST /-/reload (with --web.enable-lifecycle) reads the configuration again.";
+
+// Texts of the flags that need more than CLI11's own conversion.
+struct Texts {
+  std::string retention;
+  std::string lookback = "5m", timeout = "2m";
+  std::string outage_tolerance = "1h", grace_period = "10m", resend_delay = "1m";
+  std::string notifier_retention = "120h", maintenance_interval = "15m", gc_interval = "30m";
+  std::string log_level = "info", log_format = "logfmt";
+};
+
+void add_server_flags(CLI::App& cli, DaemonOptions& options, Texts& texts) {
+  cli.add_option("--config.file", options.config_file, "Prometheus configuration file path.")
+      ->capture_default_str();
+  cli.add_option("--web.listen-address", options.listen_addresses,
+                 "Address to listen on for UI, API and metrics. May be repeated; port 0 takes any "
+                 "free port.")
+      ->take_all();
+  cli.add_option(
+      "--web.external-url", options.external_url,
+      "The URL under which this server is reachable from outside, used in links of alerts.");
+  cli.add_flag("--web.enable-lifecycle,!--no-web.enable-lifecycle", options.enable_lifecycle,
+               "Enable reload via HTTP request.");
+  cli.add_option("--web.max-connections", options.max_connections,
+                 "Maximum number of simultaneous connections.")
+      ->capture_default_str();
+  cli.add_option("--storage.tsdb.path", options.storage_path, "Base path for metrics storage.")
+      ->capture_default_str();
+  cli.add_option("--storage.tsdb.retention.time", texts.retention,
+                 "How long to retain samples (15d by default); storage.tsdb.retention.time of the "
+                 "configuration wins.");
+  cli.add_option("--query.lookback-delta", texts.lookback,
+                 "The maximum duration for looking back at samples during expression evaluations.")
+      ->capture_default_str();
+  cli.add_option("--query.timeout", texts.timeout,
+                 "Maximum time a query may take before being aborted.")
+      ->capture_default_str();
+  cli.add_option("--query.max-concurrency", options.max_concurrency,
+                 "Maximum number of queries executed concurrently.")
+      ->capture_default_str();
+  cli.add_option("--query.max-samples", options.max_samples,
+                 "Maximum number of samples a single query can load into memory.")
+      ->capture_default_str();
+  cli.add_option("--rules.alert.for-outage-tolerance", texts.outage_tolerance,
+                 "Max time to tolerate an outage for restoring the \"for\" state of an alert.")
+      ->capture_default_str();
+  cli.add_option("--rules.alert.for-grace-period", texts.grace_period,
+                 "Minimum duration between an alert and its restored \"for\" state.")
+      ->capture_default_str();
+  cli.add_option("--rules.alert.resend-delay", texts.resend_delay,
+                 "Minimum time to wait before resending an alert to the notifier.")
+      ->capture_default_str();
+  cli.add_option("--rules.max-concurrent-evals", options.rule_workers,
+                 "Rule groups evaluated at the same time.")
+      ->capture_default_str();
+  cli.add_option("--log.level", texts.log_level,
+                 "Only log messages with the given severity or above: debug, info, warn, error.")
+      ->capture_default_str();
+  cli.add_option("--log.format", texts.log_format, "Output format of log messages: logfmt, json.")
+      ->capture_default_str();
+}
+
+void add_notifier_flags(CLI::App& cli, DaemonOptions& options, Texts& texts) {
+  const auto group = [](CLI::Option* option) { option->group("Notifier"); };
+  group(cli.add_option(
+      "--alertmanager.config.file", options.alertmanager_config_file,
+      "Alertmanager configuration file; turns the built-in notifier and its API on."));
+  group(cli.add_option("--alertmanager.web.listen-address", options.alertmanager_listen_addresses,
+                       "Address of the Alertmanager API (:9093). May be repeated.")
+            ->take_all());
+  group(cli.add_option("--alertmanager.web.external-url", options.alertmanager_external_url,
+                       "The URL under which the Alertmanager API is reachable from outside."));
+  group(cli.add_option("--alertmanager.storage.path", options.notifier.directory,
+                       "Directory of silences and the notification log ([data/alertmanager])."));
+  group(cli.add_option("--alertmanager.data.retention", texts.notifier_retention,
+                       "How long to keep ended silences and notifications (Go duration).")
+            ->capture_default_str());
+  group(cli.add_option("--alertmanager.data.maintenance-interval", texts.maintenance_interval,
+                       "Interval between compactions of the notifier's logs (Go duration).")
+            ->capture_default_str());
+  group(cli.add_option("--alertmanager.alerts.gc-interval", texts.gc_interval,
+                       "Interval between removals of resolved alerts (Go duration).")
+            ->capture_default_str());
+  group(cli.add_option("--alertmanager.silences.max-silences", options.notifier.max_silences,
+                       "Maximum number of silences, ended ones included; 0 means no limit.")
+            ->capture_default_str());
+  group(cli.add_option("--alertmanager.silences.max-silence-size-bytes",
+                       options.notifier.max_silence_bytes,
+                       "Maximum size of one silence in bytes; 0 means no limit.")
+            ->capture_default_str());
+}
+
+using Parse = StatusOr<base::Duration> (*)(std::string_view);
+
+Status convert(std::string_view flag, const std::string& text, Parse parse, base::Duration* out) {
+  StatusOr<base::Duration> duration = parse(text);
+  if (!duration.ok()) return annotate(duration.status(), "--{}", flag);
+  *out = *duration;
+  return ok();
+}
+
+Status finish(const Texts& texts, DaemonOptions* options) {
+  const Parse prometheus = model::parse_duration;
+  const Parse go = model::parse_go_duration;
+  if (!texts.retention.empty()) {
+    options->retention.emplace();
+    RETURN_IF_ERROR(
+        convert("storage.tsdb.retention.time", texts.retention, prometheus, &*options->retention));
+  }
+  rules::AlertTiming& timing = options->alert_timing;
+  RETURN_IF_ERROR(convert("query.lookback-delta", texts.lookback, prometheus, &options->lookback));
+  RETURN_IF_ERROR(convert("query.timeout", texts.timeout, prometheus, &options->query_timeout));
+  RETURN_IF_ERROR(convert("rules.alert.for-outage-tolerance", texts.outage_tolerance, prometheus,
+                          &timing.outage_tolerance));
+  RETURN_IF_ERROR(convert("rules.alert.for-grace-period", texts.grace_period, prometheus,
+                          &timing.grace_period));
+  RETURN_IF_ERROR(
+      convert("rules.alert.resend-delay", texts.resend_delay, prometheus, &timing.resend_delay));
+  notifier::NotifierOptions& notifier = options->notifier;
+  RETURN_IF_ERROR(
+      convert("alertmanager.data.retention", texts.notifier_retention, go, &notifier.retention));
+  RETURN_IF_ERROR(convert("alertmanager.data.maintenance-interval", texts.maintenance_interval, go,
+                          &notifier.maintenance_interval));
+  RETURN_IF_ERROR(convert("alertmanager.alerts.gc-interval", texts.gc_interval, go,
+                          &notifier.alert_gc_interval));
+  ASSIGN_OR_RETURN(options->log.level, base::log::parse_level(texts.log_level));
+  ASSIGN_OR_RETURN(options->log.format, base::log::parse_format(texts.log_format));
+  if (options->rule_workers == 0 || options->max_concurrency == 0 ||
+      options->max_connections == 0) {
+    return invalid_argument(
+        "--rules.max-concurrent-evals, --query.max-concurrency and --web.max-connections must be "
+        "at least 1");
+  }
+  return ok();
+}
+
+std::map<std::string, std::string> shown_flags(const CLI::App& cli) {
+  std::map<std::string, std::string> shown;
+  for (const CLI::Option* option : cli.get_options()) {
+    const std::string name = option->get_single_name();
+    if (name == "help" || name == "version") continue;
+    std::string value = option->get_default_str();
+    if (option->count() > 0)
+      value = option->get_expected_min() == 0 ? "true" : CLI::detail::join(option->results(), ",");
+    if (option->count() == 0 && option->get_expected_min() == 0) value = "false";
+    shown.emplace(name, value);
+  }
+  return shown;
+}
+
+}  // namespace
+
+StatusOr<ParsedFlags> parse_flags(std::vector<std::string> arguments) {
+  for (const std::string& argument : arguments) {
+    const std::string name = argument.substr(0, argument.find('='));
+    for (std::string_view flag : kNotYet) {
+      if (name == flag) return unimplemented("not supported yet: {}", flag);
+    }
+  }
+  ParsedFlags parsed;
+  Texts texts;
+  parsed.options.notifier.directory = "data/alertmanager";
+  CLI::App cli{std::string(kAbout), "tocsin"};
+  cli.get_formatter()->column_width(50);
+  cli.set_help_flag("-h,--help", "Show this text.");
+  const web::BuildInfo build;
+  cli.set_version_flag("--version", fmt::format("tocsin, version {} (speaks Prometheus {})",
+                                                build.tocsin_version, build.version));
+  add_server_flags(cli, parsed.options, texts);
+  add_notifier_flags(cli, parsed.options, texts);
+  try {
+    std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
+    cli.parse(std::move(arguments));
+  } catch (const CLI::CallForHelp&) {
+    parsed.print = cli.help();
+    return parsed;
+  } catch (const CLI::CallForVersion& version) {
+    parsed.print = std::string(version.what()) + "\n";
+    return parsed;
+  } catch (const CLI::Error& error) {
+    return invalid_argument("{}; `tocsin --help` lists the flags", error.what());
+  }
+  RETURN_IF_ERROR(finish(texts, &parsed.options));
+  parsed.options.flags = shown_flags(cli);
+  return parsed;
+}
+
+}  // namespace tocsin::app

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the flags of tocsin say. A value.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "base/time.h"
+#include "notifier/options.h"
+#include "rules/options.h"
+
+namespace tocsin::app {
+
+struct DaemonOptions {
+  std::string config_file = "prometheus.yml";
+  std::vector<std::string> listen_addresses{"0.0.0.0:9090"};
+  std::string external_url;  // "" is derived from the first listener
+  bool enable_lifecycle = false;
+  std::size_t max_connections = 512;
+  std::string storage_path = "data/";
+  std::optional<base::Duration> retention;  // not given: the configuration's, else 15 d
+  base::Duration lookback{300'000};
+  base::Duration query_timeout{120'000};
+  std::size_t max_concurrency = 20;
+  std::uint64_t max_samples = 50'000'000;
+  rules::AlertTiming alert_timing;
+  std::size_t rule_workers = 4;
+
+  std::string alertmanager_config_file;  // "": no notifier
+  std::vector<std::string> alertmanager_listen_addresses{":9093"};
+  std::string alertmanager_external_url;
+  notifier::NotifierOptions notifier;  // directory: --alertmanager.storage.path
+
+  base::log::Options log;
+  std::map<std::string, std::string> flags;  // as given or by default, for /api/v1/status/flags
+};
+
+}  // namespace tocsin::app

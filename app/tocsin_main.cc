@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// main() of tocsin. Exit codes as upstream: 2 for unusable flags or configuration, 1 for a failure
+// at run time.
+#include <cstdio>
+
+#include "app/daemon/daemon.h"
+#include "app/daemon/flags.h"
+#include "base/log.h"
+
+int main(int argc, char** argv) {
+  namespace app = tocsin::app;
+  namespace base = tocsin::base;
+  using tocsin::message;
+  using tocsin::StatusCode;
+  using tocsin::StatusOr;
+  StatusOr<app::ParsedFlags> flags =
+      app::parse_flags(std::vector<std::string>(argv + 1, argv + argc));
+  if (!flags.ok()) {
+    fmt::print(stderr, "tocsin: error: {}\n", message(flags.status()));
+    return 2;
+  }
+  if (!flags->print.empty()) {
+    fmt::print("{}", flags->print);
+    return 0;
+  }
+  base::log::configure(flags->options.log);
+  StatusOr<std::unique_ptr<app::Daemon>> daemon = app::Daemon::start(std::move(flags->options));
+  if (!daemon.ok()) {
+    fmt::print(stderr, "tocsin: error: {}\n", message(daemon.status()));
+    const bool usage = daemon.status().code() == StatusCode::kInvalidArgument ||
+                       daemon.status().code() == StatusCode::kUnimplemented ||
+                       daemon.status().code() == StatusCode::kNotFound;
+    return usage ? 2 : 1;
+  }
+  (*daemon)->run_until_signal();
+  return 0;
+}
