@@ -59,7 +59,7 @@ function(tocsin_test name)
   if(ARG_LABELS)
     list(APPEND properties LABELS "${ARG_LABELS}")
   endif()
-  gtest_discover_tests(${name}_tests DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 TEST_PREFIX ${name}.
+  gtest_discover_tests(${name}_tests TEST_FILTER "-*DISABLED_*" DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 TEST_PREFIX ${name}.
                        PROPERTIES ${properties})
   if("threads" IN_LIST ARG_LABELS)
     # .ci/run builds these, and what add_dependencies() gives them, under ThreadSanitizer.
