@@ -3,7 +3,8 @@
 // JSON: a streaming writer of our own and a document reader (the one door to nlohmann-json).
 //
 // JsonWriter appends to a string that it borrows; it inserts commas and escapes strings, and writes
-// invalid UTF-8 as U+FFFD. JsonValue is a value. Threads: confined. Nothing throws.
+// invalid UTF-8 as U+FFFD. JsonValue is a value.
+// Threads: confined. Nothing throws.
 #pragma once
 
 #include <cstdint>

@@ -9,7 +9,8 @@
 //   scrapes.with({"node"}).inc();
 //
 // Threads: shared; inc/set/observe are lock-free or take one short lock. A metric lives as long as
-// its registry, which must outlive every user. Errors: registering one name twice with another type
+// its registry, which must outlive every user.
+// Errors: registering one name twice with another type
 // or label names is a programmer error (CHECK); with the same it returns the existing metric.
 #pragma once
 

@@ -4,8 +4,10 @@
 //
 // Duplicate keys are refused, merge keys ("<<") resolved, scalars read by YAML 1.1 rules (yes/no,
 // octal, ~), depth and the number of nodes after alias expansion limited, positions kept.
-// A YamlNode is a value that shares an immutable document; copying is cheap. Threads: shared,
-// read-only. Errors: every error text starts with "file:line:column: " and names the key path.
+// A YamlNode is a value that shares an immutable document; copying is cheap.
+// Threads: shared,
+// read-only.
+// Errors: every error text starts with "file:line:column: " and names the key path.
 #pragma once
 
 #include <cstdint>

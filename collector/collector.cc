@@ -6,7 +6,7 @@
 
 #include "base/gate.h"
 #include "base/hash.h"
-#include "collector/pool.h"
+#include "collector/scrape/pool.h"
 
 namespace tocsin::collector {
 

@@ -2,11 +2,15 @@
 //
 // Collector: keeps the scrape pools in step with configuration and discovery, and shows them.
 //
-// Hides: pools, loops, scrape cache, staleness. Owns: its sources and loops. Borrows: everything in
-// Services. Threads: shared. Fetching is asynchronous; parsing and appending run on
+// Hides: pools, loops, scrape cache, staleness.
+// Owns: its sources and loops. Borrows: everything in
+// Services.
+// Threads: shared. Fetching is asynchronous; parsing and appending run on
 // Services::ingest, one strand per target. apply() may be called again at any time: unchanged
-// targets go on undisturbed, with their schedule. Errors: a bad scrape costs only itself (up = 0,
-// lastError). Does not throw. Read next: scrape_loop.h, collector_test.cc.
+// targets go on undisturbed, with their schedule.
+// Errors: a bad scrape costs only itself (up = 0,
+// lastError). Does not throw.
+// Read next: scrape_loop.h, collector_test.cc.
 #pragma once
 
 #include <memory>

@@ -7,8 +7,10 @@
 // A file that cannot be read or parsed keeps its last good groups; a file that is gone empties
 // them. Every target gets the label __meta_filepath. Polling instead of inotify: it also works on
 // network file systems and with files replaced through links, and needs no descriptor; the price is
-// a delay of at most kPollInterval. Threads: reading happens on SourceServices::blocking, one piece
-// at a time. Errors: logged and counted in prometheus_sd_refresh_failures_total{mechanism="file"}.
+// a delay of at most kPollInterval.
+// Threads: reading happens on SourceServices::blocking, one piece
+// at a time.
+// Errors: logged and counted in prometheus_sd_refresh_failures_total{mechanism="file"}.
 #pragma once
 
 #include <map>

@@ -4,9 +4,11 @@
 // so on.
 //
 // A source tells its sink the full content of a group whenever it changes; a group whose targets
-// are gone is sent empty. The first update may come from inside start(). Threads: start() and
+// are gone is sent empty. The first update may come from inside start().
+// Threads: start() and
 // stop() once, from one thread; updates come on any thread, one at a time per source. After stop()
-// returned no update comes. Errors: a source never fails: it keeps its last good state, logs,
+// returned no update comes.
+// Errors: a source never fails: it keeps its last good state, logs,
 // counts in prometheus_sd_refresh_failures_total{mechanism} and tries again.
 #pragma once
 

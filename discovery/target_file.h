@@ -2,7 +2,8 @@
 //
 // Reads the JSON or YAML list of target groups that file and HTTP discovery share.
 //
-// Pure functions. Errors: kInvalidArgument with file:line.
+// Pure functions.
+// Errors: kInvalidArgument with file:line.
 #pragma once
 
 #include <string_view>

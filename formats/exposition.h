@@ -5,7 +5,8 @@
 // The parsers make one forward pass and hand each line to a sink. A series is handed on as the text
 // it was exposed with, so that a scraper that saw it before need not build its labels again;
 // parse_series builds them for a new one. A plain line (no escapes, no exemplar) allocates nothing.
-// Values and functions; the views they hand out point into the page. Threads: confined.
+// Values and functions; the views they hand out point into the page.
+// Threads: confined.
 // Errors: kInvalidArgument "line N: expected X, got Y", N from 1. The sink may have seen earlier
 // lines.
 #pragma once

@@ -4,7 +4,8 @@
 //
 // Prometheus' regular expressions are anchored and "." matches a newline; Alertmanager's are
 // anchored and "." does not. A missing label has the value "". Values that share an immutable
-// compiled expression; shared, read-only. Errors: parse returns kInvalidArgument with RE2's reason.
+// compiled expression; shared, read-only.
+// Errors: parse returns kInvalidArgument with RE2's reason.
 #pragma once
 
 #include <memory>

@@ -2,7 +2,8 @@
 //
 // Timestamps and durations as Prometheus writes them.
 //
-// Values; pure functions. Errors: kInvalidArgument with upstream's text.
+// Values; pure functions.
+// Errors: kInvalidArgument with upstream's text.
 #pragma once
 
 #include <cstdint>

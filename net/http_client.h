@@ -4,7 +4,8 @@
 // IoLoop, net/testing/fake_net.h a scripted one.
 //
 // Connections are kept alive and shared per HttpClientOptions value (proxy, TLS and credentials
-// never mix). Threads: shared. The callback runs exactly once, on the io thread: under 1 ms, no
+// never mix).
+// Threads: shared. The callback runs exactly once, on the io thread: under 1 ms, no
 // blocking; post longer work to an Executor. stop() completes everything in flight with kCancelled.
 // Errors: kDeadlineExceeded ("context deadline exceeded"), kResourceExhausted ("body size limit
 // exceeded"), kUnavailable (connection, DNS, TLS; the text says which). A response with any HTTP

@@ -5,8 +5,10 @@
 // make_beast_server() (net/beast.h) serves tocsin and everything with TLS, IPv6 or unix listeners;
 // make_civetweb_server() (net/civetweb.h) serves exporters over plain IPv4. One test suite runs
 // over both. Handlers run on an Executor, at most max_concurrent at once; above it and above
-// max_connections clients get 503 with a text that says so. Threads: shared; start() and stop()
-// once each. A handler must be callable from several threads. Errors: start() returns kUnavailable
+// max_connections clients get 503 with a text that says so.
+// Threads: shared; start() and stop()
+// once each. A handler must be callable from several threads.
+// Errors: start() returns kUnavailable
 // with the address and reason ("listen on 127.0.0.1:9090: address already in use"). A handler's
 // exception or failed stream closes the connection and is logged.
 #pragma once

@@ -2,8 +2,10 @@
 //
 // IoLoop: the one io thread of a program: sockets and timers of everything (Asio inside).
 //
-// It is the process's Timers and an Executor for pieces under 1 ms. Owns: its thread.
-// Threads: shared. Hides: Asio, except for net/beast and net/curl which take context().
+// It is the process's Timers and an Executor for pieces under 1 ms.
+// Owns: its thread.
+// Threads: shared.
+// Hides: Asio, except for net/beast and net/curl which take context().
 // stop() refuses new work, runs what is posted, drops timers that have not fired, and joins; the
 // destructor stops. Callbacks are destroyed on any thread.
 #pragma once

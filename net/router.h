@@ -5,8 +5,7 @@
 //   Router router;
 //   router.add("GET,POST", "/api/v1/query", handler);
 //   router.add("GET", "/api/v1/label/{name}/values", handler);   // {name} is one decoded segment
-//   router.add("GET", "/assets/{rest...}", handler);             // the rest of the path, joined by
-//   "/"
+//   router.add("GET", "/assets/{rest...}", handler);             // the rest, joined by "/"
 //
 // Unknown paths are 404 "404 page not found\n", a known path with another method 405 with Allow and
 // "Method Not Allowed\n"; HEAD uses GET's handler. OPTIONS on a known path is 204;

@@ -3,7 +3,8 @@
 // Integration: a way to reach people (plug-in point): Slack, email, webhook.
 //
 // Threads: shared; notify() must not block and may be called again before an earlier call completed
-// (for another group). The callback runs exactly once, on any thread, and must not block. Errors:
+// (for another group). The callback runs exactly once, on any thread, and must not block.
+// Errors:
 // in the NotifyResult; texts never hold secrets or secret URLs.
 #pragma once
 

@@ -5,7 +5,8 @@
 // Two grammars exist. Classic: name op value with an optional quoted value that may be empty.
 // UTF-8: name and value may be bare (anything but white space and {}!=~,\"'`) or double-quoted.
 // Both are tried: where both parse and differ the classic reading wins, where only one parses it is
-// taken. Pure. Errors: kInvalidArgument with the classic grammar's reason.
+// taken. Pure.
+// Errors: kInvalidArgument with the classic grammar's reason.
 #pragma once
 
 #include <string>

@@ -4,11 +4,15 @@
 // remembers.
 //
 // Hides: route tree, groups and their timers, stages, silence store, notification log,
-// integrations. Owns: its state files. Borrows: everything in Services (must outlive it). Threads:
+// integrations.
+// Owns: its state files. Borrows: everything in Services (must outlive it).
+// Threads:
 // shared. Dispatch runs on one strand of Services::workers; integrations answer on any thread.
 // State (silences, notification log) is written to record logs in Options::directory before a call
-// that changes it returns, and survives kill -9. Errors: open() fails on state files it cannot
-// read; apply() leaves everything as it was on error. Does not throw. Read next:
+// that changes it returns, and survives kill -9.
+// Errors: open() fails on state files it cannot
+// read; apply() leaves everything as it was on error. Does not throw.
+// Read next:
 // dispatch/dispatcher.h, docs/formats/notifier.md, notifier_test.cc.
 #pragma once
 

@@ -26,7 +26,8 @@ struct PositionRange {
 };
 
 enum class ValueType { kNone, kScalar, kString, kVector, kMatrix };
-std::string_view value_type_text(ValueType type);  // "scalar", "instant vector", "range vector", ...
+std::string_view value_type_text(
+    ValueType type);  // "scalar", "instant vector", "range vector", ...
 
 struct Expr;
 using ExprPtr = std::unique_ptr<Expr>;
@@ -39,9 +40,23 @@ struct DurationValue {
   std::shared_ptr<const DurationExpr> expr;
 };
 struct DurationExpr {
-  enum class Op { kLiteral, kAdd, kSub, kMul, kDiv, kMod, kPow, kNegate, kPlus, kStep, kRange, kMin, kMax };
+  enum class Op {
+    kLiteral,
+    kAdd,
+    kSub,
+    kMul,
+    kDiv,
+    kMod,
+    kPow,
+    kNegate,
+    kPlus,
+    kStep,
+    kRange,
+    kMin,
+    kMax
+  };
   Op op = Op::kLiteral;
-  double seconds = 0;  // kLiteral
+  double seconds = 0;                // kLiteral
   bool is_duration_literal = false;  // written 5m rather than 300
   std::shared_ptr<const DurationExpr> left, right;
   bool parenthesised = false;
@@ -61,38 +76,55 @@ struct StringLiteral {
 
 // offset and @ of selectors and subqueries.
 struct TimeShift {
-  DurationValue offset;       // as written; negative allowed
+  DurationValue offset;  // as written; negative allowed
   AtKind at = AtKind::kNone;
-  model::Timestamp at_time;   // kTimestamp
+  model::Timestamp at_time;  // kTimestamp
 };
 
 struct VectorSelector {
-  std::string name;           // as written before the braces; also among the matchers; "" when absent
-  model::Matchers matchers;   // in order as written, the name's matcher last
+  std::string name;  // as written before the braces; also among the matchers; "" when absent
+  model::Matchers matchers;  // in order as written, the name's matcher last
   TimeShift shift;
   RangeMode mode = RangeMode::kPlain;
 };
 struct MatrixSelector {
-  ExprPtr vector;             // a VectorSelector, which holds offset and @
+  ExprPtr vector;  // a VectorSelector, which holds offset and @
   DurationValue range;
 };
 struct Subquery {
   ExprPtr inner;
   DurationValue range;
   DurationValue step;
-  bool has_step = false;      // false: the default resolution
+  bool has_step = false;  // false: the default resolution
   TimeShift shift;
 };
 struct Paren {
   ExprPtr inner;
 };
 struct Unary {
-  bool negate = false;        // + otherwise
+  bool negate = false;  // + otherwise
   ExprPtr inner;
 };
 
 enum class BinaryOp {
-  kAdd, kSub, kMul, kDiv, kMod, kPow, kAtan2, kEq, kNe, kLt, kLe, kGt, kGe, kAnd, kOr, kUnless, kTrimUpper, kTrimLower
+  kAdd,
+  kSub,
+  kMul,
+  kDiv,
+  kMod,
+  kPow,
+  kAtan2,
+  kEq,
+  kNe,
+  kLt,
+  kLe,
+  kGt,
+  kGe,
+  kAnd,
+  kOr,
+  kUnless,
+  kTrimUpper,
+  kTrimLower
 };
 std::string_view op_text(BinaryOp op);
 bool is_comparison(BinaryOp op);
@@ -101,9 +133,9 @@ bool is_set_operator(BinaryOp op);
 enum class Cardinality { kOneToOne, kManyToOne, kOneToMany, kManyToMany };
 struct VectorMatching {
   Cardinality cardinality = Cardinality::kOneToOne;
-  bool on = false;                        // else ignoring
+  bool on = false;  // else ignoring
   std::vector<std::string> labels;
-  std::vector<std::string> include;       // of group_left / group_right
+  std::vector<std::string> include;  // of group_left / group_right
   std::optional<double> fill_left, fill_right;
 };
 struct Binary {
@@ -114,13 +146,26 @@ struct Binary {
 };
 
 enum class AggregateOp {
-  kSum, kAvg, kCount, kMin, kMax, kGroup, kStddev, kStdvar, kTopk, kBottomk, kCountValues, kQuantile, kLimitk, kLimitRatio
+  kSum,
+  kAvg,
+  kCount,
+  kMin,
+  kMax,
+  kGroup,
+  kStddev,
+  kStdvar,
+  kTopk,
+  kBottomk,
+  kCountValues,
+  kQuantile,
+  kLimitk,
+  kLimitRatio
 };
 std::string_view aggregate_text(AggregateOp op);
 struct Aggregate {
   AggregateOp op = AggregateOp::kSum;
   ExprPtr inner;
-  ExprPtr parameter;                      // null without
+  ExprPtr parameter;  // null without
   std::vector<std::string> grouping;
   bool without = false;
 };
@@ -132,8 +177,8 @@ struct Call {
 };
 
 struct Expr {
-  using Node = std::variant<NumberLiteral, StringLiteral, VectorSelector, MatrixSelector, Subquery, Paren, Unary, Binary,
-                            Aggregate, Call>;
+  using Node = std::variant<NumberLiteral, StringLiteral, VectorSelector, MatrixSelector, Subquery,
+                            Paren, Unary, Binary, Aggregate, Call>;
   Node node;
   PositionRange position;
 
@@ -142,9 +187,13 @@ struct Expr {
   // Children in order of writing.
   std::vector<const Expr*> children() const;
   template <typename T>
-  const T* as() const { return std::get_if<T>(&node); }
+  const T* as() const {
+    return std::get_if<T>(&node);
+  }
   template <typename T>
-  T* as() { return std::get_if<T>(&node); }
+  T* as() {
+    return std::get_if<T>(&node);
+  }
 };
 
 // A function's types. `variadic`: 0 exactly these arguments; n > 0: up to n of the last may be left out;

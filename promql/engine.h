@@ -2,9 +2,12 @@
 //
 // Engine: evaluates PromQL over a Queryable, series at a time over whole-range columns.
 //
-// Hides: planning, vectorised kernels, parallelism. Borrows: Clock, and per query a Queryable and
-// an Executor. Results are deterministic: the same bytes with one thread or eight. Threads: shared;
-// instant() and range() block the caller and may be called from several threads. Errors:
+// Hides: planning, vectorised kernels, parallelism.
+// Borrows: Clock, and per query a Queryable and
+// an Executor. Results are deterministic: the same bytes with one thread or eight.
+// Threads: shared;
+// instant() and range() block the caller and may be called from several threads.
+// Errors:
 // kInvalidArgument (parse), kFailedPrecondition (execution: upstream's texts such as "vector cannot
 // contain metrics with the same labelset"), kResourceExhausted ("query processing would load too
 // many samples into memory in query execution"), kDeadlineExceeded, kCancelled, kUnimplemented

@@ -5,7 +5,8 @@
 //
 // Each evaluation runs in three forms: as given, re-printed with @ at other times, and as the
 // middle step of a range. The store comes from a factory, so the same scripts run over memory and
-// over the database. Threads: confined. Errors: a bad script is kInvalidArgument with file:line; a
+// over the database.
+// Threads: confined. Errors: a bad script is kInvalidArgument with file:line; a
 // failed evaluation is a ScriptFailure.
 #pragma once
 

@@ -3,7 +3,8 @@
 // AlertingRule: the state machine of one alerting rule: inactive -> pending -> firing -> inactive.
 //
 // Pure state: update() takes the result of the rule's expression at one time; nothing here queries,
-// writes or waits. Confined to its group. Errors: kFailedPrecondition for two results with one
+// writes or waits. Confined to its group.
+// Errors: kFailedPrecondition for two results with one
 // label set or more than the group's limit; of the latter the rule's alerts are all forgotten, as
 // upstream does.
 #pragma once

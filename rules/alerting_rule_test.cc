@@ -35,11 +35,15 @@ std::string play(RuleOptions options, std::string_view script) {
     }
     std::vector<AlertingRule::Output> outputs;
     EXPECT_TRUE(rule.update(
-                        now, result, [](const std::string& text, const promql::Sample&) { return text; }, 0, &outputs)
+                        now, result,
+                        [](const std::string& text, const promql::Sample&) { return text; }, 0,
+                        &outputs)
                     .ok());
     EXPECT_EQ(outputs.empty(), rule.active().empty());
     const auto& instances = rule.instances();
-    states += instances.empty() ? "-" : std::string(state_text(instances.begin()->second.state).substr(0, 1));
+    states += instances.empty()
+                  ? "-"
+                  : std::string(state_text(instances.begin()->second.state).substr(0, 1));
     now += minutes(1);
   }
   return states;
@@ -51,14 +55,15 @@ TEST(AlertingRule, FollowsTheStateMachine) {
     std::string_view script, expected;
   };
   for (const Case& c : {
-           Case{0, 0, "1", "f"},                    // fires at once
-           Case{2, 0, "111", "ppf"},                // fires when active >= for
-           Case{2, 0, "11.1", "pp-p"},              // pending is forgotten at once
-           Case{0, 0, "1..1", "fiif"},              // resolved is kept, then fires anew
-           Case{1, 0, "11.1", "pfip"},              // a new activity starts pending
-           Case{0, 2, "1...", "fffi"},              // keep_firing_for holds it
-           Case{0, 2, "1.1...", "fffffi"},          // and starts anew with each activity
-           Case{0, 0, "1................", "fiiiiiiiiiiiiiiii"},   // 15 minutes after it resolved ...
+           Case{0, 0, "1", "f"},            // fires at once
+           Case{2, 0, "111", "ppf"},        // fires when active >= for
+           Case{2, 0, "11.1", "pp-p"},      // pending is forgotten at once
+           Case{0, 0, "1..1", "fiif"},      // resolved is kept, then fires anew
+           Case{1, 0, "11.1", "pfip"},      // a new activity starts pending
+           Case{0, 2, "1...", "fffi"},      // keep_firing_for holds it
+           Case{0, 2, "1.1...", "fffffi"},  // and starts anew with each activity
+           Case{0, 0, "1................",
+                "fiiiiiiiiiiiiiiii"},  // 15 minutes after it resolved ...
            Case{0, 0, "1.................", "fiiiiiiiiiiiiiiii-"},  // ... it is forgotten
        }) {
     RuleOptions options;
@@ -105,7 +110,8 @@ TEST(AlertingRule, RefusesEqualLabelSetsAndTooManyAlerts) {
   std::vector<AlertingRule::Output> outputs;
   const base::Timestamp now = base::from_ms(60'000);
   Status status = rule.update(now, {sample_of("a", 1), sample_of("b", 1)}, same, 0, &outputs);
-  EXPECT_EQ(message(status), "vector contains metrics with the same labelset after applying alert labels");
+  EXPECT_EQ(message(status),
+            "vector contains metrics with the same labelset after applying alert labels");
 
   AlertingRule limited(named("Test"));
   limited.set_restored();

@@ -2,12 +2,16 @@
 //
 // Evaluator: runs rule groups on their intervals, writes their results and hands alerts to a sink.
 //
-// Hides: groups, the alert state machine, templates, restore. Owns: its groups. Borrows: everything
-// in Services. Threads: shared. Each group is evaluated by one piece of work at a time on
+// Hides: groups, the alert state machine, templates, restore.
+// Owns: its groups. Borrows: everything
+// in Services.
+// Threads: shared. Each group is evaluated by one piece of work at a time on
 // Services::workers, where queries block. apply() may be called again: unchanged groups keep
 // running with their state, changed ones take over the state of rules with the same name and
-// labels. Errors: a failed rule is shown in its health and counted; the others of its group go on.
-// Does not throw. Read next: alerting_rule.h, evaluator_test.cc.
+// labels.
+// Errors: a failed rule is shown in its health and counted; the others of its group go on.
+// Does not throw.
+// Read next: alerting_rule.h, evaluator_test.cc.
 #pragma once
 
 #include <functional>

@@ -59,7 +59,8 @@ class EvaluatorTest : public ::testing::Test {
   void put(std::string_view name, double value) {
     auto appender = store_.appender();
     ASSERT_TRUE(appender
-                    ->append({}, model::Labels::of({{"__name__", name}, {"instance", "a"}}), clock_.now(), value)
+                    ->append({}, model::Labels::of({{"__name__", name}, {"instance", "a"}}),
+                             clock_.now(), value)
                     .ok());
     ASSERT_TRUE(storage::commit_and_wait(*appender).ok());
   }
@@ -109,7 +110,8 @@ TEST_F(EvaluatorTest, RecordsAndMarksWhatVanishesStale) {
 }
 
 TEST_F(EvaluatorTest, LaterRulesSeeEarlierResultsOfTheIteration) {
-  ASSERT_TRUE(evaluator_->apply(one_group({record("a:x", "x + 1"), record("b:x", "a:x * 10")})).ok());
+  ASSERT_TRUE(
+      evaluator_->apply(one_group({record("a:x", "x + 1"), record("b:x", "a:x * 10")})).ok());
   run("x", 1, 1);
   EXPECT_EQ(values("b:x"), std::vector<std::string>{"20"});
 }
@@ -140,7 +142,8 @@ TEST_F(EvaluatorTest, TemplatesAndExternalLabelsReachTheAlert) {
   ASSERT_TRUE(evaluator_->apply(options).ok());
   run("x", 5, 1);
   ASSERT_EQ(sent_.size(), 1U);
-  EXPECT_EQ(sent_[0].labels.to_string(), R"({alertname="T", instance="a", region="eu", severity="critical"})");
+  EXPECT_EQ(sent_[0].labels.to_string(),
+            R"({alertname="T", instance="a", region="eu", severity="critical"})");
   EXPECT_EQ(sent_[0].annotations.get("summary"), "a has 5");
   EXPECT_EQ(sent_[0].generator_url, "http://host:9090/graph?g0.expr=x+%3E+1&g0.tab=1");
 }
@@ -160,8 +163,10 @@ TEST_F(EvaluatorTest, PendingTimeSurvivesARestart) {
 }
 
 TEST_F(EvaluatorTest, ABrokenRuleOnlyHurtsItself) {
-  ASSERT_TRUE(evaluator_->apply(one_group({record("bad", "x + on() (x or label_replace(x, \"i\", \"b\", \"\", \"\"))"),
-                                           record("good", "x")}))
+  ASSERT_TRUE(evaluator_
+                  ->apply(one_group(
+                      {record("bad", "x + on() (x or label_replace(x, \"i\", \"b\", \"\", \"\"))"),
+                       record("good", "x")}))
                   .ok());
   run("x", 1, 1);
   const GroupStatus group = evaluator_->groups().at(0);

@@ -3,7 +3,8 @@
 // Group: one rule group: its rules in order, their schedule, results and status.
 //
 // Threads: start(), stop() and status() from any thread; evaluate() runs one at a time (on the
-// group's strand, or on the caller's thread in rule tests). Errors: a failed rule is shown in its
+// group's strand, or on the caller's thread in rule tests).
+// Errors: a failed rule is shown in its
 // status and counted; the others go on.
 #pragma once
 

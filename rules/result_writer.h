@@ -3,7 +3,8 @@
 // ResultWriter: writes what a rule group produced in one iteration, and staleness markers for
 // series that vanished.
 //
-// Confined to its rule group. Errors: those of the store; out-of-order and duplicate results are
+// Confined to its rule group.
+// Errors: those of the store; out-of-order and duplicate results are
 // dropped and counted.
 #pragma once
 

@@ -2,7 +2,8 @@
 //
 // Admin: what an operator asks of a store.
 //
-// Threads: shared. Errors: kUnimplemented for what the store cannot do; the store stays usable.
+// Threads: shared.
+// Errors: kUnimplemented for what the store cannot do; the store stays usable.
 #pragma once
 
 #include <cstdint>

@@ -4,23 +4,23 @@
 // as a whole.
 //
 // There are three ways to name a series, from general to fast:
-//   by labels    append({}, labels, sample)        resolves or creates it and returns its SeriesRef
-//   by ref       append(ref, labels, sample)       no look-up; labels are used only when ref is
-//   outdated by position  step(group, t), then set(i, v)    the i-th member of a group, in the
-//   order given to
-//                                                   define_group: a comparison and a store
-//
-// Duplicates and order, as Prometheus: the same timestamp with the same value is accepted silently,
-// with another value kAlreadyExists ("duplicate sample for timestamp"); older than the newest
-// sample of the series kOutOfRange ("out of order sample"), or "too old sample" outside the
-// out-of-order window. These errors concern that one sample; the batch stays usable. Any other
-// error: roll back.
+//   by labels    append({}, labels, ...)   resolves or creates it and returns its SeriesRef
+//   by ref       append(ref, labels, ...)  no look-up; labels are used only when ref is outdated
+//   by position  step(group, t), set(i, v) the i-th member of a group, in the order given to
+//                                          define_group: a comparison and a store
 //
 // Visibility: nothing of a batch is visible before commit's completion; when it is called with OK,
 // the samples survive kill -9 (they are with the operating system) and the caller reads its own
-// writes. Owner: the caller; destroying an uncommitted Appender rolls back. Threads: an Appender is
-// confined to one thread at a time; the Appendable is shared. The completion may run on the
-// caller's thread inside commit() or later on a thread of the store; it must not block.
+// writes.
+// Owner: the caller; destroying an uncommitted Appender rolls back.
+// Threads: an Appender is confined to one thread at a time; the Appendable is shared. The completion
+// may run on the caller's thread inside commit() or later on a thread of the store; it must not
+// block.
+// Errors: duplicates and order as Prometheus: the same timestamp with the same value is accepted
+// silently, with another value kAlreadyExists ("duplicate sample for timestamp"); older than the
+// newest sample of the series kOutOfRange ("out of order sample"), or "too old sample" outside the
+// out-of-order window. These concern that one sample; the batch stays usable. Any other error: roll
+// back.
 #pragma once
 
 #include <functional>

@@ -2,7 +2,8 @@
 //
 // BoundedEventLog: the newest events, in memory.
 //
-// Threads: shared. Errors: none; when full the oldest event goes and dropped() counts it.
+// Threads: shared.
+// Errors: none; when full the oldest event goes and dropped() counts it.
 #pragma once
 
 #include <cstdint>

@@ -16,7 +16,8 @@
 //
 // Ranges here are closed: [mint, maxt]. Staleness markers are ordinary values of a column.
 // Threads: Queryable is shared. A Selection is an immutable snapshot of the matched series; its
-// const methods may be called from several threads, each with its own ColumnBatch. Errors:
+// const methods may be called from several threads, each with its own ColumnBatch.
+// Errors:
 // kCancelled / kDeadlineExceeded from the token, kResourceExhausted from the account or a limit,
 // kDataLoss for a damaged tile (its series are then missing from the batch's answer: see
 // warnings()).

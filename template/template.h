@@ -5,9 +5,12 @@
 // The whole language: pipelines, variables, if/else if, range (lists, maps by key, integers; break,
 // continue), with, define, template, block, comments, trim markers and the built-in functions. In
 // HTML mode values are escaped for where they stand: text, attributes, URLs; actions in scripts,
-// styles and tags are "not supported yet: ...". Hides: lexer, parser, evaluator, escaper. Bounds:
-// Limits. Owns what it parsed; functions are shared. Threads: parse() needs exclusive use;
-// executing is const and may happen from several threads. Errors: kInvalidArgument in Go's style:
+// styles and tags are "not supported yet: ...".
+// Hides: lexer, parser, evaluator, escaper. Bounds:
+// Limits. Owns what it parsed; functions are shared.
+// Threads: parse() needs exclusive use;
+// executing is const and may happen from several threads.
+// Errors: kInvalidArgument in Go's style:
 // `template: NAME:LINE: REASON` when parsing, `template: NAME:LINE:COLUMN: executing "NAME" at
 // <.Foo>: REASON` when executing; kResourceExhausted at a limit.
 #pragma once

@@ -2,8 +2,10 @@
 //
 // Db: the time-series database: a change-log head made durable by a journal, and immutable runs in RocksDB.
 //
-// Hides: journal, head, index, tiles, RocksDB. Owns: everything below its directory and its background threads
-// ("sync" and "background"). Borrows: Clock, FileSystem, Registry (must outlive it).
+// Hides: journal, head, index, tiles, RocksDB.
+// Owns: everything below its directory and its background threads
+// ("sync" and "background").
+// Borrows: Clock, FileSystem, Registry (must outlive it).
 // Threads: shared; an Appender and a Selection as their headers say.
 // Errors: open() fails with kFailedPrecondition when another process holds the directory or the format is newer,
 // kDataLoss when metadata is damaged; a torn journal tail is cut, logged and counted, not an error. Does not throw.
@@ -28,7 +30,7 @@ class Db final : public storage::Appendable, public storage::Queryable, public s
  public:
   struct Services {
     const base::Clock& clock;
-    base::FileSystem& files;     // of the journal and lock; RocksDB uses the system's files
+    base::FileSystem& files;  // of the journal and lock; RocksDB uses the system's files
     base::Registry& metrics;
   };
 
@@ -49,7 +51,8 @@ class Db final : public storage::Appendable, public storage::Queryable, public s
   StatusOr<storage::LabelResult> label_names(const model::Matchers& matchers,
                                              const storage::LabelHints& hints,
                                              const storage::QueryContext& context) const override;
-  StatusOr<storage::LabelResult> label_values(std::string_view name, const model::Matchers& matchers,
+  StatusOr<storage::LabelResult> label_values(std::string_view name,
+                                              const model::Matchers& matchers,
                                               const storage::LabelHints& hints,
                                               const storage::QueryContext& context) const override;
   StatusOr<std::vector<model::Labels>> series(const std::vector<model::Matchers>& matcher_sets,

@@ -13,15 +13,15 @@ struct Options {
   model::Duration retention{15LL * 24 * 3600 * 1000};  // 0: keep everything
   // Samples older than the newest of their series are refused whatever it is: not supported yet.
   model::Duration out_of_order_window{0};
-  model::Duration seal_age{30LL * 60 * 1000};           // the head becomes a run at this age
-  std::uint64_t seal_samples = 100'000'000;             // or with this many samples
-  std::uint32_t seal_rows = 240;                        // a group's chunk in memory is closed at this many rows
+  model::Duration seal_age{30LL * 60 * 1000};  // the head becomes a run at this age
+  std::uint64_t seal_samples = 100'000'000;    // or with this many samples
+  std::uint32_t seal_rows = 240;  // a group's chunk in memory is closed at this many rows
   std::uint64_t journal_segment_bytes = 64ULL << 20;
-  model::Duration sync_interval{1000};                  // fdatasync of the journal
-  std::uint64_t max_active_series = 50'000'000;         // kResourceExhausted above
-  std::size_t max_labels = 1024;                        // per series
-  std::size_t max_label_bytes = 128U << 10;             // encoded, per series
-  bool background = true;                               // false: tests call maintain()
+  model::Duration sync_interval{1000};           // fdatasync of the journal
+  std::uint64_t max_active_series = 50'000'000;  // kResourceExhausted above
+  std::size_t max_labels = 1024;                 // per series
+  std::size_t max_label_bytes = 128U << 10;      // encoded, per series
+  bool background = true;                        // false: tests call maintain()
 };
 
 }  // namespace tocsin::tsdb

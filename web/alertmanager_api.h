@@ -2,7 +2,8 @@
 //
 // The HTTP API /api/v2 of Alertmanager: handlers from HttpRequest to HttpResponse.
 //
-// Threads: handlers are shared. Errors: handler errors are a bare JSON string; malformed bodies 400
+// Threads: handlers are shared.
+// Errors: handler errors are a bare JSON string; malformed bodies 400
 // and schema violations 422 as {"code", "message"}, as upstream's framework answers.
 #pragma once
 

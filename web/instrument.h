@@ -2,7 +2,8 @@
 //
 // Router middleware: request metrics per route pattern, and CORS headers.
 //
-// Threads: shared. Errors: none.
+// Threads: shared.
+// Errors: none.
 #pragma once
 
 #include <string>

@@ -2,7 +2,8 @@
 //
 // Everything that is not the API: the status page, /metrics, /-/healthy, /-/ready, /-/reload.
 //
-// Threads: handlers are shared. Errors: a failed reload is 500 with its reason.
+// Threads: handlers are shared.
+// Errors: a failed reload is 500 with its reason.
 #pragma once
 
 #include <functional>

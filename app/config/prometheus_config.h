@@ -4,7 +4,8 @@
 //
 // Strict: an unknown or duplicate key is an error with file, line and key; a known key that is not
 // built yet is "not supported yet: KEY". Relative paths are joined to the directory of the file.
-// Pure but for reading files. Errors: kInvalidArgument, kUnimplemented, or that of reading the
+// Pure but for reading files.
+// Errors: kInvalidArgument, kUnimplemented, or that of reading the
 // file.
 #pragma once
 

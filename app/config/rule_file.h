@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reads one rule file. Pure. Errors: kInvalidArgument with file, line, column and key; upstream's
+// Reads one rule file. Pure.
+// Errors: kInvalidArgument with file, line, column and key; upstream's
 // reasons.
 #pragma once
 

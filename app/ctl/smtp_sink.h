@@ -3,7 +3,8 @@
 // SmtpSink: accepts mail on a loopback port and hands it on: a mail server for trying things out.
 //
 // Speaks EHLO/HELO, MAIL, RCPT, DATA, RSET, NOOP, QUIT, and AUTH that takes any password; no TLS.
-// Owns: its threads. Threads: start() and stop() once each; `deliver` runs on the sink's threads.
+// Owns: its threads.
+// Threads: start() and stop() once each; `deliver` runs on the sink's threads.
 // Errors: start() names the address. Bounded: kMaxClients at once, kMaxMessageBytes a message,
 // kIdleTimeout.
 #pragma once

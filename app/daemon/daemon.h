@@ -3,9 +3,11 @@
 // Daemon: the whole of tocsin in one object: store, collector, rules, notifier and web, wired
 // together.
 //
-// Owns: everything. Threads: start() and stop() from one thread; reload() from any.
+// Owns: everything.
+// Threads: start() and stop() from one thread; reload() from any.
 // Errors: start() fails with what to mend (a port that is taken, a bad configuration, a locked
-// directory); a failed reload leaves everything as it was. Read next: docs/architecture.md,
+// directory); a failed reload leaves everything as it was.
+// Read next: docs/architecture.md,
 // docs/threads.md.
 #pragma once
 

@@ -2,7 +2,8 @@
 //
 // Reads tocsin's command line: upstream's flags with dots in their names (the door to CLI11).
 //
-// Pure. Errors: kInvalidArgument with what is wrong; a known flag that is not built yet is "not
+// Pure.
+// Errors: kInvalidArgument with what is wrong; a known flag that is not built yet is "not
 // supported yet: --FLAG".
 #pragma once
 

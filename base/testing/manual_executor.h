@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // ManualExecutor: work waits until a test runs it, on the test's thread. InlineExecutor runs work
-// inside post(). Threads: shared.
+// inside post().
+// Threads: shared.
 #pragma once
 
 #include <cstddef>

@@ -5,7 +5,8 @@
 // FaultFs counts mutating operations (append, sync, truncate, rename, create, remove,
 // sync_directory) from 1 and makes the chosen one fail; power_cut() drops every byte that was not
 // synced, as a power cut would. Use it in loops: for every n, fail the n-th operation, reopen,
-// check. Threads: shared.
+// check.
+// Threads: shared.
 #pragma once
 
 #include <cstdint>

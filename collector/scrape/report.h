@@ -3,7 +3,8 @@
 // Report: the series a target gets about its own scrapes (up, scrape_duration_seconds, ...), in a
 // group of their own so that a failed scrape marks everything else stale in O(1).
 //
-// Confined to its target's strand. Errors: those of the store's Appender.
+// Confined to its target's strand.
+// Errors: those of the store's Appender.
 #pragma once
 
 #include <cstdint>

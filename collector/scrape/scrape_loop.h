@@ -5,8 +5,10 @@
 // A scrape either stores its whole page at one timestamp or, when anything about it is wrong,
 // nothing of it: then every series of the page before goes stale and up is 0. A series that is
 // missing from a page goes stale at that scrape. Timestamps are the scheduled times when the scrape
-// starts within min(1 % of the interval, 2 ms) of them. Threads: start(), stop() and status() from
-// any thread; everything else on the target's strand. Errors: shown in status().last_error. Does
+// starts within min(1 % of the interval, 2 ms) of them.
+// Threads: start(), stop() and status() from
+// any thread; everything else on the target's strand.
+// Errors: shown in status().last_error. Does
 // not throw.
 #pragma once
 

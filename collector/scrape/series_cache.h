@@ -5,7 +5,8 @@
 //
 // Relabelling and label checks happen once for each new key; afterwards a line costs one look-up.
 // Keys that did not appear for a while are forgotten when the cache holds more than twice the last
-// page and 1000 entries. Confined to its target's strand. Errors: kInvalidArgument when a key does
+// page and 1000 entries. Confined to its target's strand.
+// Errors: kInvalidArgument when a key does
 // not parse, has no metric name, or exceeds a label limit: the scrape fails.
 #pragma once
 

@@ -5,7 +5,8 @@
 //
 // A value; built and used by main before other threads start. Flags of upstream that are not built
 // yet are known by name, so that they fail as "not supported yet: --flag" and not as a typing
-// error. Errors: kInvalidArgument in upstream's words ("unknown long flag '--x'"), kUnimplemented.
+// error.
+// Errors: kInvalidArgument in upstream's words ("unknown long flag '--x'"), kUnimplemented.
 // The targets may then be partly set.
 #pragma once
 

@@ -3,7 +3,8 @@
 // MetricsHandler answers the requests to an exporter: the page of metrics, filtered by ?collect[]=
 // or ?exclude[]=, and a landing page at /.
 //
-// Borrows: Runner (must outlive it). Threads: shared; serving a page blocks for as long as the
+// Borrows: Runner (must outlive it).
+// Threads: shared; serving a page blocks for as long as the
 // collectors take, at most for the budget of the request.
 // Errors: HTTP statuses with upstream's texts: 400 for a bad filter, 503 above max_requests.
 #pragma once

@@ -6,10 +6,13 @@
 // A collector that does not return is never started a second time; scrapes that come meanwhile wait
 // for it within their own budgets, and share one run that begins after they came.
 //
-// Hides: scheduling, late results. Owns: the collectors. Borrows: Services (must outlive it, and
-// the executor every run). A Runner may be destroyed while a collector is stuck. Threads: shared;
+// Hides: scheduling, late results.
+// Owns: the collectors. Borrows: Services (must outlive it, and
+// the executor every run). A Runner may be destroyed while a collector is stuck.
+// Threads: shared;
 // collect() blocks its thread. The executor needs a thread per collector, or a stuck one holds up
-// others. Errors: none; a failure is a value, <prefix>_scrape_collector_success. Does not throw.
+// others.
+// Errors: none; a failure is a value, <prefix>_scrape_collector_success. Does not throw.
 #pragma once
 
 #include <memory>

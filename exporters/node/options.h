@@ -2,7 +2,8 @@
 //
 // NodeOptions: what tocsin-node-exporter can be told, its defaults, and its flags.
 //
-// A value. Errors: those of Flags.
+// A value.
+// Errors: those of Flags.
 #pragma once
 
 #include <map>

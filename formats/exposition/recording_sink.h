@@ -2,7 +2,8 @@
 //
 // RecordingSink turns what a parser hands on into lines of text, for tests of the parsers.
 //
-// A value. Threads: confined.
+// A value.
+// Threads: confined.
 #pragma once
 
 #include <string>

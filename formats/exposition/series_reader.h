@@ -4,7 +4,8 @@
 // parse_series and parse_exemplar.
 //
 // The parts go to a visitor; with one that does nothing the compiler leaves only the scan.
-// Confined. Errors: read* return nullptr, `error` says where and what was expected.
+// Confined.
+// Errors: read* return nullptr, `error` says where and what was expected.
 #pragma once
 
 #include <array>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Inflater decodes a gzip body as it arrives and stops at a limit, so that a bomb costs no more
-// than the limit. Threads: confined. Errors: kResourceExhausted, kDataLoss; useless after an error.
+// than the limit.
+// Threads: confined. Errors: kResourceExhausted, kDataLoss; useless after an error.
 #pragma once
 
 #include <cstdint>

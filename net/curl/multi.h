@@ -4,7 +4,8 @@
 //
 // curl's sockets live in one epoll set; Asio watches the set, so that a busy socket costs no Asio
 // operation of its own. curl's timer is one of the loop's timers.
-// Owns: the multi handle. Borrows: loop, and easy handles between add() and their end.
+// Owns: the multi handle.
+// Borrows: loop, and easy handles between add() and their end.
 // Threads: confined to the io thread (or to the thread that stopped the loop).
 // Errors: a transfer's CURLcode is handed to its Done; curl itself failing is a programmer error.
 #pragma once

@@ -3,7 +3,8 @@
 // Transfers runs exchanges of curl's multi interface from submission to completion: admission,
 // credential files on the blocking executor, connections per options, retries, deadlines, shutdown.
 //
-// Owns: easy handles and connections. Borrows: loop, blocking.
+// Owns: easy handles and connections.
+// Borrows: loop, blocking.
 // Threads: submit() from any thread; all else on the io thread, except Transfer::read_files().
 // Errors: each Transfer is finished exactly once.
 #pragma once

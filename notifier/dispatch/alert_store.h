@@ -5,7 +5,8 @@
 //
 // Alerts whose time ranges overlap are merged: the earliest start, the younger one's annotations.
 // Nothing is persisted: whoever sends alerts sends them again.
-// Threads: shared. Errors: put() refuses a new alert above the limit and otherwise cannot fail.
+// Threads: shared.
+// Errors: put() refuses a new alert above the limit and otherwise cannot fail.
 #pragma once
 
 #include <cstdint>

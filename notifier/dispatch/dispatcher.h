@@ -6,9 +6,12 @@
 // A new group waits group_wait, not at all when an alert of it is older than that; then it is
 // flushed every group_interval. The timer is set again before the flush; flushes of one group never
 // overlap: a tick during one is made up for at its end. After a flush without an error, resolved
-// alerts that did not change since are dropped, and a group without alerts ends. Owns: groups.
-// Borrows: everything in Services. Threads: insert() and load() on the lane; groups() and stop()
-// from any thread. Errors: none of its own; a failed delivery keeps the resolved alerts for the
+// alerts that did not change since are dropped, and a group without alerts ends.
+// Owns: groups.
+// Borrows: everything in Services.
+// Threads: insert() and load() on the lane; groups() and stop()
+// from any thread.
+// Errors: none of its own; a failed delivery keeps the resolved alerts for the
 // next tick.
 #pragma once
 

@@ -4,8 +4,10 @@
 //
 // Work that was accepted but has not started when close() is called never runs, so that nothing
 // touches the notifier's services after its stop().
-// Owns: its strand. Borrows: the executor, timers and clock, until close() returns.
-// Threads: shared; work runs one piece at a time, in order. Errors: post() is false after close()
+// Owns: its strand.
+// Borrows: the executor, timers and clock, until close() returns.
+// Threads: shared; work runs one piece at a time, in order.
+// Errors: post() is false after close()
 // or when the executor refuses. close() waits for the piece that is running: not from within work.
 #pragma once
 

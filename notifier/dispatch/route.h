@@ -4,7 +4,8 @@
 //
 // Depth first, from left to right: a node must match; its children are tried in order and the first
 // that takes the alert ends the search unless it says `continue`; a node none of whose children
-// takes the alert takes it itself. An immutable value after build(). Threads: shared.
+// takes the alert takes it itself. An immutable value after build().
+// Threads: shared.
 #pragma once
 
 #include <memory>

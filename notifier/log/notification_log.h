@@ -3,10 +3,12 @@
 // NotificationLog: what each integration was last told about each group, so that it is not told
 // twice, also after a restart.
 //
-// Owns: its log file. Borrows: FileSystem.
+// Owns: its log file.
+// Borrows: FileSystem.
 // Threads: confined to the dispatch lane, or to its owner while the lane does not run.
 // Errors: open() fails on a log that it cannot read. A record that cannot be written is kept in
-// memory and written at the next maintenance; record() reports it. Read next:
+// memory and written at the next maintenance; record() reports it.
+// Read next:
 // docs/formats/notifier.md, notification_log_test.cc.
 #pragma once
 

@@ -3,7 +3,8 @@
 // The bytes of silences that change together in the record log: a JSON array, see
 // docs/formats/notifier.md.
 //
-// Pure. Errors: kDataLoss for what is not a list of silences.
+// Pure.
+// Errors: kDataLoss for what is not a list of silences.
 #pragma once
 
 #include <span>

@@ -4,10 +4,13 @@
 //
 // A change is in the log before the call that makes it returns. Alerts are matched through an index
 // of the silences that are not expired: by one matcher of the form name="value", the others in a
-// list. Owns: its log file. Borrows: FileSystem. Threads: shared. A change holds the log's lock
-// over its write; readers never wait for it. Errors: open() fails on a log that it cannot read;
+// list.
+// Owns: its log file. Borrows: FileSystem. Threads: shared. A change holds the log's lock
+// over its write; readers never wait for it.
+// Errors: open() fails on a log that it cannot read;
 // set() with kInvalidArgument for a silence that is not valid, kResourceExhausted above a limit,
-// kNotFound for an unknown id; on error nothing changes. Read next: docs/formats/notifier.md,
+// kNotFound for an unknown id; on error nothing changes.
+// Read next: docs/formats/notifier.md,
 // silence_store_test.cc.
 #pragma once
 

@@ -4,8 +4,10 @@
 // is delivered, hopeless or too late, and writes down what was delivered.
 //
 // Jobs for the same integration and group run one after another, also across a reload, so that the
-// second sees what the first delivered. Owns: jobs. Borrows: NotificationLog, metrics, EventLog
-// (must outlive the lane's end). Threads: confined to the lane, except drain(). Errors: in the
+// second sees what the first delivered.
+// Owns: jobs. Borrows: NotificationLog, metrics, EventLog
+// (must outlive the lane's end).
+// Threads: confined to the lane, except drain(). Errors: in the
 // counters, the log and the event log; the job's `done` says whether the notification was delivered
 // or not due.
 #pragma once

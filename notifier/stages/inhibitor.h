@@ -4,7 +4,8 @@
 //
 // Every rule keeps all its sources, by the values of its `equal` labels (a missing label equals an
 // empty one). A target that is a source of the rule as well is not muted by sources that are
-// targets as well, so that two such alerts do not mute each other. Threads: shared. Does not fail.
+// targets as well, so that two such alerts do not mute each other.
+// Threads: shared. Does not fail.
 // Bound: sources are alerts that the alert store holds.
 #pragma once
 

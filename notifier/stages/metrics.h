@@ -2,7 +2,8 @@
 //
 // NotifierMetrics: the notifier's self-metrics, under upstream's names.
 //
-// Borrows: the registry's metrics. Threads: shared. Does not fail.
+// Borrows: the registry's metrics.
+// Threads: shared. Does not fail.
 #pragma once
 
 #include "base/metrics.h"

@@ -3,7 +3,8 @@
 // MessageTemplates: the default templates and those of the configuration, and the functions they
 // call.
 //
-// Immutable after load(). Threads: shared. Errors: as tmpl::TemplateSet; load() names the file.
+// Immutable after load().
+// Threads: shared. Errors: as tmpl::TemplateSet; load() names the file.
 #pragma once
 
 #include <memory>

@@ -3,8 +3,10 @@
 // Evaluation: one run of a plan: its data, limits, annotations and counters.
 //
 // eval() dispatches to the operators: selector.cc, range_call.cc, aggregate.cc, binary.cc,
-// functions/. Borrows: everything in Setup. Confined to the calling thread, except charge() and
-// check(), which workers call. Errors: as promql/engine.h says.
+// functions/.
+// Borrows: everything in Setup. Confined to the calling thread, except charge() and
+// check(), which workers call.
+// Errors: as promql/engine.h says.
 #pragma once
 
 #include <atomic>

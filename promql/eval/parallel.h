@@ -3,7 +3,8 @@
 // for_each_index: runs f(0) ... f(count - 1), on the caller and on whatever workers are free.
 //
 // The caller takes part and waits only for pieces that a worker has begun, so it never depends on a
-// task that is still queued: a pool whose threads all call this makes progress. Errors: the failure
+// task that is still queued: a pool whose threads all call this makes progress.
+// Errors: the failure
 // with the smallest index; pieces after a failure may not run.
 #pragma once
 

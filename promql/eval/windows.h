@@ -4,7 +4,8 @@
 //
 // The bounds of all windows are a function of the timestamps alone, so they are computed once per
 // TimestampColumn and kept for the next series that shares it; only a series with gaps or staleness
-// markers pays for its own. Confined: one per worker. Errors: kUnimplemented when a window holds a
+// markers pays for its own. Confined: one per worker.
+// Errors: kUnimplemented when a window holds a
 // native histogram.
 #pragma once
 

@@ -2,7 +2,8 @@
 //
 // A script as commands: load, clear and evaluations with what is expected of them.
 //
-// Values. Errors: kInvalidArgument "FILE:LINE: reason".
+// Values.
+// Errors: kInvalidArgument "FILE:LINE: reason".
 #pragma once
 
 #include <cstdint>

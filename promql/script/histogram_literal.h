@@ -2,7 +2,8 @@
 //
 // Native histograms as scripts write them: {{schema:1 sum:15 count:10 buckets:[3 2 5]}}.
 //
-// Values; pure functions. Errors: kInvalidArgument.
+// Values; pure functions.
+// Errors: kInvalidArgument.
 #pragma once
 
 #include <string_view>

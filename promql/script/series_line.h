@@ -2,7 +2,8 @@
 //
 // Splits a "<series> <points>" line and reads start-timestamp sequences.
 //
-// Values; pure functions. Errors: kInvalidArgument.
+// Values; pure functions.
+// Errors: kInvalidArgument.
 #pragma once
 
 #include <optional>

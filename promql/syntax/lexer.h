@@ -4,7 +4,8 @@
 //
 // Three modes follow the brackets: statements, inside braces (only label matchers) and inside
 // square brackets (duration arithmetic). A copy of a Lexer is a place to come back to, so looking
-// ahead is copying. Borrows the text. Confined. Errors: a token of type kError whose text is the
+// ahead is copying. Borrows the text. Confined.
+// Errors: a token of type kError whose text is the
 // reason.
 #pragma once
 

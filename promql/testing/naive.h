@@ -3,7 +3,8 @@
 // A second evaluator, as slow and as plain as the definition of the language: one step at a time,
 // one series at a time, one sample at a time. Tests compare the engine with it.
 //
-// Values; pure functions. Errors: kUnimplemented for what it does not know, kFailedPrecondition for
+// Values; pure functions.
+// Errors: kUnimplemented for what it does not know, kFailedPrecondition for
 // bad matches.
 #pragma once
 

@@ -6,7 +6,8 @@
 // Samples are kept as they came, in one ordered map per series. Order and duplicate errors, groups,
 // positions, start timestamps and float histograms behave as storage/appender.h says. Series of one
 // group are read with one shared TimestampColumn and a presence bitmap; others share a column when
-// their timestamps are equal. Threads: shared (one lock). Errors: those of storage/appender.h;
+// their timestamps are equal.
+// Threads: shared (one lock). Errors: those of storage/appender.h;
 // exemplars and metadata are accepted and dropped.
 #pragma once
 

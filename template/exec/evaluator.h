@@ -2,7 +2,8 @@
 //
 // Evaluator: walks one execution of a template.
 //
-// Borrows everything it is given. Confined; one execution each. Errors: see template.h.
+// Borrows everything it is given. Confined; one execution each.
+// Errors: see template.h.
 #pragma once
 
 #include <map>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Sink: where the evaluator writes text as it stands in a template and the values of actions.
-// Threads: confined. Errors: kUnimplemented for what HTML mode cannot escape; text mode has none.
+// Threads: confined.
+// Errors: kUnimplemented for what HTML mode cannot escape; text mode has none.
 #pragma once
 
 #include <string>

@@ -6,7 +6,8 @@
 // template wrote the text before it. Values of actions never change the place. HTML and CSS
 // comments are left out. Values go into text, <title> and <textarea>, attributes and URLs; in
 // scripts, styles, event handlers, srcset, srcdoc and inside a tag they are an error, "not
-// supported yet: ...", since escaping them wrongly would be a hole. Confined. Errors:
+// supported yet: ...", since escaping them wrongly would be a hole. Confined.
+// Errors:
 // kUnimplemented; kInvalidArgument from finish() when the page ends inside a tag or comment.
 #pragma once
 

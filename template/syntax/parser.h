@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Parses a template file into definitions: the file itself first, then what it defines, in order.
-// Pure function. Errors: kInvalidArgument, `template: NAME:LINE: REASON`.
+// Pure function.
+// Errors: kInvalidArgument, `template: NAME:LINE: REASON`.
 #pragma once
 
 #include <functional>

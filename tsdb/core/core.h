@@ -3,8 +3,10 @@
 // Core: the parts of an open database and what is known about them, shared by appenders, selections
 // and maintenance.
 //
-// Owns: all parts. Borrows: clock, files, registry. Lives as long as Db, which outlives appenders
-// and selections. Threads: shared; every part says its own rules. Errors: of the parts.
+// Owns: all parts.
+// Borrows: clock, files, registry. Lives as long as Db, which outlives appenders
+// and selections.
+// Threads: shared; every part says its own rules. Errors: of the parts.
 #pragma once
 
 #include <atomic>

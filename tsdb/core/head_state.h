@@ -4,7 +4,8 @@
 // run.
 //
 //   state = version u8 (1) | last covered batch u64 | next group id u32
-// A value. Errors: kFailedPrecondition for a newer version, kDataLoss for a damaged state.
+// A value.
+// Errors: kFailedPrecondition for a newer version, kDataLoss for a damaged state.
 #pragma once
 
 #include <cstdint>

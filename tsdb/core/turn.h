@@ -4,7 +4,8 @@
 // held over it.
 //
 //   const Turn::Holder holder(turn_);
-// Threads: shared. Errors: none.
+// Threads: shared.
+// Errors: none.
 #pragma once
 
 #include "base/mutex.h"

@@ -5,8 +5,10 @@
 // A slot is a series' place in the arrays; a position is a member's place in the order given by
 // define(). A member that was moved to another group keeps its position but has no slot. A row is a
 // timestamp of the open chunk; a slot's length is the number of rows its log covers, and when it is
-// not 0, row length - 1 holds the slot's newest sample. Hides: the change log. Threads: confined to
-// the holder of the head's lock for it. Errors: none; misuse is a programmer error.
+// not 0, row length - 1 holds the slot's newest sample.
+// Hides: the change log. Threads: confined to
+// the holder of the head's lock for it.
+// Errors: none; misuse is a programmer error.
 #pragma once
 
 #include <cstdint>

@@ -7,8 +7,10 @@
 // is a stray piece. A sample counts only when it is newer than the newest of its series; apply()
 // drops others, so applying the journal again gives the same. Epochs cut the head for sealing:
 // everything applied before begin_epoch() is in chunks of older epochs, and groups close their
-// chunk when they are next touched, so that beginning an epoch costs nothing. Hides: groups, change
-// logs, locks. Threads: shared, except that apply(), begin_epoch() and remove_series() are called
+// chunk when they are next touched, so that beginning an epoch costs nothing.
+// Hides: groups, change
+// logs, locks.
+// Threads: shared, except that apply(), begin_epoch() and remove_series() are called
 // by one thread at a time (the commit leader). Lock order: a group stripe, then a series stripe.
 // Errors: none; ids that are not known are answered with nothing.
 #pragma once

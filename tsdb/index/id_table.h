@@ -4,7 +4,8 @@
 //
 //   uint32_t id = table.find(hash, [&](uint32_t candidate) { return text(candidate) == wanted; });
 //
-// A value. Threads: confined; const methods may run together.
+// A value.
+// Threads: confined; const methods may run together.
 #pragma once
 
 #include <cstddef>

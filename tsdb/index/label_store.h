@@ -3,7 +3,8 @@
 // LabelStore: the label sets of series by id, as varint pairs of symbols.
 //
 // Pages of 1024 consecutive ids own their bytes. Ids that arrived together leave together, so
-// freeing a page when its last series is gone needs no compaction. Threads: confined; const methods
+// freeing a page when its last series is gone needs no compaction.
+// Threads: confined; const methods
 // may run together.
 #pragma once
 

@@ -3,7 +3,8 @@
 // Postings: a set of 32-bit series ids; the one door to CRoaring.
 //
 // A set of at most one id needs no allocation: most name=value pairs of a large store have one
-// series. A value that is moved, or copied with clone(). Threads: confined; const methods may run
+// series. A value that is moved, or copied with clone().
+// Threads: confined; const methods may run
 // together.
 #pragma once
 

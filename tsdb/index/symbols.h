@@ -5,7 +5,8 @@
 // Text lives in an append-only arena, so a view returned by text() stays valid as long as the
 // Symbols, also while others are interned: regular expressions run over it without a lock. Symbols
 // are not freed before the object is: a value that left the index keeps its ~40 bytes until a
-// restart. Threads: confined; const methods may run together.
+// restart.
+// Threads: confined; const methods may run together.
 #pragma once
 
 #include <cstddef>

@@ -5,8 +5,10 @@
 //
 // Start timestamps (AppendOptions::start) are not kept yet and are ignored, as Prometheus does by
 // default; histograms, exemplars and metadata are refused with kUnimplemented, after which the
-// batch stays usable. Borrows: Core. Threads: confined. commit() calls back on the caller's thread,
-// after the write. Errors: see storage/appender.h; kResourceExhausted for a batch above the
+// batch stays usable.
+// Borrows: Core. Threads: confined. commit() calls back on the caller's thread,
+// after the write.
+// Errors: see storage/appender.h; kResourceExhausted for a batch above the
 // journal's record size.
 #pragma once
 

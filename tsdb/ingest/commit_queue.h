@@ -3,9 +3,11 @@
 // CommitQueue: group commit. Committing threads line up; the first writes the batches of all with
 // one system call, applies them to the head in the journal's order, and wakes the others.
 //
-// Hides: who leads. Owns: the batch codec and the sequence of batches. Borrows: head, journal.
+// Hides: who leads.
+// Owns: the batch codec and the sequence of batches. Borrows: head, journal.
 // Threads: shared. The leader holds no lock while it writes. exclusive() runs work between two
-// writes. Errors: of the journal; then nothing of the batch is applied.
+// writes.
+// Errors: of the journal; then nothing of the batch is applied.
 #pragma once
 
 #include <atomic>

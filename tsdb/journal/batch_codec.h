@@ -5,9 +5,11 @@
 // A row of a group is coded against the last row of the same group in the journal: one bit for a
 // repeated value, else the change log's token. A group's definition is written before its first row
 // in each segment and starts the coding anew, so a damaged segment does not spoil the next.
-// docs/formats/tsdb_journal.md has every byte. Hides: what rows are coded against; it knows groups
+// docs/formats/tsdb_journal.md has every byte.
+// Hides: what rows are coded against; it knows groups
 // only through the journal, never through the head, so sealing and regrouping cannot make writer
-// and reader disagree. Threads: confined to the commit leader. Errors: kFailedPrecondition for a
+// and reader disagree.
+// Threads: confined to the commit leader. Errors: kFailedPrecondition for a
 // row that does not fit its group; kDataLoss for bytes that are no batch.
 #pragma once
 

@@ -9,12 +9,15 @@
 //
 // A record is whole or its tail is torn; then reading of its segment ends there. A segment whose
 // write or sync failed is abandoned: what was not known to be on the disk is written again into the
-// next one, so readers skip by sequence number. Hides: segments, which bytes are synced. Owns: the
-// files below its directory. Borrows: FileSystem, Clock. Threads: append(), roll(),
+// next one, so readers skip by sequence number.
+// Hides: segments, which bytes are synced. Owns: the
+// files below its directory.
+// Borrows: FileSystem, Clock. Threads: append(), roll(),
 // segment_for_append() and abandon() by one thread at a time (the commit leader); sync(),
 // remove_before() and the sizes by any. No lock is held over I/O.
 // Errors: kResourceExhausted and kUnavailable from the files; nothing of a failed append is ever
-// read again. Read next: docs/formats/tsdb_journal.md, batch_codec.h.
+// read again.
+// Read next: docs/formats/tsdb_journal.md, batch_codec.h.
 #pragma once
 
 #include <cstdint>

@@ -4,10 +4,14 @@
 //
 // meta and series are ordinary key-values written in batches with a write-ahead log. samples is
 // only ever fed whole files: made by SampleFile, ingested, and dropped by key range. It never sees
-// a put, so RocksDB has nothing to compact or to merge in it. Hides: RocksDB and its options. Owns:
-// the directory and RocksDB's own two threads. Threads: shared. Errors: kDataLoss for corruption,
+// a put, so RocksDB has nothing to compact or to merge in it.
+// Hides: RocksDB and its options.
+// Owns:
+// the directory and RocksDB's own two threads.
+// Threads: shared. Errors: kDataLoss for corruption,
 // kResourceExhausted when the disk is full, kNotFound for an absent key, kFailedPrecondition when
-// another process holds the directory, kUnavailable for other I/O. Read next:
+// another process holds the directory, kUnavailable for other I/O.
+// Read next:
 // docs/decisions/0010-runs-in-rocksdb.md.
 #pragma once
 

@@ -5,7 +5,8 @@
 // Pieces are given oldest first, the columns of runs in any order. A row counts when it is newer
 // than all rows of the sources before it, so a sample that is both in a run and in the head (it was
 // sealed in between, or replayed) appears once. Series whose rows come from the same places get the
-// same TimestampColumn object. A confined value: one per batch that is read. Errors: kDataLoss for
+// same TimestampColumn object. A confined value: one per batch that is read.
+// Errors: kDataLoss for
 // a damaged change log.
 #pragma once
 

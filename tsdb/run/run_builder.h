@@ -3,7 +3,8 @@
 // build_run: writes the table file of a run: directory, timestamp columns, tiles.
 //
 // Series are put in metric order (name, then labels), so that the series a query selects lie next
-// to each other. Pure but for the file. Errors: kInvalidArgument for columns that contradict
+// to each other. Pure but for the file.
+// Errors: kInvalidArgument for columns that contradict
 // themselves, kUnimplemented for histograms, what SampleFile returns.
 #pragma once
 

@@ -4,7 +4,8 @@
 //
 // A directory takes 8 bytes per series in memory. They are loaded when a run is first read and the
 // cache keeps the recently used ones within a limit, so memory does not grow with the number of
-// runs. Threads: RunDirectory is an immutable value; RunDirectories is shared. Errors: kDataLoss
+// runs.
+// Threads: RunDirectory is an immutable value; RunDirectories is shared. Errors: kDataLoss
 // for a damaged directory, naming run and part.
 #pragma once
 

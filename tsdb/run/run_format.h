@@ -2,7 +2,8 @@
 //
 // Keys and small values of the run store: what is under which key, and in which bytes.
 //
-// Pure functions of values. Errors: kDataLoss for damaged bytes.
+// Pure functions of values.
+// Errors: kDataLoss for damaged bytes.
 // Read next: docs/formats/tsdb_runs.md.
 #pragma once
 

@@ -3,7 +3,8 @@
 // RunStore::Snapshot: the list of runs at one moment, and reading of one run. Private to tsdb/run.
 //
 // Holding a Run keeps its file: RunStore deletes the file of a dropped run when nobody else holds
-// the Run. Threads: immutable, shared. Errors: as RunStore::read.
+// the Run.
+// Threads: immutable, shared. Errors: as RunStore::read.
 #pragma once
 
 #include <cstdint>

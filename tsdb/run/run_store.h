@@ -7,9 +7,12 @@
 // metric order, a directory (series id -> tile, slot) and the timestamp columns its series share.
 // Runs are written with SstFileWriter and ingested; one synced WriteBatch makes a run, the journal
 // position it covers and the series rows visible together. A crash in between leaves an orphan run
-// that open() deletes. docs/formats/tsdb_runs.md has every byte. Hides: RocksDB (tsdb/kv), tile
-// codecs. Owns: the RocksDB directory. Threads: shared; write_run and drop are serialised inside,
-// reads never wait for them. Errors: kDataLoss for a failed checksum, naming run and tile;
+// that open() deletes. docs/formats/tsdb_runs.md has every byte.
+// Hides: RocksDB (tsdb/kv), tile
+// codecs.
+// Owns: the RocksDB directory. Threads: shared; write_run and drop are serialised inside,
+// reads never wait for them.
+// Errors: kDataLoss for a failed checksum, naming run and tile;
 // kResourceExhausted when the disk is full (nothing of the run is then visible).
 #pragma once
 

@@ -4,7 +4,8 @@
 // text.
 //
 // The journal is on `files_`, in memory unless a test says otherwise; RocksDB uses the system's
-// files. Threads: confined, as its members say.
+// files.
+// Threads: confined, as its members say.
 #pragma once
 
 #include <bit>

@@ -4,8 +4,10 @@
 // timestamp columns that series of the run share.
 //
 // Encoders build values; Tile and TimesBlock borrow the frame they were parsed from.
-// Threads: confined. Errors: kDataLoss for damaged bytes, kUnimplemented for what a newer program
-// wrote. Read next: docs/formats/tsdb_runs.md.
+// Threads: confined.
+// Errors: kDataLoss for damaged bytes, kUnimplemented for what a newer program
+// wrote.
+// Read next: docs/formats/tsdb_runs.md.
 #pragma once
 
 #include <cstdint>

@@ -2,7 +2,8 @@
 //
 // Reading parameters of /api/v1 requests: times, durations, limits, selectors.
 //
-// Pure functions. Errors: kInvalidArgument `invalid parameter "NAME": REASON`, upstream's texts.
+// Pure functions.
+// Errors: kInvalidArgument `invalid parameter "NAME": REASON`, upstream's texts.
 #pragma once
 
 #include <optional>

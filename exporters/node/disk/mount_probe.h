@@ -4,7 +4,8 @@
 // timeout (a network file system whose server is gone) costs one thread, which is given up; it is
 // not asked again until that thread comes back.
 //
-// Owns: its threads, which live for one call. Borrows: clock, timers. One whose threads are stuck
+// Owns: its threads, which live for one call.
+// Borrows: clock, timers. One whose threads are stuck
 // leaves those behind when it is destroyed.
 // Threads: confined, to one thread after another; `ask` runs on several threads.
 // Errors: per mount: what `ask` returned, or kDeadlineExceeded "mountpoint timeout".

@@ -3,7 +3,8 @@
 // Mail addresses as RFC 5322 writes them in lists: a@b, Name <a@b>, "Quoted, Name" <a@b>, comments
 // in parentheses.
 //
-// Pure. Errors: kInvalidArgument with a text that begins "mail: ".
+// Pure.
+// Errors: kInvalidArgument with a text that begins "mail: ".
 #pragma once
 
 #include <string>

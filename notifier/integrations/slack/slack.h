@@ -3,7 +3,8 @@
 // SlackIntegration: one message with one attachment to an incoming webhook.
 //
 // A template that fails leaves its field empty and is logged: a message with a hole is better than
-// none. Borrows: what its context borrows. Threads and errors: as Integration.
+// none.
+// Borrows: what its context borrows. Threads and errors: as Integration.
 #pragma once
 
 #include <string>

@@ -25,17 +25,19 @@ SlackOptions options() {
 
 TEST(Slack, DefaultMessage) {
   IntegrationFixture f;
-  EXPECT_EQ(sent_body(f, options()),
-            R"j({"username":"Alertmanager","attachments":[{"title":"[FIRING:2] HighCPU (node)",)j"
-            R"("title_link":"http://am.example:9093/#/alerts?receiver=team-x","text":"",)"
-            R"j("fallback":"[FIRING:2] HighCPU (node) | http://am.example:9093/#/alerts?receiver=team-x",)j"
-            R"("callback_id":"","footer":"","color":"danger","mrkdwn_in":["fallback","pretext","text"]}]})"
-            "\n");
+  EXPECT_EQ(
+      sent_body(f, options()),
+      R"j({"username":"Alertmanager","attachments":[{"title":"[FIRING:2] HighCPU (node)",)j"
+      R"("title_link":"http://am.example:9093/#/alerts?receiver=team-x","text":"",)"
+      R"j("fallback":"[FIRING:2] HighCPU (node) | http://am.example:9093/#/alerts?receiver=team-x",)j"
+      R"("callback_id":"","footer":"","color":"danger","mrkdwn_in":["fallback","pretext","text"]}]})"
+      "\n");
   EXPECT_EQ(f.http.sent().back().url, "https://hooks.slack.com/services/SECRET");
   EXPECT_TRUE(f.http.sent().back().hide_url);
   f.resolve_all();
   const std::string resolved = sent_body(f, options());
-  EXPECT_NE(resolved.find(R"j("title":"[RESOLVED] HighCPU (node)")j"), std::string::npos) << resolved;
+  EXPECT_NE(resolved.find(R"j("title":"[RESOLVED] HighCPU (node)")j"), std::string::npos)
+      << resolved;
   EXPECT_NE(resolved.find(R"("color":"good")"), std::string::npos) << resolved;
 }
 

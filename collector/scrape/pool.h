@@ -3,7 +3,8 @@
 // Pool: the targets of one job: takes target groups from its sources, relabels, starts and stops
 // loops.
 //
-// Owns: its sources and loops. Borrows: services, metrics, gate.
+// Owns: its sources and loops.
+// Borrows: services, metrics, gate.
 // Threads: shared; updates of sources are applied one at a time.
 // Errors: a target that relabelling makes invalid is left out, logged and counted; over
 // target_limit every target of the job fails until the limit holds again.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "collector/pool.h"
+#include "collector/scrape/pool.h"
 
 #include <utility>
 
