@@ -113,8 +113,11 @@ int main_with(const std::vector<std::string>& arguments) {
 }  // namespace tocsin::exporters
 
 int main(int argc, char** argv) {
-  // Many threads that each allocate a little: one arena instead of one per thread.
+  // Many threads that each allocate a little: one arena instead of one per thread. And what only a
+  // scrape needs (the state of the compressor) goes back to the system after it.
   ::mallopt(M_ARENA_MAX, 1);
+  ::mallopt(M_MMAP_THRESHOLD, 128 << 10);
+  ::mallopt(M_TRIM_THRESHOLD, 128 << 10);
   std::signal(SIGPIPE, SIG_IGN);
   return tocsin::exporters::main_with(std::vector<std::string>(argv + 1, argv + argc));
 }

@@ -111,10 +111,15 @@ bool is_ours(const std::string& family) {
 TEST(NodeParityTest, ShowsUpstreamsFixtureMachineAsUpstreamDoes) {
   const std::string data = conformance_directory();
   if (data.empty()) GTEST_SKIP() << "TOCSIN_CONFORMANCE_DIR is not set";
-  const std::string scratch = std::string(TOCSIN_BINARY_DIR) + "/node-exporter-fixtures";
+  const std::string archive = data + "/node-exporter/fixtures.tar.gz";
+  const auto info = base::real_file_system().info(archive);
+  ASSERT_EQ(info.status(), ok());
+  // Unpacked once for each archive: writing over files makes ext4 wait for the disk.
+  const std::string scratch =
+      fmt::format("{}/node-exporter-fixtures-{}", TOCSIN_BINARY_DIR, info->size);
   ASSERT_EQ(base::real_file_system().create_directories(scratch), ok());
   const std::string unpack =
-      fmt::format("tar -xzf '{}/node-exporter/fixtures.tar.gz' -C '{}'", data, scratch);
+      fmt::format("tar --skip-old-files -xzf '{}' -C '{}'", archive, scratch);
   ASSERT_EQ(std::system(unpack.c_str()), 0);  // NOLINT(concurrency-mt-unsafe): one thread here
   const std::string fixtures = scratch + "/collector/fixtures";
   NodeOptions options;
