@@ -44,7 +44,8 @@ struct ScriptResult {
   std::vector<ScriptFailure> failures;
 };
 
-// Runs one script; goes on after a failed evaluation.
+// Runs one script; goes on after a failed evaluation. A series whose samples the store cannot hold yet (kUnimplemented)
+// is left out, and every evaluation that may select it counts as failed.
 StatusOr<ScriptResult> run_script(std::string_view text, std::string_view file,
                                   const ScriptStoreFactory& make_store);
 

@@ -6,6 +6,7 @@
 
 #include "app/ctl/commands.h"
 #include "base/file_system.h"
+#include "base/log.h"
 #include "promql/script.h"
 #include "tsdb/db.h"
 
@@ -103,6 +104,7 @@ int run_promqltest(const std::vector<std::string>& arguments) {
     fmt::print(stderr, "{}", kHelp);
     return 2;
   }
+  base::log::configure({.level = base::log::Level::kWarn, .format = base::log::Format::kLogfmt});
   for (const std::string& file : files) run_file(file, verbose, &totals);
   fmt::print("overall: {} of {} passed\n", totals.passed, totals.total);
   return totals.broken || totals.passed != totals.total ? 1 : 0;
