@@ -2,6 +2,7 @@
 //
 // main() of tocsin. Exit codes as upstream: 2 for unusable flags or configuration, 1 for a failure
 // at run time.
+#include <csignal>
 #include <cstdio>
 
 #include "app/daemon/daemon.h"
@@ -9,6 +10,8 @@
 #include "base/log.h"
 
 int main(int argc, char** argv) {
+  // A peer that is gone is an error of the write, not the end of the program.
+  std::signal(SIGPIPE, SIG_IGN);
   namespace app = tocsin::app;
   namespace base = tocsin::base;
   using tocsin::message;

@@ -45,6 +45,15 @@ net::HttpResponse html_page(std::string_view title, std::string_view body) {
   return response;
 }
 
+// Rounded for people: "60.5 KiB".
+std::string size_text(std::uint64_t bytes) {
+  static constexpr std::string_view kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  auto value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  for (; value >= 1024 && unit + 1 < std::size(kUnits); ++unit) value /= 1024;
+  return fmt::format("{:.{}f} {}", value, unit == 0 ? 0 : 1, kUnits[unit]);
+}
+
 std::string card(std::string_view name, std::string_view value) {
   return fmt::format("<div class=\"card\"><b>{}</b>{}</div>", html_escape(value),
                      html_escape(name));
@@ -165,8 +174,8 @@ net::HttpResponse status_page(const PageServices& services, std::string_view nam
   if (services.storage != nullptr) {
     const storage::StoreStats stats = services.storage->stats();
     body += "<div class=\"cards\">" + card("active series", std::to_string(stats.active_series)) +
-            card("on disk", model::format_size(stats.bytes_on_disk)) +
-            card("journal", model::format_size(stats.journal_bytes)) +
+            card("on disk", size_text(stats.bytes_on_disk)) +
+            card("journal", size_text(stats.journal_bytes)) +
             card("runs", std::to_string(stats.runs)) + "</div>";
   }
   if (services.collector != nullptr) body += targets_table(services);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // main() of tocsinctl: finds the command and runs it. Exit codes: 0 success, 1 failure, 2 usage.
+#include <csignal>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -34,6 +35,8 @@ void print_help(std::FILE* out) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // A peer that is gone is an error of the write, not the end of the program.
+  std::signal(SIGPIPE, SIG_IGN);
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h") {
     print_help(arguments.empty() ? stderr : stdout);

@@ -9,7 +9,7 @@
 #include "app/config/alertmanager_config.h"
 #include "app/config/prometheus_config.h"
 #include "app/daemon/alert_forwarder.h"
-#include "app/daemon/cores.h"
+#include "app/daemon/machine.h"
 #include "base/executor.h"
 #include "base/log.h"
 #include "collector/collector.h"
@@ -183,6 +183,7 @@ Status Daemon::Impl::open_engine(const PrometheusConfig& config) {
   engine_options.timeout = options.query_timeout;
   engine_options.max_samples = options.max_samples;
   engine_options.max_concurrent = options.max_concurrency;
+  engine_options.max_memory_bytes = physical_memory_bytes() / 2;
   engine_options.default_subquery_step = config.evaluation_interval;
   engine = std::make_unique<promql::Engine>(
       engine_options, promql::Engine::Services{clock, &queries_pool, &metrics});
@@ -278,7 +279,9 @@ void Daemon::Impl::serve() {
   web::add_prometheus_api(*router, {clock, *engine, *db, *collector, *rules, external_url, build,
                                     options.flags, [this] { return *printed_config.lock(); }});
   if (notifier) {
-    const web::AlertmanagerApiServices api{clock, *notifier, metrics, build};
+    web::BuildInfo alertmanager_build = build;
+    alertmanager_build.version = "0.34.0";  // whose API this is
+    const web::AlertmanagerApiServices api{clock, *notifier, metrics, alertmanager_build};
     web::add_alertmanager_api(*router, api);
     auto second = std::make_shared<net::Router>();
     second->wrap(web::instrument(web::Server::kAlertmanager, metrics, clock));
@@ -291,7 +294,7 @@ void Daemon::Impl::serve() {
     metrics
         .gauge("alertmanager_build_info", "A metric with a constant '1' value labeled by version.",
                {"version"})
-        .with({"0.34.0"})
+        .with({alertmanager_build.version})
         .set(1);
     alertmanager_handler.set(second);
   }
