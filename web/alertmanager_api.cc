@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "model/text.h"
 #include "model/timestamp.h"
 #include "notifier/matchers.h"
 #include "web/api/v2_json.h"
@@ -44,18 +45,26 @@ net::HttpResponse violation_response(const Violation& violation) {
   });
 }
 
-// Takes a boolean query parameter that is true by default.
-Violation read_flag(const net::QueryParams& params, std::string_view name, bool* out) {
-  const std::string_view text = params.get(name);
-  if (text.empty()) return {};
-  if (text == "true" || text == "1") {
-    *out = true;
-  } else if (text == "false" || text == "0") {
-    *out = false;
-  } else {
-    return {422, 601, fmt::format("{} in query must be of type boolean: {:?}", name, text)};
-  }
-  return {};
+// Takes a boolean query parameter that is true by default. Any text but these words is false, as
+// upstream's framework has it.
+void read_flag(const net::QueryParams& params, std::string_view name, bool* out) {
+  static constexpr std::string_view kTrue[] = {"true", "1",        "yes",     "ok", "y",
+                                               "on",   "selected", "checked", "t",  "enabled"};
+  const std::vector<std::string> values = params.all(name);
+  if (values.empty() || values.back().empty()) return;
+  const std::string text = model::to_lower(values.back());
+  *out = std::find(std::begin(kTrue), std::end(kTrue), text) != std::end(kTrue);
+}
+
+// 415 for a body that says it is not JSON; one that says nothing is taken.
+Violation check_content_type(const net::HttpRequest& request) {
+  const std::string_view header = request.headers.get("Content-Type");
+  std::string_view type = header.substr(0, header.find(';'));
+  while (type.ends_with(' ')) type.remove_suffix(1);
+  if (type.empty() || model::to_lower(type) == "application/json") return {};
+  return {415, 415,
+          fmt::format("unsupported media type {}, only [application/json] are allowed",
+                      model::go_quote(header))};
 }
 
 bool is_uuid(std::string_view text) {
@@ -112,13 +121,11 @@ Violation read_alert_filter(const net::QueryParams& params, notifier::AlertFilte
       return {400, 0, fmt::format("failed to parse receiver param: {}", message(regex.status()))};
     filter->receiver = *regex;
   }
-  bool unprocessed = true;  // accepted and without effect, as upstream
-  for (const auto& [name, out] :
-       {std::pair{"active", &filter->active}, std::pair{"silenced", &filter->silenced},
-        std::pair{"inhibited", &filter->inhibited}, std::pair{"muted", &filter->muted},
-        std::pair{"unprocessed", &unprocessed}}) {
-    if (Violation v = read_flag(params, name, out); v.http != 0) return v;
-  }
+  // "unprocessed" is accepted and without effect, as upstream.
+  read_flag(params, "active", &filter->active);
+  read_flag(params, "silenced", &filter->silenced);
+  read_flag(params, "inhibited", &filter->inhibited);
+  read_flag(params, "muted", &filter->muted);
   return {};
 }
 
@@ -135,6 +142,7 @@ net::HttpResponse AlertmanagerApi::get_alerts(const net::HttpRequest& request) c
 }
 
 net::HttpResponse AlertmanagerApi::post_alerts(const net::HttpRequest& request) const {
+  if (Violation v = check_content_type(request); v.http != 0) return violation_response(v);
   std::vector<model::Alert> alerts;
   if (Violation v = read_alerts(request.body, &alerts); v.http != 0) {
     invalid_.inc();
@@ -171,10 +179,7 @@ net::HttpResponse AlertmanagerApi::get_silences(const net::HttpRequest& request)
     return violation_response(v);
   bool show[3] = {true, true, true};
   static constexpr std::string_view kNames[] = {"pending", "active", "expired"};
-  for (std::size_t i = 0; i < 3; ++i) {
-    if (Violation v = read_flag(request.query, kNames[i], &show[i]); v.http != 0)
-      return violation_response(v);
-  }
+  for (std::size_t i = 0; i < 3; ++i) read_flag(request.query, kNames[i], &show[i]);
   const base::Timestamp now = services_.clock.now();
   const std::vector<notifier::Silence> silences = services_.notifier.silences();
   return json_response(200, [&](base::JsonWriter& json) {
@@ -188,6 +193,7 @@ net::HttpResponse AlertmanagerApi::get_silences(const net::HttpRequest& request)
 }
 
 net::HttpResponse AlertmanagerApi::post_silences(const net::HttpRequest& request) const {
+  if (Violation v = check_content_type(request); v.http != 0) return violation_response(v);
   notifier::Silence silence;
   if (Violation v = read_silence(request.body, &silence); v.http != 0) return violation_response(v);
   if (silence.starts_at >= silence.ends_at) {
@@ -208,7 +214,7 @@ net::HttpResponse AlertmanagerApi::post_silences(const net::HttpRequest& request
 
 net::HttpResponse bad_uuid(std::string_view id) {
   return violation_response(
-      {422, 601, fmt::format("silenceID in path must be of type uuid: {:?}", id)});
+      {422, 601, fmt::format("silenceID in path must be of type uuid: {}", model::go_quote(id))});
 }
 
 net::HttpResponse AlertmanagerApi::get_silence(const net::HttpRequest& request) const {

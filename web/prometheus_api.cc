@@ -56,7 +56,13 @@ Status query_error(const Status& status) {
 StatusOr<promql::QueryOptions> PrometheusApi::query_options(const net::QueryParams& params) const {
   promql::QueryOptions options;
   ASSIGN_OR_RETURN(options.timeout, duration_param(params, "timeout", base::Duration(0)));
-  ASSIGN_OR_RETURN(options.lookback, duration_param(params, "lookback_delta", base::Duration(0)));
+  StatusOr<base::Duration> lookback = duration_param(params, "lookback_delta", base::Duration(0));
+  if (!lookback.ok()) {
+    constexpr std::string_view kPrefix = "invalid parameter \"lookback_delta\": ";
+    return invalid_argument("error parsing lookback delta duration: {}",
+                            message(lookback.status()).substr(kPrefix.size()));
+  }
+  options.lookback = *lookback;
   return options;
 }
 
@@ -179,7 +185,8 @@ StatusOr<std::string> unescape_name(const std::string& name) {
 StatusOr<net::HttpResponse> PrometheusApi::label_values(const net::QueryParams& params,
                                                         const std::string& name) const {
   ASSIGN_OR_RETURN(std::string label, unescape_name(name));
-  if (!model::is_label_name(label)) return invalid_argument("invalid label name: \"{}\"", label);
+  if (!model::is_label_name(label))
+    return invalid_argument("invalid label name: {}", model::go_quote(label));
   ASSIGN_OR_RETURN(LabelRequest request, label_request(params));
   if (request.matchers.empty()) request.matchers.emplace_back();
   std::set<std::string> values;

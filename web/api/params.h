@@ -6,6 +6,7 @@
 // Errors: kInvalidArgument `invalid parameter "NAME": REASON`, upstream's texts.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,6 +26,8 @@ StatusOr<base::Timestamp> time_param(const net::QueryParams& params, std::string
 // Float seconds or a Prometheus duration; `fallback` as above.
 StatusOr<base::Duration> duration_param(const net::QueryParams& params, std::string_view name,
                                         std::optional<base::Duration> fallback);
+// A whole number as Go's Atoi reads it. REQUIRES: the parameter is there.
+StatusOr<std::int64_t> integer_param(const net::QueryParams& params, std::string_view name);
 // 0: no limit.
 StatusOr<std::size_t> limit_param(const net::QueryParams& params);
 StatusOr<std::vector<model::Matchers>> match_params(const net::QueryParams& params);

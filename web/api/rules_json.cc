@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "formats/api_json.h"
 #include "model/alert.h"
+#include "model/text.h"
 #include "model/timestamp.h"
 #include "model/value.h"
 #include "web/api/envelope.h"
@@ -98,13 +99,24 @@ void write_group(const rules::GroupStatus& group,
   json.field("lastEvaluation", time_text(group.last_evaluation)).end_object();
 }
 
+StatusOr<bool> read_exclude_alerts(const net::QueryParams& params) {
+  const std::string text = model::to_lower(params.get("exclude_alerts"));
+  if (text == "true" || text == "t" || text == "1") return true;
+  if (text.empty() || text == "false" || text == "f" || text == "0") return false;
+  return bad_parameter(
+      "exclude_alerts",
+      fmt::format("error converting exclude_alerts: strconv.ParseBool: parsing {}: "
+                  "invalid syntax",
+                  model::go_quote(text)));
+}
+
 }  // namespace
 
 StatusOr<RuleFilter> RuleFilter::parse(const net::QueryParams& params) {
   RuleFilter filter;
-  const std::string_view type = params.get("type");
+  const std::string type = model::to_lower(params.get("type"));
   if (!type.empty() && type != "alert" && type != "record") {
-    return bad_parameter("type", fmt::format("not supported value \"{}\"", type));
+    return bad_parameter("type", fmt::format("not supported value {}", model::go_quote(type)));
   }
   filter.alerting = type != "record";
   filter.recording = type != "alert";
@@ -114,26 +126,16 @@ StatusOr<RuleFilter> RuleFilter::parse(const net::QueryParams& params) {
     for (std::string& value : params.all(key)) out->insert(std::move(value));
   }
   ASSIGN_OR_RETURN(filter.matchers, match_params(params));
-  const std::string_view exclude = params.get("exclude_alerts");
-  if (!exclude.empty() && exclude != "true" && exclude != "false" && exclude != "1" &&
-      exclude != "0") {
-    return bad_parameter("exclude_alerts", "not a boolean");
-  }
-  filter.exclude_alerts = exclude == "true" || exclude == "1";
+  ASSIGN_OR_RETURN(filter.exclude_alerts, read_exclude_alerts(params));
   filter.next_token = params.get("group_next_token");
-  const std::string_view limit = params.get("group_limit");
-  for (const char c : limit) {
-    if (c < '0' || c > '9' || limit.size() > 9)
-      return bad_parameter("group_limit", "group_limit value is invalid");
-    filter.group_limit = filter.group_limit * 10 + static_cast<std::size_t>(c - '0');
-  }
-  if (!limit.empty() && filter.group_limit == 0) {
-    return bad_parameter("group_limit", "group_limit needs to be greater than 0");
-  }
-  if (!filter.next_token.empty() && filter.group_limit == 0) {
-    return bad_parameter("group_limit",
+  if (params.get("group_limit").empty()) {
+    if (filter.next_token.empty()) return filter;
+    return bad_parameter("group_next_token",
                          "group_limit needs to be present in order to paginate over the groups");
   }
+  ASSIGN_OR_RETURN(std::int64_t limit, integer_param(params, "group_limit"));
+  if (limit <= 0) return bad_parameter("group_limit", "group_limit needs to be greater than 0");
+  filter.group_limit = static_cast<std::size_t>(limit);
   return filter;
 }
 
@@ -163,8 +165,11 @@ Status write_rules(const std::vector<rules::GroupStatus>& groups, const RuleFilt
   json.end_array();
   if (!next_token.empty()) json.field("groupNextToken", next_token);
   json.end_object();
-  if (!started)
-    return bad_parameter("group_next_token", "invalid group_next_token. were rule groups changed?");
+  if (!started) {
+    return bad_parameter(
+        "group_next_token",
+        fmt::format("invalid group_next_token '{}'. were rule groups changed?", filter.next_token));
+  }
   return ok();
 }
 

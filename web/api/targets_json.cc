@@ -57,13 +57,16 @@ std::string_view health_text(collector::Health health) {
 void write_targets(const collector::TargetsSnapshot& targets, std::string_view state,
                    std::string_view pool, const std::string& external_url, base::JsonWriter& json) {
   json.begin_object().key("activeTargets").begin_array();
-  if (state != "dropped") {
+  const bool all = state.empty() || state == "any";
+  const bool show_active = all || state == "active";
+  const bool show_dropped = all || state == "dropped";
+  if (show_active) {
     for (const collector::TargetStatus& target : targets.active) {
       if (pool.empty() || target.job == pool) write_active(target, external_url, json);
     }
   }
   json.end_array().key("droppedTargets").begin_array();
-  if (state != "active") {
+  if (show_dropped) {
     for (const collector::DroppedTarget& target : targets.dropped) {
       if (!pool.empty() && target.job != pool) continue;
       json.begin_object().key("discoveredLabels");
@@ -72,7 +75,7 @@ void write_targets(const collector::TargetsSnapshot& targets, std::string_view s
     }
   }
   json.end_array().key("droppedTargetCounts").begin_object();
-  if (state != "active") {
+  if (show_dropped) {
     for (const auto& [job, count] : targets.dropped_counts) {
       if (pool.empty() || job == pool) json.key(job).integer(static_cast<std::int64_t>(count));
     }

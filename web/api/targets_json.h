@@ -11,7 +11,7 @@
 
 namespace tocsin::web {
 
-// `state`: active, dropped or any; `pool` "" means all. Local host names in URLs become the host of
+// `state`: active, dropped, "" or any; another shows none. `pool` "" means all. Local host names in URLs become the host of
 // `external_url`.
 void write_targets(const collector::TargetsSnapshot& targets, std::string_view state,
                    std::string_view pool, const std::string& external_url, base::JsonWriter& json);

@@ -12,8 +12,10 @@ namespace {
 
 using base::JsonValue;
 
+// Codes of upstream's framework for values that parse and break the schema.
+constexpr int kInvalidType = 601;
 constexpr int kRequired = 602;
-constexpr int kWrongType = 601;
+constexpr int kTooFewItems = 612;
 
 std::string time_text(base::Timestamp t) {
   return model::format_rfc3339(t, model::Fraction::kMillis);
@@ -26,8 +28,15 @@ void write_strings(std::string_view key, const std::vector<std::string>& values,
   json.end_array();
 }
 
+Violation not_parsed(std::string_view reason) { return {400, 400, std::string(reason)}; }
+
+// JSON of another type than the schema's does not even parse, as upstream has it.
 Violation wrong_type(std::string_view path, std::string_view wanted) {
-  return {422, kWrongType, fmt::format("{} in body must be of type {}", path, wanted)};
+  return not_parsed(fmt::format("{} must be of type {}", path, wanted));
+}
+
+Violation missing(std::string_view path) {
+  return {422, kRequired, fmt::format("{} in body is required", path)};
 }
 
 // Reads the string at `key`; absent is fine unless `required`.
@@ -35,8 +44,7 @@ Violation read_string(const JsonValue& object, std::string_view key, bool requir
                       std::string* out) {
   const JsonValue* value = object.find(key);
   if (value == nullptr || value->is(JsonValue::Kind::kNull)) {
-    if (required) return {422, kRequired, fmt::format("{} in body is required", key)};
-    return {};
+    return required ? missing(key) : Violation{};
   }
   if (!value->is(JsonValue::Kind::kString)) return wrong_type(key, "string");
   *out = value->string();
@@ -50,19 +58,16 @@ Violation read_time(const JsonValue& object, std::string_view key, bool required
   if (text.empty() || text.starts_with("0001-01-01T00:00:00")) return {};
   StatusOr<base::Timestamp> time = model::parse_rfc3339(text);
   if (!time.ok())
-    return {400, 400,
-            fmt::format(
-                "parsing {} body from \"\" failed, because parsing time {:?} as RFC 3339 failed",
-                key, text)};
+    return not_parsed(
+        fmt::format("{}: parsing time {} as RFC 3339 failed", key, model::go_quote(text)));
   *out = *time;
   return {};
 }
 
 Violation read_boolean(const JsonValue& object, std::string_view key, bool required, bool* out) {
   const JsonValue* value = object.find(key);
-  if (value == nullptr) {
-    if (required) return {422, kRequired, fmt::format("{} in body is required", key)};
-    return {};
+  if (value == nullptr || value->is(JsonValue::Kind::kNull)) {
+    return required ? missing(key) : Violation{};
   }
   if (!value->is(JsonValue::Kind::kBoolean)) return wrong_type(key, "boolean");
   *out = value->boolean();
@@ -73,8 +78,7 @@ Violation read_labels(const JsonValue& object, std::string_view key, bool requir
                       model::Labels* out) {
   const JsonValue* value = object.find(key);
   if (value == nullptr || value->is(JsonValue::Kind::kNull)) {
-    if (required) return {422, kRequired, fmt::format("{} in body is required", key)};
-    return {};
+    return required ? missing(key) : Violation{};
   }
   if (!value->is(JsonValue::Kind::kObject)) return wrong_type(key, "object");
   std::vector<std::pair<std::string, std::string>> pairs;
@@ -87,6 +91,17 @@ Violation read_labels(const JsonValue& object, std::string_view key, bool requir
   return {};
 }
 
+// A path, or something behind a scheme; no more is asked, lest an alert be lost for its link.
+bool is_uri(std::string_view text) {
+  if (text.front() == '/') return true;
+  const std::string_view scheme = text.substr(0, text.find(':'));
+  if (scheme.empty() || scheme.size() == text.size()) return false;
+  return std::all_of(scheme.begin(), scheme.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' ||
+           c == '-' || c == '.';
+  });
+}
+
 Violation read_alert(const JsonValue& object, model::Alert* alert) {
   if (!object.is(JsonValue::Kind::kObject)) return wrong_type("alert", "object");
   if (Violation v = read_labels(object, "labels", true, &alert->labels); v.http != 0) return v;
@@ -94,7 +109,12 @@ Violation read_alert(const JsonValue& object, model::Alert* alert) {
     return v;
   if (Violation v = read_time(object, "startsAt", false, &alert->starts_at); v.http != 0) return v;
   if (Violation v = read_time(object, "endsAt", false, &alert->ends_at); v.http != 0) return v;
-  return read_string(object, "generatorURL", false, &alert->generator_url);
+  if (Violation v = read_string(object, "generatorURL", false, &alert->generator_url); v.http != 0)
+    return v;
+  const std::string& url = alert->generator_url;
+  if (url.empty() || is_uri(url)) return {};
+  return {422, kInvalidType,
+          fmt::format("generatorURL in body must be of type uri: {}", model::go_quote(url))};
 }
 
 Violation read_matcher(const JsonValue& object, model::Matchers* out) {
@@ -110,9 +130,11 @@ Violation read_matcher(const JsonValue& object, model::Matchers* out) {
       regex ? (equal ? Type::kRegex : Type::kNotRegex) : (equal ? Type::kEqual : Type::kNotEqual);
   StatusOr<model::Matcher> matcher =
       model::Matcher::make(type, name, value, model::Regex::Dot::kStopsAtNewline);
-  if (!matcher.ok())
+  if (!matcher.ok()) {
     return {400, 0,
-            fmt::format("invalid silence: invalid label matcher: {}", message(matcher.status()))};
+            fmt::format("invalid silence: invalid label matcher {}: {}", out->size(),
+                        message(matcher.status()))};
+  }
   out->push_back(std::move(*matcher));
   return {};
 }
@@ -120,6 +142,43 @@ Violation read_matcher(const JsonValue& object, model::Matchers* out) {
 StatusOr<JsonValue> parse_body(std::string_view body) {
   if (body.empty()) return invalid_argument("EOF");
   return base::parse_json(body);
+}
+
+// Puts the parameter's name before what could not be parsed, or the element's path before what
+// breaks the schema.
+Violation in_body(std::string_view parameter, std::string_view element, Violation violation) {
+  if (violation.code == 400) {
+    violation.text =
+        fmt::format("parsing {} body from \"\" failed, because {}", parameter, violation.text);
+  } else if (violation.code != 0 && !element.empty()) {
+    violation.text = fmt::format("{}.{}", element, violation.text);
+  }
+  return violation;
+}
+
+Violation read_silence_fields(const JsonValue& root, notifier::Silence* out) {
+  if (!root.is(JsonValue::Kind::kObject)) return wrong_type("the body", "object");
+  if (Violation v = read_string(root, "id", false, &out->id); v.http != 0) return v;
+  if (Violation v = read_string(root, "comment", true, &out->comment); v.http != 0) return v;
+  if (Violation v = read_string(root, "createdBy", true, &out->created_by); v.http != 0) return v;
+  if (Violation v = read_time(root, "endsAt", true, &out->ends_at); v.http != 0) return v;
+  if (Violation v = read_time(root, "startsAt", true, &out->starts_at); v.http != 0) return v;
+  model::Labels annotations;
+  if (Violation v = read_labels(root, "annotations", false, &annotations); v.http != 0) return v;
+  for (const model::LabelView& label : annotations)
+    out->annotations.emplace_back(label.name, label.value);
+  const JsonValue* matchers = root.find("matchers");
+  if (matchers == nullptr || matchers->is(JsonValue::Kind::kNull)) return missing("matchers");
+  if (!matchers->is(JsonValue::Kind::kArray)) return wrong_type("matchers", "array");
+  if (matchers->items().empty())
+    return {422, kTooFewItems, "matchers in body should have at least 1 items"};
+  for (const JsonValue& item : matchers->items()) {
+    if (Violation v = read_matcher(item, &out->matchers); v.http != 0) {
+      if (v.code > 400) v.text = fmt::format("matchers.{}.{}", out->matchers.size(), v.text);
+      return v;
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -158,10 +217,8 @@ void write_silence(const notifier::Silence& silence, base::Timestamp now, base::
   json.begin_object().field("id", silence.id).key("status").begin_object();
   json.field("state", kStates[static_cast<std::size_t>(silence.state_at(now))]).end_object();
   json.field("updatedAt", time_text(silence.updated_at));
-  if (!silence.annotations.empty()) {
-    json.key("annotations");
-    formats::write_labels(model::Labels::from(silence.annotations), &json);
-  }
+  json.key("annotations");
+  formats::write_labels(model::Labels::from(silence.annotations), &json);
   json.field("comment", silence.comment).field("createdBy", silence.created_by);
   json.field("endsAt", time_text(silence.ends_at)).key("matchers").begin_array();
   for (const model::Matcher& matcher : silence.matchers) {
@@ -179,19 +236,13 @@ void write_silence(const notifier::Silence& silence, base::Timestamp now, base::
 
 Violation read_alerts(std::string_view body, std::vector<model::Alert>* out) {
   StatusOr<JsonValue> root = parse_body(body);
-  if (!root.ok())
-    return {
-        400, 400,
-        fmt::format("parsing alerts body from \"\" failed, because {}", message(root.status()))};
-  if (!root->is(JsonValue::Kind::kArray)) {
-    return {400, 400, "parsing alerts body from \"\" failed, because a list of alerts is expected"};
-  }
+  if (!root.ok()) return in_body("alerts", "", not_parsed(message(root.status())));
+  if (!root->is(JsonValue::Kind::kArray))
+    return in_body("alerts", "", wrong_type("the body", "array"));
   for (const JsonValue& item : root->items()) {
     model::Alert alert;
-    if (Violation v = read_alert(item, &alert); v.http != 0) {
-      v.text = fmt::format("{}.{}", out->size(), v.text);
-      return v;
-    }
+    if (Violation v = read_alert(item, &alert); v.http != 0)
+      return in_body("alerts", std::to_string(out->size()), v);
     out->push_back(std::move(alert));
   }
   return {};
@@ -199,30 +250,8 @@ Violation read_alerts(std::string_view body, std::vector<model::Alert>* out) {
 
 Violation read_silence(std::string_view body, notifier::Silence* out) {
   StatusOr<JsonValue> root = parse_body(body);
-  if (!root.ok())
-    return {
-        400, 400,
-        fmt::format("parsing silence body from \"\" failed, because {}", message(root.status()))};
-  if (!root->is(JsonValue::Kind::kObject)) {
-    return {400, 400, "parsing silence body from \"\" failed, because an object is expected"};
-  }
-  if (Violation v = read_string(*root, "id", false, &out->id); v.http != 0) return v;
-  if (Violation v = read_string(*root, "comment", true, &out->comment); v.http != 0) return v;
-  if (Violation v = read_string(*root, "createdBy", true, &out->created_by); v.http != 0) return v;
-  if (Violation v = read_time(*root, "startsAt", true, &out->starts_at); v.http != 0) return v;
-  if (Violation v = read_time(*root, "endsAt", true, &out->ends_at); v.http != 0) return v;
-  model::Labels annotations;
-  if (Violation v = read_labels(*root, "annotations", false, &annotations); v.http != 0) return v;
-  for (const model::LabelView& label : annotations)
-    out->annotations.emplace_back(label.name, label.value);
-  const JsonValue* matchers = root->find("matchers");
-  if (matchers == nullptr) return {422, kRequired, "matchers in body is required"};
-  if (!matchers->is(JsonValue::Kind::kArray)) return wrong_type("matchers", "array");
-  if (matchers->items().empty()) return {422, 612, "matchers in body should have at least 1 items"};
-  for (const JsonValue& item : matchers->items()) {
-    if (Violation v = read_matcher(item, &out->matchers); v.http != 0) return v;
-  }
-  return {};
+  if (!root.ok()) return in_body("silence", "", not_parsed(message(root.status())));
+  return in_body("silence", "", read_silence_fields(*root, out));
 }
 
 }  // namespace tocsin::web
