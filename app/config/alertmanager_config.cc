@@ -278,19 +278,16 @@ StatusOr<notifier::ReceiverOptions> read_receiver(const base::YamlNode& node,
   if (receiver.name.empty()) mapping.fail("name", "missing name in receiver");
   const std::string dir(directory);
   mapping.each("slack_configs", [&](const base::YamlNode& item) -> Status {
-    if (item.is_null()) return item.error("missing slack config");
     ASSIGN_OR_RETURN(notifier::SlackOptions slack, read_slack(item, dir, globals));
     receiver.integrations.emplace_back(std::move(slack));
     return ok();
   });
   mapping.each("email_configs", [&](const base::YamlNode& item) -> Status {
-    if (item.is_null()) return item.error("missing email config");
     ASSIGN_OR_RETURN(notifier::EmailOptions email, read_email(item, globals));
     receiver.integrations.emplace_back(std::move(email));
     return ok();
   });
   mapping.each("webhook_configs", [&](const base::YamlNode& item) -> Status {
-    if (item.is_null()) return item.error("missing webhook config");
     ASSIGN_OR_RETURN(notifier::WebhookOptions webhook, read_webhook(item, dir, globals));
     receiver.integrations.emplace_back(std::move(webhook));
     return ok();
@@ -301,6 +298,17 @@ StatusOr<notifier::ReceiverOptions> read_receiver(const base::YamlNode& node,
   return receiver;
 }
 
+// A name without an expression is a mistake, not an expression that matches the empty text.
+void refuse_null_values(base::YamlMapping& mapping, const std::string& key) {
+  mapping.with(key, [](const base::YamlNode& map) -> Status {
+    for (const auto& [name, value] : map.entries()) {
+      if (value.is_null())
+        return value.error(fmt::format("invalid regexp value for {}", model::go_quote(name)));
+    }
+    return ok();
+  });
+}
+
 // The three notations: a map of equalities, a map of expressions, a list of matcher strings.
 void read_matchers(base::YamlMapping& mapping, const std::string& prefix, model::Matchers* out) {
   const std::string equal_key = prefix + "match";
@@ -308,6 +316,7 @@ void read_matchers(base::YamlMapping& mapping, const std::string& prefix, model:
   for (const auto& [key, type] : {std::pair{equal_key, model::Matcher::Type::kEqual},
                                   std::pair{regex_key, model::Matcher::Type::kRegex}}) {
     std::vector<std::pair<std::string, std::string>> pairs;
+    if (type == model::Matcher::Type::kRegex) refuse_null_values(mapping, key);
     mapping.string_pairs(key, &pairs);
     for (const auto& [name, value] : pairs) {
       if (!model::is_legacy_label_name(name))
@@ -331,9 +340,9 @@ void read_matchers(base::YamlMapping& mapping, const std::string& prefix, model:
 }
 
 void read_group_by(base::YamlMapping& mapping, notifier::RouteOptions* route) {
-  if (!mapping.has("group_by")) return;
   std::vector<std::string> names;
   mapping.string_list("group_by", &names);
+  if (names.empty()) return;  // an empty list inherits, as upstream
   route->group_by.clear();
   route->group_by_all = false;
   std::set<std::string> seen;
@@ -462,7 +471,6 @@ StatusOr<notifier::NotifierConfig> parse_alertmanager_config(base::FileSystem& f
     return read_templates(files, item, directory, &config);
   });
   mapping.each("receivers", [&](const base::YamlNode& item) -> Status {
-    if (item.is_null()) return item.error("missing receiver");
     ASSIGN_OR_RETURN(notifier::ReceiverOptions receiver, read_receiver(item, directory, globals));
     if (!names.insert(receiver.name).second) {
       return item.error(fmt::format("notification config name {:?} is not unique", receiver.name));

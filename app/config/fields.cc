@@ -123,7 +123,6 @@ StatusOr<model::RelabelRule> read_relabel_rule(const base::YamlNode& node) {
 void read_relabel_rules(base::YamlMapping& mapping, std::string_view key,
                         std::vector<model::RelabelRule>* out) {
   mapping.each(key, [out](const base::YamlNode& item) -> Status {
-    if (item.is_null()) return item.error("empty or null relabeling rule in section");
     ASSIGN_OR_RETURN(model::RelabelRule rule, read_relabel_rule(item));
     out->push_back(std::move(rule));
     return ok();
@@ -234,11 +233,18 @@ StatusOr<std::shared_ptr<const net::HttpClientOptions>> read_http_config(
 
 namespace {
 
-bool is_secret_key(std::string_view key) {
+// `section` is the key that holds the mapping (or the list of mappings) of `key`.
+bool is_secret(std::string_view section, std::string_view key) {
+  static constexpr std::string_view kLabelMaps[] = {"labels",   "external_labels", "match",
+                                                    "match_re", "headers",         "params"};
+  if (std::find(std::begin(kLabelMaps), std::end(kLabelMaps), section) != std::end(kLabelMaps))
+    return false;  // names are the user's there
+  if (key == "url") return section == "webhook_configs";
+  if (key == "key") return section == "tls_config" || section == "smtp_tls_config";
   static constexpr std::string_view kKeys[] = {
-      "password",      "credentials", "bearer_token",     "client_secret", "smtp_auth_password",
-      "auth_password", "auth_secret", "smtp_auth_secret", "slack_api_url", "api_url",
-      "key",           "url",         "slack_app_token",  "app_token"};
+      "password",           "credentials",      "bearer_token",  "client_secret",
+      "smtp_auth_password", "smtp_auth_secret", "auth_password", "auth_secret",
+      "slack_api_url",      "api_url",          "app_token",     "slack_app_token"};
   return std::find(std::begin(kKeys), std::end(kKeys), key) != std::end(kKeys);
 }
 
@@ -253,11 +259,18 @@ std::string print_scalar(const base::YamlNode& node) {
   return model::go_quote(text);
 }
 
-void print_node(const base::YamlNode& node, int indent, std::string* out);
+// Where a value stands in the document, and how far it is indented.
+struct Place {
+  std::string_view section;
+  std::string_view key;
+  int indent = 0;
+};
 
-void print_value(std::string_view key, const base::YamlNode& value, int indent, std::string* out) {
+void print_node(const base::YamlNode& node, std::string_view section, int indent, std::string* out);
+
+void print_value(const base::YamlNode& value, const Place& place, std::string* out) {
   if (value.is_scalar()) {
-    const bool secret = is_secret_key(key) && !value.scalar().empty();
+    const bool secret = is_secret(place.section, place.key) && !value.scalar().empty();
     fmt::format_to(std::back_inserter(*out), " {}\n", secret ? "<secret>" : print_scalar(value));
   } else if (value.is_null()) {
     *out += " null\n";
@@ -265,25 +278,26 @@ void print_value(std::string_view key, const base::YamlNode& value, int indent, 
     *out += value.is_sequence() ? " []\n" : " {}\n";
   } else {
     *out += '\n';
-    print_node(value, indent, out);
+    print_node(value, place.key, place.indent, out);
   }
 }
 
-void print_node(const base::YamlNode& node, int indent, std::string* out) {
+void print_node(const base::YamlNode& node, std::string_view section, int indent,
+                std::string* out) {
   const std::string margin(static_cast<std::size_t>(indent), ' ');
   for (const auto& [key, value] : node.entries()) {
     const bool plain = model::is_legacy_label_name(key);
     *out += margin + (plain ? key : model::go_quote(key)) + ":";
-    print_value(key, value, value.is_sequence() ? indent : indent + 2, out);
+    print_value(value, {section, key, value.is_sequence() ? indent : indent + 2}, out);
   }
   for (const base::YamlNode& item : node.items()) {
     if (!item.is_mapping() || item.entries().empty()) {
       *out += margin + "-";
-      print_value("", item, indent + 2, out);
+      print_value(item, {section, section, indent + 2}, out);
       continue;
     }
     std::string inner;
-    print_node(item, indent + 2, &inner);
+    print_node(item, section, indent + 2, &inner);
     inner.replace(static_cast<std::size_t>(indent), 2, "- ");
     *out += inner;
   }
@@ -293,7 +307,7 @@ void print_node(const base::YamlNode& node, int indent, std::string* out) {
 
 std::string print_masked(const base::YamlNode& node) {
   std::string out;
-  print_node(node, 0, &out);
+  print_node(node, "", 0, &out);
   return out;
 }
 

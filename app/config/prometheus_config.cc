@@ -203,7 +203,6 @@ void read_sources(base::YamlMapping& mapping, std::string_view directory,
                   collector::ScrapeOptions* job) {
   discovery::StaticOptions fixed;
   mapping.each("static_configs", [&fixed](const base::YamlNode& item) -> Status {
-    if (item.is_null()) return item.error("empty or null section in static_configs");
     ASSIGN_OR_RETURN(discovery::TargetGroup group, discovery::parse_target_group(item));
     group.source = std::to_string(fixed.groups.size());
     fixed.groups.push_back(std::move(group));
@@ -404,7 +403,6 @@ StatusOr<PrometheusConfig> load_prometheus_config(base::FileSystem& files,
     return ok();
   });
   mapping.each("scrape_configs", [&](const base::YamlNode& item) -> Status {
-    if (item.is_null()) return item.error("empty or null scrape config section");
     ASSIGN_OR_RETURN(collector::ScrapeOptions job, read_job(item, global, directory));
     if (!job_names.insert(job.job).second) {
       return item.error(fmt::format("found multiple scrape configs with job name {:?}", job.job));

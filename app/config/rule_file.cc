@@ -23,12 +23,20 @@ Status check_expression(const base::YamlNode& node, const std::string& text) {
   return ok();
 }
 
-void check_labels(base::YamlMapping& mapping, std::string_view key, const Pairs& labels) {
+void check_labels(base::YamlMapping& mapping, const Pairs& labels) {
   for (const auto& [name, value] : labels) {
     if (!model::is_label_name(name) || name == model::kMetricName) {
-      mapping.fail(key, fmt::format("invalid label name: {}", name));
+      mapping.fail("labels", fmt::format("invalid label name: {}", name));
     }
-    if (!model::is_utf8(value)) mapping.fail(key, fmt::format("invalid label value: {:?}", value));
+    if (!model::is_utf8(value))
+      mapping.fail("labels", fmt::format("invalid label value: {}", model::go_quote(value)));
+  }
+}
+
+void check_annotations(base::YamlMapping& mapping, const Pairs& annotations) {
+  for (const auto& [name, value] : annotations) {
+    if (!model::is_label_name(name))
+      mapping.fail("annotations", fmt::format("invalid annotation name: {}", name));
   }
 }
 
@@ -61,8 +69,12 @@ void check_kind(base::YamlMapping& mapping, const std::string& record, const std
   if (mapping.has("keep_firing_for")) {
     return mapping.fail("keep_firing_for", "invalid field 'keep_firing_for' in recording rule");
   }
-  if (!model::is_metric_name(record) || record.find_first_of("{}") != std::string::npos) {
-    mapping.fail("record", fmt::format("invalid recording rule name: {}", record));
+  if (!model::is_metric_name(record))
+    return mapping.fail("record", fmt::format("invalid recording rule name: {}", record));
+  if (record.find_first_of("{}") != std::string::npos) {
+    mapping.fail("record",
+                 fmt::format("braces present in the recording rule name; should it be in expr?: {}",
+                             record));
   }
 }
 
@@ -83,8 +95,8 @@ StatusOr<rules::RuleOptions> read_rule(const base::YamlNode& node, const Pairs& 
   mapping.string_pairs("annotations", &rule.annotations);
   check_kind(mapping, record, alert, &rule);
   if (rule.expr.empty()) mapping.fail("expr", "field 'expr' must be set in rule");
-  check_labels(mapping, "labels", labels);
-  check_labels(mapping, "annotations", rule.annotations);
+  check_labels(mapping, labels);
+  check_annotations(mapping, rule.annotations);
   rule.labels = merge(group_labels, labels);
   if (rule.kind == rules::RuleOptions::Kind::kAlerting) {
     for (const auto* texts : {&labels, &rule.annotations}) {
@@ -113,7 +125,7 @@ StatusOr<rules::GroupOptions> read_group(const base::YamlNode& node, const std::
   read_duration(mapping, "query_offset", &group.query_offset);
   read_count(mapping, "limit", &group.limit);
   mapping.string_pairs("labels", &labels);
-  check_labels(mapping, "labels", labels);
+  check_labels(mapping, labels);
   mapping.each("rules", [&](const base::YamlNode& item) -> Status {
     ASSIGN_OR_RETURN(rules::RuleOptions rule, read_rule(item, labels));
     group.rules.push_back(std::move(rule));

@@ -60,7 +60,8 @@ void add_server_flags(CLI::App& cli, DaemonOptions& options, Texts& texts) {
   cli.add_option("--web.listen-address", options.listen_addresses,
                  "Address to listen on for UI, API and metrics. May be repeated; port 0 takes any "
                  "free port.")
-      ->take_all();
+      ->take_all()
+      ->default_str(options.listen_addresses.front());
   cli.add_option(
       "--web.external-url", options.external_url,
       "The URL under which this server is reachable from outside, used in links of alerts.");
@@ -111,12 +112,14 @@ void add_notifier_flags(CLI::App& cli, DaemonOptions& options, Texts& texts) {
       "--alertmanager.config.file", options.alertmanager_config_file,
       "Alertmanager configuration file; turns the built-in notifier and its API on."));
   group(cli.add_option("--alertmanager.web.listen-address", options.alertmanager_listen_addresses,
-                       "Address of the Alertmanager API (:9093). May be repeated.")
-            ->take_all());
+                       "Address of the Alertmanager API. May be repeated.")
+            ->take_all()
+            ->default_str(options.alertmanager_listen_addresses.front()));
   group(cli.add_option("--alertmanager.web.external-url", options.alertmanager_external_url,
                        "The URL under which the Alertmanager API is reachable from outside."));
   group(cli.add_option("--alertmanager.storage.path", options.notifier.directory,
-                       "Directory of silences and the notification log ([data/alertmanager])."));
+                       "Directory of silences and the notification log.")
+            ->capture_default_str());
   group(cli.add_option("--alertmanager.data.retention", texts.notifier_retention,
                        "How long to keep ended silences and notifications (Go duration).")
             ->capture_default_str());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/ctl/smtp_sink.h"
+#include "app/ctl/inbox/smtp_sink.h"
 
 #include <poll.h>
 #include <unistd.h>
@@ -45,6 +45,8 @@ class Session {
 
  private:
   bool handle(const std::string& line);
+  void begin_mail(const std::string& line);
+  void add_recipient(const std::string& line);
   bool read_data();
   void authenticate(const std::string& line);
 
@@ -85,6 +87,7 @@ class Session {
   const std::atomic<bool>& stopping_;
   const SmtpSink::Deliver& deliver_;
   std::string buffer_;
+  bool has_sender_ = false;
   ReceivedMail mail_;
 };
 
@@ -103,24 +106,42 @@ std::string address_of(const std::string& line) {
   return line.substr(open + 1, close - open - 1);
 }
 
+void Session::begin_mail(const std::string& line) {
+  mail_ = {};
+  mail_.from = address_of(line);
+  has_sender_ = true;
+  reply("250 OK");
+}
+
+void Session::add_recipient(const std::string& line) {
+  const std::string address = address_of(line);
+  if (!has_sender_) return reply("503 MAIL comes first");
+  if (address.empty()) return reply("501 RCPT TO:<ADDRESS> is needed");
+  if (mail_.recipients.size() == SmtpSink::kMaxRecipients) return reply("452 too many recipients");
+  mail_.recipients.push_back(address);
+  reply("250 OK");
+}
+
 bool Session::handle(const std::string& line) {
   const std::string command = upper(line.substr(0, line.find(' ')));
   if (command == "EHLO") {
-    reply("250-localhost\r\n250-8BITMIME\r\n250 AUTH PLAIN LOGIN");
-  } else if (command == "HELO" || command == "NOOP" || command == "RSET") {
-    if (command == "RSET") mail_ = {};
+    reply(fmt::format("250-localhost\r\n250-8BITMIME\r\n250-SIZE {}\r\n250 AUTH PLAIN LOGIN",
+                      SmtpSink::kMaxMessageBytes));
+  } else if (command == "HELO" || command == "NOOP") {
+    reply("250 OK");
+  } else if (command == "RSET") {
+    mail_ = {};
+    has_sender_ = false;
     reply("250 OK");
   } else if (command == "AUTH") {
     authenticate(line);
   } else if (command == "MAIL") {
-    mail_ = {};
-    mail_.from = address_of(line);
-    reply("250 OK");
+    begin_mail(line);
   } else if (command == "RCPT") {
-    mail_.recipients.push_back(address_of(line));
-    reply("250 OK");
+    add_recipient(line);
   } else if (command == "DATA") {
-    return read_data();
+    if (!mail_.recipients.empty()) return read_data();
+    reply("503 RCPT comes first");
   } else if (command == "QUIT") {
     reply("221 bye");
     return false;
@@ -135,8 +156,10 @@ void Session::authenticate(const std::string& line) {
   const bool login = rest.find("LOGIN") != std::string::npos;
   const bool inline_response = line.find(' ', 5) != std::string::npos;
   if (login) {
-    reply("334 VXNlcm5hbWU6");
-    static_cast<void>(read_line());
+    if (!inline_response) {
+      reply("334 VXNlcm5hbWU6");
+      static_cast<void>(read_line());
+    }
     reply("334 UGFzc3dvcmQ6");
     static_cast<void>(read_line());
   } else if (!inline_response) {
@@ -159,6 +182,7 @@ bool Session::read_data() {
       return false;
     }
   }
+  has_sender_ = false;
   deliver_(std::exchange(mail_, {}));
   reply("250 OK");
   return true;

@@ -3,10 +3,9 @@
 // SmtpSink: accepts mail on a loopback port and hands it on: a mail server for trying things out.
 //
 // Speaks EHLO/HELO, MAIL, RCPT, DATA, RSET, NOOP, QUIT, and AUTH that takes any password; no TLS.
-// Owns: its threads.
-// Threads: start() and stop() once each; `deliver` runs on the sink's threads.
-// Errors: start() names the address. Bounded: kMaxClients at once, kMaxMessageBytes a message,
-// kIdleTimeout.
+// Owns: its threads. Threads: start() and stop() once each; `deliver` runs on the sink's threads.
+// Errors: start() names the address. Bounded: kMaxClients at once, kMaxMessageBytes and
+// kMaxRecipients a message, kIdleTimeout.
 #pragma once
 
 #include <cstdint>
@@ -30,6 +29,7 @@ class SmtpSink {
  public:
   static constexpr std::size_t kMaxClients = 16;
   static constexpr std::size_t kMaxMessageBytes = 1U << 20;
+  static constexpr std::size_t kMaxRecipients = 100;  // of a message
   static constexpr int kIdleTimeoutMs = 10'000;
 
   using Deliver = std::function<void(ReceivedMail)>;
