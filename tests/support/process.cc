@@ -36,6 +36,8 @@ constexpr int kCannotStart = 127;
   ::dup2(in_file, STDIN_FILENO);
   ::dup2(out_file, STDOUT_FILENO);
   ::dup2(err_file, STDERR_FILENO);
+  // The test's own sockets stay with the test.
+  ::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
   ::execvp(arguments[0], arguments);
   ::_exit(kCannotStart);
 }
@@ -91,9 +93,18 @@ Process::Process(std::vector<std::string> command) : command_(std::move(command)
   const std::string out = files_.write("stdout", "");
   const std::string err = files_.write("stderr", "");
   const pid_t parent = ::getpid();
+  int started[2];
+  CHECK(::pipe2(started, O_CLOEXEC) == 0);
   pid_ = ::fork();
   CHECK(pid_ >= 0);
   if (pid_ == 0) become(arguments.data(), out.c_str(), err.c_str(), parent);
+  // The pipe closes when the child has become the program: what is seen of it from now on is its
+  // own.
+  ::close(started[1]);
+  char nothing = 0;
+  while (::read(started[0], &nothing, 1) < 0 && errno == EINTR) {
+  }
+  ::close(started[0]);
 }
 
 Process::~Process() {

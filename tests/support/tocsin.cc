@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/tocsin.h"
 
+#include <algorithm>
+#include <cstdlib>
+
 #include <gtest/gtest.h>
 
 namespace tocsin::tests {
@@ -60,13 +63,18 @@ std::string Tocsin::value(const std::string& expr) {
   return text_at(query(expr), "data.result.0.value.1");
 }
 
-std::string Tocsin::metric(std::string_view series) {
-  const std::string page = "\n" + http_get(address_, "/metrics").body;
-  const std::string mark = fmt::format("\n{} ", series);
-  const std::size_t found = page.find(mark);
-  if (found == std::string::npos) return "";
-  const std::size_t begin = found + mark.size();
-  return page.substr(begin, page.find('\n', begin) - begin);
+std::optional<double> Tocsin::metric(std::string_view family) {
+  const std::string page = http_get(address_, "/metrics").body;
+  std::optional<double> sum;
+  for (std::size_t begin = 0; begin < page.size();) {
+    const std::size_t end = std::min(page.find('\n', begin), page.size());
+    const std::string line = page.substr(begin, end - begin);
+    begin = end + 1;
+    const char after = line.size() > family.size() ? line[family.size()] : '\0';
+    if (!line.starts_with(family) || (after != ' ' && after != '{')) continue;
+    sum = sum.value_or(0) + std::strtod(line.c_str() + line.rfind(' '), nullptr);
+  }
+  return sum;
 }
 
 void Tocsin::stop() { EXPECT_EQ(process_.terminate(), 0) << process_.standard_error(); }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,8 +46,9 @@ class Tocsin {
   base::JsonValue query(const std::string& expr, const std::string& time = "");
   // The value of the single series that an instant query returns; "" when there is none.
   std::string value(const std::string& expr);
-  // The value of a line of /metrics, as "prometheus_ready"; "" when there is none.
-  std::string metric(std::string_view series);
+  // The sum over all series of a family of /metrics, as "prometheus_ready"; nothing when there is
+  // none.
+  std::optional<double> metric(std::string_view family);
   // SIGTERM; it must end with exit code 0 (a sanitizer's finding makes it another).
   void stop();
 
