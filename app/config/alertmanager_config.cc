@@ -426,27 +426,10 @@ StatusOr<notifier::InhibitOptions> read_inhibit_rule(const base::YamlNode& node)
   return rule;
 }
 
-// Reads the files of one glob of `templates`; no match is fine.
 Status read_templates(base::FileSystem& files, const base::YamlNode& item,
                       std::string_view directory, notifier::NotifierConfig* config) {
-  ASSIGN_OR_RETURN(std::string written, item.as_string());
-  const std::string pattern = base::join_path(directory, written);
-  const std::size_t slash = pattern.rfind('/');
-  const std::string parent = slash == std::string::npos ? "." : pattern.substr(0, slash);
-  const std::string name = pattern.substr(slash + 1);
-  if (parent.find('*') != std::string::npos || name.find_first_of("?[") != std::string::npos) {
-    return item.error("not supported yet: templates with a pattern other than * in the file name");
-  }
-  const std::size_t star = name.find('*');
-  StatusOr<std::vector<std::string>> entries = files.list(parent);
-  if (!entries.ok()) return ok();
-  for (const std::string& entry : *entries) {
-    const bool match = star == std::string::npos ? entry == name
-                                                 : entry.size() + 1 >= name.size() &&
-                                                       entry.starts_with(name.substr(0, star)) &&
-                                                       entry.ends_with(name.substr(star + 1));
-    if (!match) continue;
-    const std::string file = base::join_path(parent, entry);
+  ASSIGN_OR_RETURN(std::vector<std::string> found, expand_pattern(files, item, directory));
+  for (const std::string& file : found) {
     ASSIGN_OR_RETURN(std::string text, files.read_file(file, kMaxConfigBytes));
     config->templates.emplace_back(file, std::move(text));
   }

@@ -3,7 +3,6 @@
 
 #include <utility>
 
-#include "base/file_system.h"
 #include "model/timestamp.h"
 
 namespace tocsin::app {
@@ -233,6 +232,57 @@ StatusOr<std::shared_ptr<const net::HttpClientOptions>> read_http_config(
 
 namespace {
 
+// "*" is any text, "?" any byte.
+bool matches_pattern(std::string_view pattern, std::string_view name) {
+  std::size_t p = 0, n = 0;
+  std::size_t star = std::string_view::npos, star_end = 0;  // the last "*" and what it took so far
+  while (n < name.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      star_end = n;
+    } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == name[n])) {
+      ++p;
+      ++n;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      n = ++star_end;
+    } else {
+      return false;
+    }
+  }
+  return pattern.find_first_not_of('*', p) == std::string_view::npos;
+}
+
+}  // namespace
+
+StatusOr<std::vector<std::string>> expand_pattern(base::FileSystem& files,
+                                                  const base::YamlNode& item,
+                                                  std::string_view directory) {
+  ASSIGN_OR_RETURN(std::string written, item.as_string());
+  const std::string path = base::join_path(directory, written);
+  if (written.find_first_of("*?[") == std::string::npos) {
+    return files.info(path).ok() ? std::vector<std::string>{path} : std::vector<std::string>{};
+  }
+  const std::size_t slash = path.rfind('/');
+  const std::string parent = slash == std::string::npos ? "." : path.substr(0, slash);
+  const std::string name = path.substr(slash == std::string::npos ? 0 : slash + 1);
+  if (path.substr(0, path.size() - name.size()).find_first_of("*?") != std::string::npos ||
+      written.find('[') != std::string::npos) {
+    const Status located =
+        item.error("not supported yet: patterns other than * and ? in the last part of a path");
+    return make_status(StatusCode::kUnimplemented, message(located));
+  }
+  std::vector<std::string> found;
+  StatusOr<std::vector<std::string>> entries = files.list(parent);
+  if (!entries.ok()) return found;
+  for (const std::string& entry : *entries) {
+    if (matches_pattern(name, entry)) found.push_back(base::join_path(parent, entry));
+  }
+  return found;
+}
+
+namespace {
+
 // `section` is the key that holds the mapping (or the list of mappings) of `key`.
 bool is_secret(std::string_view section, std::string_view key) {
   static constexpr std::string_view kLabelMaps[] = {"labels",   "external_labels", "match",
@@ -251,10 +301,11 @@ bool is_secret(std::string_view section, std::string_view key) {
 // A scalar as YAML that reads back as the same string or, unquoted, as the same plain scalar.
 std::string print_scalar(const base::YamlNode& node) {
   const std::string text(node.scalar());
-  static constexpr std::string_view kSpecial = ":#{}[],&*!|>'\"%@`\\\n\t";
+  static constexpr std::string_view kSpecial = ":#{}[],&*!'\"%@`\\\n\t";
+  static constexpr std::string_view kSpecialFirst = " -?|>";
   const bool plain = !text.empty() && text.find_first_of(kSpecial) == std::string::npos &&
-                     text.front() != ' ' && text.back() != ' ' && text.front() != '-' &&
-                     text.front() != '?';
+                     kSpecialFirst.find(text.front()) == std::string_view::npos &&
+                     text.back() != ' ';
   if (!node.is_quoted() && plain) return text;
   return model::go_quote(text);
 }
@@ -270,7 +321,10 @@ void print_node(const base::YamlNode& node, std::string_view section, int indent
 
 void print_value(const base::YamlNode& value, const Place& place, std::string* out) {
   if (value.is_scalar()) {
-    const bool secret = is_secret(place.section, place.key) && !value.scalar().empty();
+    const bool credentials =
+        place.key == "proxy_url" && value.scalar().find('@') != std::string_view::npos;
+    const bool secret =
+        (credentials || is_secret(place.section, place.key)) && !value.scalar().empty();
     fmt::format_to(std::back_inserter(*out), " {}\n", secret ? "<secret>" : print_scalar(value));
   } else if (value.is_null()) {
     *out += " null\n";
@@ -293,7 +347,7 @@ void print_node(const base::YamlNode& node, std::string_view section, int indent
   for (const base::YamlNode& item : node.items()) {
     if (!item.is_mapping() || item.entries().empty()) {
       *out += margin + "-";
-      print_value(item, {section, section, indent + 2}, out);
+      print_value(item, {section, item.is_scalar() ? "" : section, indent + 2}, out);
       continue;
     }
     std::string inner;

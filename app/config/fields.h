@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/file_system.h"
 #include "base/status.h"
 #include "base/time.h"
 #include "base/yaml.h"
@@ -42,6 +43,12 @@ void read_http_options(base::YamlMapping& mapping, std::string_view directory,
 StatusOr<std::shared_ptr<const net::HttpClientOptions>> read_http_config(
     const base::YamlNode& node, std::string_view directory);
 StatusOr<net::TlsOptions> read_tls_config(const base::YamlNode& node, std::string_view directory);
+
+// The files that match the path `item`, relative to `directory`, sorted; none is fine. The last
+// part may hold "*" and "?". kUnimplemented for patterns elsewhere or with "[".
+StatusOr<std::vector<std::string>> expand_pattern(base::FileSystem& files,
+                                                  const base::YamlNode& item,
+                                                  std::string_view directory);
 
 // Prints `node` as YAML with every secret value as <secret>.
 std::string print_masked(const base::YamlNode& node);

@@ -325,35 +325,15 @@ Status read_storage(const base::YamlNode& node, PrometheusConfig* config) {
   return mapping.finish();
 }
 
-// Only the last part of a pattern may hold a "*".
 StatusOr<std::vector<std::string>> expand_rule_files(base::FileSystem& files,
                                                      const base::YamlNode& item,
                                                      std::string_view directory) {
   ASSIGN_OR_RETURN(std::string written, item.as_string());
-  const std::string pattern = base::join_path(directory, written);
-  const std::size_t star = pattern.find('*');
-  if (star == std::string::npos) {
-    if (files.info(pattern).ok()) return std::vector<std::string>{pattern};
-    return std::vector<std::string>{};
+  const std::size_t star = written.find('*');
+  if (star != std::string::npos && written.find('/', star) != std::string::npos) {
+    return item.error(fmt::format("invalid rule file path {}", model::go_quote(written)));
   }
-  const std::size_t slash = pattern.rfind('/');
-  if (slash != std::string::npos && slash > star) {
-    return item.error(fmt::format("invalid rule file path {:?}", written));
-  }
-  const std::string parent = slash == std::string::npos ? "." : pattern.substr(0, slash);
-  const std::string name = pattern.substr(slash + 1);
-  const std::string head = name.substr(0, name.find('*'));
-  const std::string tail = name.substr(name.find('*') + 1);
-  std::vector<std::string> found;
-  StatusOr<std::vector<std::string>> entries = files.list(parent);
-  if (!entries.ok()) return found;
-  for (const std::string& entry : *entries) {
-    if (entry.size() >= head.size() + tail.size() && entry.starts_with(head) &&
-        entry.ends_with(tail)) {
-      found.push_back(base::join_path(parent, entry));
-    }
-  }
-  return found;
+  return expand_pattern(files, item, directory);
 }
 
 Status load_rules(base::FileSystem& files, const RuleFileDefaults& defaults,
