@@ -181,7 +181,7 @@ TEST_F(AlertmanagerConfigTest, TemplatesAreRead) {
               StartsWith("etc/am.yml:1:13: templates[0]: not supported yet"));
 }
 
-TEST_F(AlertmanagerConfigTest, ErrorsNameFileLineAndKey) {
+TEST_F(AlertmanagerConfigTest, ErrorsOfRoutesNameFileLineAndKey) {
   const std::string r = "receivers: [{name: r}]\n";
   const std::pair<std::string, std::string> cases[] = {
       {"", "no route provided in config"},
@@ -215,6 +215,14 @@ TEST_F(AlertmanagerConfigTest, ErrorsNameFileLineAndKey) {
        "etc/am.yml:1:43: route.routes[0].matchers[0]: "},
       {"route: {receiver: r, routes: [{reciever: r}]}\n" + r,
        "etc/am.yml:1:32: field reciever not found in route.routes[0]"},
+  };
+  for (const auto& [text, expected] : cases)
+    EXPECT_THAT(error_of(text), HasSubstr(expected)) << text;
+}
+
+TEST_F(AlertmanagerConfigTest, ErrorsOfReceiversNameFileLineAndKey) {
+  const std::string r = "receivers: [{name: r}]\n";
+  const std::pair<std::string, std::string> cases[] = {
       {std::string(kRoute) + "receivers: [{name: r}, {name: r}]\n",
        R"(etc/am.yml:2:24: receivers[1]: notification config name "r" is not unique)"},
       {std::string(kRoute) + "receivers: [{}]\n",

@@ -71,8 +71,7 @@ TEST_F(PrometheusConfigTest, JobsHaveUpstreamsDefaults) {
   EXPECT_EQ(job.limits.samples, 0U);
 }
 
-TEST_F(PrometheusConfigTest, EveryKeyOfAJobIsRead) {
-  const PrometheusConfig config = load(R"(
+constexpr std::string_view kFullJob = R"(
 scrape_configs:
 - job_name: all
   scrape_interval: 30s
@@ -110,7 +109,10 @@ scrape_configs:
   file_sd_configs:
   - files: [targets/*.json, /abs/t.yml]
     refresh_interval: 1m
-)");
+)";
+
+TEST_F(PrometheusConfigTest, EveryKeyOfAJobIsRead) {
+  const PrometheusConfig config = load(kFullJob);
   ASSERT_EQ(config.collector.jobs.size(), 1U);
   const collector::ScrapeOptions& job = config.collector.jobs[0];
   EXPECT_EQ(job.interval, seconds(30));
