@@ -197,7 +197,8 @@ TEST(NodeParityTest, NamesTypesAndLabelsOfThisMachineAreUpstreams) {
   upstream.merge(read_shapes(data + "/exporter-families/node_families_upstream_e2e_fixture.tsv"));
   std::string family, type;
   std::size_t compared = 0;
-  for (const std::string_view line : lines_of(scrape(NodeOptions()))) {
+  const std::string page = scrape(NodeOptions());
+  for (const std::string_view line : lines_of(page)) {
     if (line.starts_with("# HELP")) continue;
     if (line.starts_with("# TYPE ")) {
       const std::vector<std::string_view> fields = fields_of(line);
