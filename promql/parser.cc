@@ -29,6 +29,7 @@ StatusOr<model::Labels> parse_metric(std::string_view text) {
 }
 
 std::string line_column(std::string_view text, std::uint32_t offset) {
+  if (text.empty()) return "unknown position";  // as upstream says it
   const std::string_view before = text.substr(0, offset);
   const auto line = 1 + std::count(before.begin(), before.end(), '\n');
   const std::size_t last_break = before.rfind('\n');

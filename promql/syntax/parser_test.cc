@@ -240,7 +240,7 @@ TEST(Parser, ReadsAggregationsCallsAndMatching) {
 
 TEST(Parser, ReportsLexicalErrors) {
   check_rows({
-      {"", "1:1: parse error: no expression found in input"},
+      {"", "unknown position: parse error: no expression found in input"},
       {"# only a comment", "1:1: parse error: no expression found in input"},
       {".", "1:1: parse error: unexpected character: '.'"},
       {"2.5.", "1:1: parse error: bad number or duration syntax: \"2.5.\""},

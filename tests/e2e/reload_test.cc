@@ -111,7 +111,7 @@ TEST_F(Reload, ThePageIsOffUnlessTheLifecycleIsEnabled) {
 }
 
 TEST_F(Reload, RefusedRequestsGetUpstreamsStatusAndText) {
-  start({"--query.max-samples=1000"});
+  start();
   const std::string& address = tocsin_->address();
   EXPECT_EQ(http_get(address, "/api/v1/nothing").status, 404);
   EXPECT_EQ(http_get(address, "/nothing").status, 404);
@@ -121,7 +121,7 @@ TEST_F(Reload, RefusedRequestsGetUpstreamsStatusAndText) {
                                 std::string_view type, std::string_view error) {
     const std::string target = path + "?" + encode_form(form);
     const Reply reply = http_get(address, target);
-    EXPECT_EQ(reply.status, status) << target << " " << reply.body;
+    ASSERT_EQ(reply.status, status) << target << " " << reply.body.substr(0, 500);
     EXPECT_EQ(reply.headers.get("Content-Type"), "application/json") << target;
     const base::JsonValue body = parsed(reply.body);
     EXPECT_EQ(text_at(body, "status"), "error") << target;
@@ -134,22 +134,45 @@ TEST_F(Reload, RefusedRequestsGetUpstreamsStatusAndText) {
   check(query, {{"query", ""}}, 400, "bad_data",
         "invalid parameter \"query\": unknown position: parse error: no expression found in input");
   check(query, {{"query", "1"}, {"time", "noon"}}, 400, "bad_data",
-        "invalid parameter \"time\": cannot parse \"noon\" to a valid timestamp");
+        "invalid parameter \"time\": invalid time value for 'time': cannot parse \"noon\" to a "
+        "valid timestamp");
   check(range, {{"query", "1"}, {"start", "0"}, {"end", "100"}, {"step", "0"}}, 400, "bad_data",
         "invalid parameter \"step\": zero or negative query resolution step widths are not "
-        "accepted. Try a "
-        "positive integer");
+        "accepted. Try a positive integer");
   check(range, {{"query", "1"}, {"start", "0"}, {"end", "11001"}, {"step", "1"}}, 400, "bad_data",
         "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query "
-        "resolution "
-        "(?step=XX)");
+        "resolution (?step=XX)");
   check("/api/v1/series", {}, 400, "bad_data", "no match[] parameter provided");
   check(query, {{"query", "label_replace(vector(1), \"~\", \"\", \"\", \"(\")"}}, 422, "execution",
         "invalid regular expression in label_replace(): (");
-  check(range, {{"query", "vector(1)"}, {"start", "0"}, {"end", "5000"}, {"step", "1"}}, 422,
-        "execution", "query processing would load too many samples into memory in query execution");
-  check(query, {{"query", "vector(1)"}, {"timeout", "1ms"}, {"time", "later"}}, 400, "bad_data",
-        "invalid parameter \"time\": cannot parse \"later\" to a valid timestamp");
+  // More than can be done in a millisecond.
+  std::string long_query = "0";
+  for (int i = 0; i < 50; ++i) {
+    long_query += fmt::format(" + sum_over_time(vector({})[{}s:1s])", i, 1000 + i);
+  }
+  const std::string target = range + "?" +
+                             encode_form({{"query", long_query},
+                                          {"start", "0"},
+                                          {"end", "10000"},
+                                          {"step", "1"},
+                                          {"timeout", "1ms"}});
+  const Reply late = http_get(address, target);
+  EXPECT_EQ(late.status, 503);
+  const base::JsonValue body = parsed(late.body.substr(0, 1000));
+  EXPECT_EQ(text_at(body, "errorType"), "timeout");
+  // Upstream's text names the stage in which the time ran out.
+  EXPECT_TRUE(text_at(body, "error").starts_with("query timed out in ")) << late.body;
+}
+
+TEST_F(Reload, AQueryThatIsTooBigIsRefused) {
+  start({"--query.max-samples=1000"});
+  const Reply reply =
+      http_get(tocsin_->address(), "/api/v1/query_range?query=vector(1)&start=0&end=5000&step=1");
+  ASSERT_EQ(reply.status, 422) << reply.body.substr(0, 500);
+  const base::JsonValue body = parsed(reply.body);
+  EXPECT_EQ(text_at(body, "errorType"), "execution");
+  EXPECT_EQ(text_at(body, "error"),
+            "query processing would load too many samples into memory in query execution");
 }
 
 // Runs tocsin, which must end by itself, with the given prometheus.yml.
