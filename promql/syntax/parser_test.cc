@@ -465,7 +465,7 @@ TEST(Parser, ReadsMetricSelectors) {
   EXPECT_EQ(selector("sum"), "__name__=\"sum\";");
   EXPECT_EQ(selector("{}"), "match[] must contain at least one non-empty matcher");
   EXPECT_EQ(selector("up[5m]"), "1:3: parse error: unexpected \"[\"");
-  EXPECT_EQ(selector(""), "1:1: parse error: unexpected end of input");
+  EXPECT_EQ(selector(""), "unknown position: parse error: unexpected end of input");
 }
 
 TEST(Parser, ReadsMetrics) {
