@@ -413,7 +413,7 @@ TEST_P(HttpServerTest, BadListenAddressesAreRefused) {
 
 TEST_P(HttpServerTest, ListensOnSeveralAddresses) {
   HttpServerOptions options;
-  options.listen_addresses = {"127.0.0.1:0", "127.0.0.1:0"};
+  options.listen_addresses = {"127.0.0.1:0", "localhost:0"};
   start(options, echo);
   ASSERT_EQ(server_->addresses().size(), 2u);
   for (const std::string& address : server_->addresses()) {

@@ -28,6 +28,9 @@ std::string text_of(const tcp::endpoint& endpoint) {
 
 StatusOr<tcp::endpoint> resolve(asio::io_context& context, const ListenAddress& address) {
   if (address.host.empty()) return tcp::endpoint(tcp::v6(), address.port);
+  if (address.is_localhost()) {
+    return tcp::endpoint(asio::ip::address_v4::loopback(), address.port);
+  }
   error_code error;
   const auto literal = asio::ip::make_address(address.host, error);
   if (!error) return tcp::endpoint(literal, address.port);

@@ -304,6 +304,7 @@ int on_log(const mg_connection* /*connection*/, const char* text) {
 StatusOr<in_addr> resolve(const ListenAddress& address, std::string_view text) {
   in_addr found{};
   if (address.host.empty()) return found;
+  if (address.is_localhost()) return in_addr{htonl(INADDR_LOOPBACK)};
   if (inet_pton(AF_INET, address.host.c_str(), &found) == 1) return found;
   if (address.host.find(':') != std::string::npos) {
     return unimplemented("not supported yet: IPv6 listener {} of civetweb", text);

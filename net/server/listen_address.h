@@ -13,6 +13,8 @@ namespace tocsin::net {
 
 struct ListenAddress {
   std::string host;  // without brackets; "" = all interfaces
+  // "localhost" is the loopback address without a look-up (RFC 6761, 6.3): a bare system has no /etc/hosts.
+  bool is_localhost() const { return host == "localhost"; }
   std::uint16_t port = 0;
 
   // kInvalidArgument; kUnimplemented for a unix path.
