@@ -228,6 +228,25 @@ model::Labels SeriesIndex::labels(storage::SeriesId id) const {
   return impl_->labels_of(narrow(id));
 }
 
+std::string_view SeriesIndex::metric_name(storage::SeriesId id) const {
+  return metric_names({&id, 1}).front();
+}
+
+std::vector<std::string_view> SeriesIndex::metric_names(
+    std::span<const storage::SeriesId> ids) const {
+  std::vector<std::string_view> names(ids.size());
+  base::ReaderLock lock(impl_->mutex_);
+  const Symbol metric = impl_->symbols_.find(model::kMetricName);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const Symbol name = impl_->labels_.value(narrow(ids[i]), metric);
+    if (name != kNoSymbol) names[i] = impl_->symbols_.text(name);
+  }
+  return names;
+}
+
+// Symbols live as long as the index, so there is nothing to hold yet.
+std::shared_ptr<const void> SeriesIndex::pin() const { return nullptr; }
+
 std::uint64_t SeriesIndex::size() const {
   base::ReaderLock lock(impl_->mutex_);
   return impl_->all_.count();

@@ -48,6 +48,14 @@ class SeriesIndex {
   void remove(std::span<const storage::SeriesId> ids);
 
   model::Labels labels(storage::SeriesId id) const;  // empty when unknown
+  // The metric name of a series, "" when it has none or is unknown. The view points into the
+  // symbols: equal names have equal data(), and it is valid as long as a pin() from before the call
+  // is held.
+  std::string_view metric_name(storage::SeriesId id) const;
+  // The same for many at once, which takes the lock once: out[i] belongs to ids[i].
+  std::vector<std::string_view> metric_names(std::span<const storage::SeriesId> ids) const;
+  // While held, views into the symbols stay valid, also of series that are removed meanwhile.
+  std::shared_ptr<const void> pin() const;
   std::uint64_t size() const;
   storage::SeriesId next_id() const;
   std::uint64_t memory_bytes() const;

@@ -197,6 +197,19 @@ TEST(SeriesIndex, HandsOutDenseIdsAndFindsThemAgain) {
   EXPECT_GT(index.memory_bytes(), 0U);
 }
 
+TEST(SeriesIndex, MetricNamesAreViewsOfOneCopy) {
+  SeriesIndex index(10);
+  const auto pin = index.pin();
+  ASSERT_TRUE(index.resolve(Labels::of({{"__name__", "a"}, {"x", "1"}})).ok());
+  ASSERT_TRUE(index.resolve(Labels::of({{"x", "1"}})).ok());
+  ASSERT_TRUE(index.resolve(Labels::of({{"__name__", "a"}, {"x", "2"}})).ok());
+  const std::vector<SeriesId> ids = {SeriesId(3), SeriesId(1), SeriesId(2), SeriesId(9)};
+  const std::vector<std::string_view> names = index.metric_names(ids);
+  EXPECT_EQ(names, (std::vector<std::string_view>{"a", "a", "", ""}));
+  EXPECT_EQ(names[0].data(), names[1].data());
+  EXPECT_EQ(index.metric_name(SeriesId(3)).data(), names[0].data());
+}
+
 TEST(SeriesIndex, NeverReusesTheIdOfARemovedSeries) {
   SeriesIndex index(10);
   const Labels a = Labels::of({{"__name__", "a"}});
