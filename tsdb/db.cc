@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "tsdb/core/core.h"
 #include "tsdb/ingest/appender.h"
+#include "tsdb/life/deletion.h"
+#include "tsdb/life/retention.h"
 #include "tsdb/query/selection.h"
 
 namespace tocsin::tsdb {
@@ -204,8 +206,11 @@ namespace {
 
 // Says whether a series has samples in the range; runs are looked at as of its making.
 SeriesIndex::Alive alive_in(const Core& core, model::Timestamp mint, model::Timestamp maxt) {
-  return [&core, snapshot = core.runs->snapshot(), min_ms = base::to_ms(mint),
-          max_ms = base::to_ms(maxt)](SeriesId id) {
+  return [&core, deleted = core.tombstones.snapshot(), snapshot = core.runs->snapshot(),
+          min_ms = base::to_ms(mint), max_ms = base::to_ms(maxt)](SeriesId id) {
+    if (const auto of_series = deleted->of(id); !of_series.empty()) {
+      return has_undeleted(core, id, {min_ms, max_ms}, of_series);
+    }
     // The snapshot is older than this look at the head: what was sealed since is in neither, so
     // look again.
     return core.head.has_samples(id, min_ms, max_ms) ||
@@ -265,8 +270,9 @@ StatusOr<std::vector<model::Labels>> Db::series(const std::vector<model::Matcher
 
 // Administration --------------------------------------------------------------------------------
 
-Status Db::delete_series(const std::vector<model::Matchers>&, model::Timestamp, model::Timestamp) {
-  return unimplemented("not supported yet: deleting series");
+Status Db::delete_series(const std::vector<model::Matchers>& matcher_sets, model::Timestamp mint,
+                         model::Timestamp maxt) {
+  return tsdb::delete_series(impl_->core, matcher_sets, {base::to_ms(mint), base::to_ms(maxt)});
 }
 Status Db::clean_tombstones() { return unimplemented("not supported yet: cleaning tombstones"); }
 StatusOr<std::string> Db::snapshot(bool) { return unimplemented("not supported yet: snapshots"); }

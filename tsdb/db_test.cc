@@ -188,7 +188,6 @@ TEST_F(DbTest, WhatIsNotBuiltYetSaysSoAndTheBatchStaysUsable) {
   EXPECT_EQ(appender->update_metadata({}, labels("h"), {}).code(), StatusCode::kUnimplemented);
   ASSERT_TRUE(appender->append({}, labels("m"), from_ms(1), 1, {}).ok());
   EXPECT_TRUE(commit_and_wait(*appender).ok());
-  EXPECT_EQ(db_->delete_series({}, {}, {}).code(), StatusCode::kUnimplemented);
 }
 
 TEST_F(DbTest, MaintainSealsAtItsAgeAndRecyclesTheJournal) {

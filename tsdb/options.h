@@ -21,6 +21,7 @@ struct Options {
   std::uint64_t max_active_series = 50'000'000;  // kResourceExhausted above
   std::size_t max_labels = 1024;                 // per series
   std::size_t max_label_bytes = 128U << 10;      // encoded, per series
+  std::size_t max_tombstones = 4'000'000;        // deleted intervals of all series
   bool background = true;                        // false: tests call maintain()
 };
 

@@ -13,7 +13,9 @@ Core::Core(std::string in_directory, const Options& in_options, const base::Cloc
       options(in_options),
       metrics(registry),
       index(in_options.max_active_series),
-      head(in_options.seal_rows) {}
+      head(in_options.seal_rows),
+      tombstones(in_files, base::join_path(directory, TombstoneFile::kName),
+                 in_options.max_tombstones) {}
 
 StatusOr<Newest> Core::newest_in_runs(storage::SeriesId id, std::int64_t from_ms) {
   const std::shared_ptr<const RunStore::Snapshot> snapshot = runs->snapshot();

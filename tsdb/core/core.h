@@ -24,6 +24,7 @@
 #include "tsdb/index/series_index.h"
 #include "tsdb/ingest/commit_queue.h"
 #include "tsdb/journal/journal.h"
+#include "tsdb/life/tombstone_file.h"
 #include "tsdb/options.h"
 #include "tsdb/run/run_store.h"
 
@@ -37,6 +38,7 @@ struct Metrics {
   base::Counter& series_removed;
   base::Counter& out_of_order;
   base::Counter& journal_corruptions;
+  base::CounterVec& corruptions;  // by what was damaged
   base::Counter& compactions;
   base::Counter& compactions_failed;
   base::Counter& retention_deletions;
@@ -65,6 +67,7 @@ struct Core {
   Head head;
   std::unique_ptr<Journal> journal;
   std::unique_ptr<CommitQueue> queue;
+  TombstoneFile tombstones;
   base::Gate gate;  // open appenders
 
   std::int64_t sealed_max_ms =
@@ -79,8 +82,6 @@ Status recover(Core& core);
 
 // Seals everything in the head into runs.
 Status seal(Core& core);
-// Drops runs past retention and forgets series without samples.
-Status retain(Core& core);
 bool seal_is_due(const Core& core);
 
 // Adds what the parts count to a page of metrics.

@@ -33,6 +33,9 @@ Metrics::Metrics(base::Registry& registry)
                        .with({"float"})),
       journal_corruptions(registry.counter("prometheus_tsdb_wal_corruptions_total",
                                            "Journal segments that ended in a damaged record.")),
+      corruptions(registry.counter("tocsin_tsdb_corruptions_total",
+                                   "Damaged pieces of data that were found and left out.",
+                                   {"what"})),
       compactions(
           registry.counter("prometheus_tsdb_compactions_total", "Runs sealed from the head.")),
       compactions_failed(
@@ -87,6 +90,8 @@ void collect_metrics(const Core& core, std::vector<MetricFamily>* out) {
       static_cast<double>(RunStore::runs(*snapshot).size()));
   add(out, "prometheus_tsdb_symbol_table_size_bytes", "Memory of labels and postings.", kGauge,
       static_cast<double>(core.index.memory_bytes()));
+  add(out, "tocsin_tsdb_tombstones", "Deleted intervals of series that are not cleaned yet.",
+      kGauge, static_cast<double>(core.tombstones.snapshot()->size()));
   add(out, "prometheus_tsdb_retention_limit_seconds", "Retention time.", kGauge,
       static_cast<double>(core.options.lock()->retention.count()) / 1000);
 }

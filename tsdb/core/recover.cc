@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "tsdb/core/core.h"
 #include "tsdb/core/head_state.h"
+#include "tsdb/life/deletion.h"
 
 namespace tocsin::tsdb {
 namespace {
@@ -86,6 +87,7 @@ Status recover(Core& core) {
       [&](std::uint8_t type, std::string_view payload) { return replayer.record(type, payload); },
       &replay));
   core.head.drop_all_groups();
+  RETURN_IF_ERROR(recover_tombstones(core));
   core.metrics.journal_corruptions.inc(
       static_cast<double>(replay.torn_segments + replayer.damaged()));
   if (replayer.lost() != 0) {

@@ -48,6 +48,7 @@ StatusOr<std::vector<SeriesColumn>> TsdbSelection::columns(std::span<const std::
   if (context_.cancel != nullptr) RETURN_IF_ERROR(context_.cancel->check());
   std::vector<SeriesId> ids;
   for (const std::uint32_t at : series) ids.push_back(series_[at].id);
+  const auto deleted = core_.tombstones.snapshot();  // before the samples: see its header
   std::vector<std::vector<Piece>> pieces(ids.size());
   for (std::size_t i = 0; i < ids.size(); ++i) core_.head.read(ids[i], min_ms, max_ms, &pieces[i]);
   const auto snapshot = core_.runs->snapshot();  // after the head: see the header
@@ -66,6 +67,7 @@ StatusOr<std::vector<SeriesColumn>> TsdbSelection::columns(std::span<const std::
   std::vector<SeriesColumn> out;
   for (std::size_t i = 0; i < ids.size(); ++i) {
     ASSIGN_OR_RETURN(SeriesColumn column, merger.merge(sealed[i], pieces[i]));
+    hide_deleted(deleted->of(ids[i]), &column);
     column.series = series[i];
     RETURN_IF_ERROR(charge.add(bytes_of(column)));
     out.push_back(std::move(column));
@@ -95,9 +97,11 @@ Status TsdbSelection::last(std::size_t batch, model::Timestamp at, model::Durati
   const std::size_t end = std::min(series_.size(), begin + kBatchSeries);
   out->assign(end - begin, {});
   std::vector<std::uint32_t> unsure;
+  const auto deleted = core_.tombstones.snapshot();
   for (std::size_t i = begin; i < end; ++i) {
     const std::optional<Newest> newest = core_.head.newest(series_[i].id);
-    if (!newest || newest->time_ms == kUnknownTime || newest->time_ms > at_ms) {
+    if (!newest || newest->time_ms == kUnknownTime || newest->time_ms > at_ms ||
+        deleted->covers(series_[i].id, newest->time_ms)) {
       unsure.push_back(static_cast<std::uint32_t>(i));
     } else if (newest->time_ms > after_ms) {
       (*out)[i - begin] = {newest->time_ms, std::bit_cast<double>(newest->bits), true};

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Retention: which sealed data goes because it is too old or too much.
+//
+// Whole runs go, the oldest first; what is in the head and its journal stays.
+// Borrows: Core. Threads: shared; waits for seals and merges. Errors: of the store.
+#pragma once
+
+#include "tsdb/core/core.h"
+
+namespace tocsin::tsdb {
+
+// Drops runs past retention and forgets series without samples.
+Status retain(Core& core);
+
+}  // namespace tocsin::tsdb
