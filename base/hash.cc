@@ -45,6 +45,22 @@ std::uint64_t xx_stripes(std::string_view* data) {
   return hash;
 }
 
+// Multiplies a by x and b by y and crosses the halves of the products: what differs in one lane
+// before differs in both behind, so that no 64 bits decide alone whether two texts collide.
+inline Hash128 mix(std::uint64_t a, std::uint64_t x, std::uint64_t b, std::uint64_t y) {
+  __extension__ using Wide = unsigned __int128;
+  const Wide first = static_cast<Wide>(a) * x;
+  const Wide second = static_cast<Wide>(b) * y;
+  return {static_cast<std::uint64_t>(first) ^ static_cast<std::uint64_t>(second >> 64U),
+          static_cast<std::uint64_t>(second) ^ static_cast<std::uint64_t>(first >> 64U)};
+}
+
+inline std::uint64_t word(const char* p) {
+  std::uint64_t value = 0;
+  std::memcpy(&value, p, sizeof value);
+  return value;
+}
+
 constexpr std::string_view kBase64 =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -58,6 +74,33 @@ void fill_random(void* out, std::size_t size) {
 }
 
 }  // namespace
+
+// Stripes of 32 bytes; the tail is read as a last, overlapping stripe, and the length tells it from
+// a longer text.
+Hash128 hash128(std::string_view data, Hash128 seed) {
+  const std::uint64_t x = seed.low ^ kPrime3;
+  const std::uint64_t y = seed.high ^ kPrime5;
+  Hash128 hash{seed.high ^ kPrime1, seed.low ^ kPrime2};
+  const auto stripe = [&hash, x, y](const char* p) {
+    hash = mix(hash.high ^ word(p), x ^ word(p + 8), hash.low ^ word(p + 16), y ^ word(p + 24));
+  };
+  const char* p = data.data();
+  std::size_t left = data.size();
+  for (; left > 32; left -= 32, p += 32) stripe(p);
+  if (data.size() >= 32) {
+    stripe(p + left - 32);
+  } else {
+    std::array<char, 32> padded = {};
+    if (left != 0) std::memcpy(padded.data(), p, left);
+    stripe(padded.data());
+  }
+  return combine(combine(hash, {data.size(), seed.low}), seed);
+}
+
+Hash128 combine(Hash128 hash, Hash128 next) {
+  return mix(hash.high ^ std::rotl(next.low, 32), kPrime1, hash.low ^ std::rotl(next.high, 32),
+             kPrime4);
+}
 
 std::uint64_t xxhash64(std::string_view data) {
   const std::uint64_t length = data.size();

@@ -21,6 +21,17 @@ std::uint64_t xxhash64(std::string_view data);
 // FNV-1a 64; pass the last result to continue.
 std::uint64_t fnv1a64(std::string_view data, std::uint64_t hash = 0xcbf29ce484222325ULL);
 
+// 128 bits that two texts share only by accident: a name for bytes too long to keep. Not for
+// storage (it may change) and not against an attacker who knows the seed.
+struct Hash128 {
+  std::uint64_t high = 0;
+  std::uint64_t low = 0;
+  friend bool operator==(const Hash128&, const Hash128&) = default;
+};
+Hash128 hash128(std::string_view data, Hash128 seed);
+// Mixes `next` into `hash`; the order matters.
+Hash128 combine(Hash128 hash, Hash128 next);
+
 std::string to_hex(std::string_view bytes);  // lower case
 std::string base64_encode(std::string_view bytes);
 StatusOr<std::string> base64_decode(std::string_view text);

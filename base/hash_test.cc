@@ -80,6 +80,45 @@ TEST(Hash, Base64) {
 
 TEST(Hash, HexIsLowerCase) { EXPECT_EQ(to_hex(std::string("\x00\x0F\xA0", 3)), "000fa0"); }
 
+TEST(Hash, Hash128DependsOnEveryByteTheLengthAndTheSeed) {
+  const Hash128 seed{1, 2};
+  std::set<std::pair<std::uint64_t, std::uint64_t>> seen;
+  std::set<std::uint64_t> high;
+  std::set<std::uint64_t> low;
+  const auto add = [&](std::string_view text, Hash128 with) {
+    const Hash128 hash = hash128(text, with);
+    EXPECT_EQ(hash, hash128(std::string(text), with));
+    EXPECT_TRUE(seen.emplace(hash.high, hash.low).second) << text.size();
+    high.insert(hash.high);
+    low.insert(hash.low);
+  };
+  for (std::size_t size = 0; size <= 200; ++size) {
+    std::string text(size, '\0');
+    add(text, seed);
+    for (std::size_t at = 0; at < size; ++at) {
+      for (const char c : {'\1', '\x80'}) {
+        text[at] = c;
+        add(text, seed);
+      }
+      text[at] = '\0';
+    }
+  }
+  add("text", {2, 1});
+  add("text", {1, 3});
+  add("text", {0, 2});
+  // Each half alone tells them apart too.
+  EXPECT_EQ(high.size(), seen.size());
+  EXPECT_EQ(low.size(), seen.size());
+}
+
+TEST(Hash, CombineDependsOnTheOrder) {
+  const Hash128 a = hash128("a", {});
+  const Hash128 b = hash128("b", {});
+  EXPECT_NE(combine(a, b), combine(b, a));
+  EXPECT_NE(combine(combine({}, a), b), combine(combine({}, b), a));
+  EXPECT_NE(combine(a, a), a);
+}
+
 TEST(Hash, RandomUuidsAreVersion4AndDiffer) {
   std::set<std::string> seen;
   for (int i = 0; i < 100; ++i) {

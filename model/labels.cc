@@ -126,6 +126,14 @@ Labels Labels::from(std::vector<Pair> labels) {
   return result;
 }
 
+void Labels::assign_sorted(std::span<const LabelView> labels) {
+  data_.clear();
+  for (const LabelView& label : labels) {
+    append_field(label.name, &data_);
+    append_field(label.value, &data_);
+  }
+}
+
 Labels::Iterator Labels::end() const {
   return Iterator(std::string_view(data_).substr(data_.size()));
 }

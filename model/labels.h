@@ -68,6 +68,9 @@ class Labels {
   // Any order; of two with one name the last wins; empty values are left out.
   static Labels of(std::initializer_list<std::pair<std::string_view, std::string_view>> labels);
   static Labels from(std::vector<std::pair<std::string, std::string>> labels);
+  // Replaces the content and keeps the memory, so that one object serves many series.
+  // REQUIRES: sorted by name, no name twice, no empty value.
+  void assign_sorted(std::span<const LabelView> labels);
 
   Iterator begin() const { return Iterator(data_); }
   Iterator end() const;

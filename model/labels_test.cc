@@ -36,6 +36,17 @@ TEST(Labels, LongValuesSurviveTheEncoding) {
   }
 }
 
+TEST(Labels, AssignSortedReplacesTheContent) {
+  Labels labels = Labels::of({{"old", std::string(500, 'x')}});
+  const std::string long_value(300, 'v');
+  const std::vector<LabelView> parts = {{"__name__", "up"}, {"job", long_value}};
+  labels.assign_sorted(parts);
+  EXPECT_EQ(labels, Labels::of({{"job", long_value}, {"__name__", "up"}}));
+  EXPECT_EQ(labels.hash(), Labels::of({{"job", long_value}, {"__name__", "up"}}).hash());
+  labels.assign_sorted({});
+  EXPECT_TRUE(labels.empty());
+}
+
 TEST(Labels, KeepAndDropSelectByName) {
   const Labels labels = Labels::of({{"__name__", "m"}, {"a", "1"}, {"b", "2"}, {"d", "4"}});
   const std::vector<std::string> names = {"a", "c", "d"};
