@@ -2,48 +2,52 @@
 //
 // OpenMetrics 1.0: every blank is one space at its place, every line ends with a newline, and the
 // page ends with "# EOF".
+//
+// Confined. Borrows the page and the sink.
+// Errors: see exposition.h.
+#pragma once
+
 #include <cmath>
 
 #include "formats/exposition/line_parser.h"
 
-namespace tocsin::formats {
-namespace exposition {
-namespace {
+namespace tocsin::formats::exposition {
 
-class OpenMetricsParser : LineParser<Dialect::kOpenMetrics> {
+class OpenMetricsParser : public LineParser<Dialect::kOpenMetrics> {
  public:
   OpenMetricsParser(std::string_view page, ExpositionSink& sink) : LineParser(page, sink) {}
 
-  Status run() {
-    for (;;) {
-      if (at_end()) return fail(p_, "\"# EOF\" as the last line");
-      if (*p_ != '#') {
-        RETURN_IF_ERROR(read_sample());
-      } else if (take("# EOF")) {
-        take_newline();
-        return at_end() ? ok() : fail(p_, "nothing after \"# EOF\"");
-      } else {
-        RETURN_IF_ERROR(read_metadata());
-      }
+  bool finished() const { return saw_end_; }
+
+  // Reads one line. REQUIRES: not finished.
+  Status read_line() {
+    if (at_end()) return fail(p_, "\"# EOF\" as the last line");
+    if (*p_ != '#') {
+      ExpositionSample sample;
+      RETURN_IF_ERROR(take_series(&sample));
+      return read_rest(&sample);
     }
+    if (!take("# EOF")) return read_metadata();
+    take_newline();
+    saw_end_ = true;
+    return at_end() ? ok() : fail(p_, "nothing after \"# EOF\"");
   }
 
- private:
-  Status read_sample() {
-    ExpositionSample sample;
-    RETURN_IF_ERROR(take_series(&sample));
+  // Reads what follows the series of `sample`.
+  Status read_rest(ExpositionSample* sample) {
     if (!take(" ")) return fail(p_, "a space and a value");
-    RETURN_IF_ERROR(take_value(&sample.value));
+    RETURN_IF_ERROR(take_value(&sample->value));
     if (!next_is(" #") && take(" ")) {
       std::int64_t ms = 0;
       RETURN_IF_ERROR(take_timestamp(&ms));
-      sample.timestamp_ms = ms;
+      sample->timestamp_ms = ms;
     }
-    if (next_is(" # {")) RETURN_IF_ERROR(take_exemplar(&sample));
+    if (next_is(" # {")) RETURN_IF_ERROR(take_exemplar(sample));
     if (!take_newline()) return fail(p_, "the end of the line");
-    return sink_.sample(sample);
+    return sink_.sample(*sample);
   }
 
+ private:
   bool next_is(std::string_view text) const {
     return between(p_, end_).substr(0, text.size()) == text;
   }
@@ -109,13 +113,8 @@ class OpenMetricsParser : LineParser<Dialect::kOpenMetrics> {
     sink_.unit(metric, unit);
     return ok();
   }
+
+  bool saw_end_ = false;
 };
 
-}  // namespace
-}  // namespace exposition
-
-Status parse_openmetrics(std::string_view page, ExpositionSink& sink) {
-  return exposition::OpenMetricsParser(page, sink).run();
-}
-
-}  // namespace tocsin::formats
+}  // namespace tocsin::formats::exposition

@@ -2,43 +2,47 @@
 //
 // The text format 0.0.4, read as leniently as upstream reads it: blanks anywhere between tokens,
 // any other line that begins with "#" is a comment.
+//
+// Confined. Borrows the page and the sink.
+// Errors: see exposition.h.
+#pragma once
+
 #include "formats/exposition/line_parser.h"
 
-namespace tocsin::formats {
-namespace exposition {
-namespace {
+namespace tocsin::formats::exposition {
 
-class TextParser : LineParser<Dialect::kText> {
+class TextParser : public LineParser<Dialect::kText> {
  public:
   TextParser(std::string_view page, ExpositionSink& sink) : LineParser(page, sink) {}
 
-  Status run() {
-    for (;;) {
-      p_ = skip_blanks(p_, end_);
-      if (at_end()) return ok();
-      if (*p_ == '\n') {
-        ++p_;
-      } else if (*p_ == '#') {
-        ++p_;
-        RETURN_IF_ERROR(read_comment());
-      } else {
-        RETURN_IF_ERROR(read_sample());
-      }
+  bool finished() const { return at_end(); }
+
+  // Reads one line. REQUIRES: not finished.
+  Status read_line() {
+    p_ = skip_blanks(p_, end_);
+    if (at_end() || take_newline()) return ok();
+    if (*p_ == '#') {
+      ++p_;
+      RETURN_IF_ERROR(read_comment());
+      take_newline();
+      return ok();
     }
+    ExpositionSample sample;
+    RETURN_IF_ERROR(take_series(&sample));
+    return read_rest(&sample);
+  }
+
+  // Reads what follows the series of `sample`.
+  Status read_rest(ExpositionSample* sample) {
+    p_ = skip_blanks(p_, end_);
+    RETURN_IF_ERROR(take_value(&sample->value));
+    p_ = skip_blanks(p_, end_);
+    if (!at_end() && *p_ != '\n') RETURN_IF_ERROR(take_timestamp(sample));
+    if (!at_end() && !take_newline()) return fail(p_, "the end of the line after the timestamp");
+    return sink_.sample(*sample);
   }
 
  private:
-  Status read_sample() {
-    ExpositionSample sample;
-    RETURN_IF_ERROR(take_series(&sample));
-    p_ = skip_blanks(p_, end_);
-    RETURN_IF_ERROR(take_value(&sample.value));
-    p_ = skip_blanks(p_, end_);
-    if (!at_end() && *p_ != '\n') RETURN_IF_ERROR(take_timestamp(&sample));
-    if (!at_end() && !take_newline()) return fail(p_, "the end of the line after the timestamp");
-    return sink_.sample(sample);
-  }
-
   Status take_timestamp(ExpositionSample* sample) {
     const char* const after = skip_class(p_, end_, kDigit);
     std::int64_t value = 0;
@@ -86,11 +90,4 @@ class TextParser : LineParser<Dialect::kText> {
   }
 };
 
-}  // namespace
-}  // namespace exposition
-
-Status parse_text(std::string_view page, ExpositionSink& sink) {
-  return exposition::TextParser(page, sink).run();
-}
-
-}  // namespace tocsin::formats
+}  // namespace tocsin::formats::exposition

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// PageReader reads the pages of one target by position: line by line it compares the page with the
+// lines of the page before, so that a line that was there costs a memcmp and its value.
+//
+// It gives each series text of its target a small number, the slot, and says for each sample line
+// of a page which slot it is of. What it reads, refuses and says about errors is exactly what
+// parse_text and parse_openmetrics do: a line that does not match is read by their code, and
+// matching goes on with the next.
+// Hides: order of lines, resynchronisation. Owns: its references to lines. Borrows: the line table.
+// Memory: 4 bytes per line and 4 per slot. Threads: confined.
+// Errors: those of the parsers; kResourceExhausted when the line table is full. An error leaves the
+// remembered page as it was; slots that were added stay.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "formats/exposition.h"
+#include "formats/line_table.h"
+
+namespace tocsin::formats {
+
+class PageReader {
+ public:
+  class Listener {
+   public:
+    virtual ~Listener() = default;
+    // `series` (parse_series reads it) is new and gets `slot`, the number of slots before. A status
+    // that is not OK ends the read, which returns it as it is; there is no such slot then.
+    virtual Status added(std::uint32_t slot, std::string_view series, model::MetricKind kind) = 0;
+  };
+
+  // What a page said, by sample line, and working memory: use one for many reads.
+  class Page {
+   public:
+    struct Timestamp {
+      std::uint32_t sample;  // number of the sample line
+      std::int64_t ms;
+    };
+    struct Exemplar {
+      std::uint32_t sample;
+      std::string_view text;  // in the page; parse_exemplar reads it
+    };
+
+    // The series, and their order, are those of the page before.
+    bool same_series = false;
+    std::vector<double> values;
+    std::vector<std::uint32_t> slots;   // empty: 0, 1, 2, ...
+    std::vector<Timestamp> timestamps;  // of lines that have one, ascending
+    std::vector<Exemplar> exemplars;    // likewise
+
+    std::uint32_t slot(std::size_t sample) const {
+      return slots.empty() ? static_cast<std::uint32_t>(sample) : slots[sample];
+    }
+    // Bytes held, also while empty.
+    std::size_t memory() const;
+
+   private:
+    friend class PageReader;
+    void clear();
+    std::vector<std::uint32_t> order_;             // of the page, when it is not the one before
+    std::vector<LineTable::Id> extra_references_;  // to give back
+    std::vector<std::uint32_t> slot_of_line_;      // hash table of slots, by line
+    bool has_slot_table_ = false;
+  };
+
+  explicit PageReader(LineTable& table) : table_(table) {}
+  ~PageReader();
+  PageReader(const PageReader&) = delete;
+  PageReader& operator=(const PageReader&) = delete;
+
+  // Reads `text` into `page`. After an error `page` has the values read until then, and the slots
+  // of all but perhaps the last of them. REQUIRES: format is kText or kOpenMetrics.
+  Status read(ExpositionFormat format, std::string_view text, Listener& listener, Page* page);
+
+  // Numbers the slots anew: those of the last page come first, in its order, then the others that
+  // `keep` wants; the rest is forgotten. Returns the old slot of each. Views of Page stay as they
+  // were.
+  std::vector<std::uint32_t> rearrange(const std::function<bool(std::uint32_t slot)>& keep);
+
+  std::uint32_t slots() const { return static_cast<std::uint32_t>(lines_.size()); }
+  std::string_view series(std::uint32_t slot) const { return table_.line(lines_[slot]).view(); }
+  std::size_t memory() const;
+
+ private:
+  template <typename Parser>
+  class Run;
+
+  std::uint32_t page_slot(std::uint32_t sample) const {
+    return page_slots_.empty() ? sample : page_slots_[sample];
+  }
+  std::optional<std::uint32_t> find_slot(LineTable::Id line, Page* page) const;
+  void add_to_slot_table(std::uint32_t slot, Page* page) const;
+  void forget_order();
+  void install(Page* page);
+
+  LineTable& table_;
+  std::optional<ExpositionFormat> format_;
+  std::vector<std::uint32_t> order_;       // coded lines of the last page; holds its comments
+  std::vector<LineTable::Id> lines_;       // by slot; holds a reference each
+  std::vector<std::uint32_t> page_slots_;  // of the last page by sample line; empty: 0, 1, 2, ...
+  std::uint32_t page_samples_ = 0;
+};
+
+}  // namespace tocsin::formats
