@@ -18,28 +18,48 @@ class IdTable {
  public:
   static constexpr std::uint32_t kNone = 0xffffffffU;
 
+  // What the table keeps of a hash. Spreads it, so that weak hashes of small integers do not
+  // cluster.
+  static std::uint32_t tag_of(std::uint64_t hash) {
+    return static_cast<std::uint32_t>((hash * 0x9e3779b97f4a7c15ULL) >> 32U);
+  }
+
   // Returns the id with this hash for which equal(id), or kNone.
   template <typename Equal>
   std::uint32_t find(std::uint64_t hash, Equal equal) const {
-    const std::size_t slot = find_slot(hash, equal);
+    return find_tag(tag_of(hash), equal);
+  }
+  template <typename Equal>
+  std::uint32_t find_tag(std::uint32_t tag, Equal equal) const {
+    const std::size_t slot = find_slot(tag, equal);
     return slot == kNoSlot ? kNone : slots_[slot].id;
   }
 
   // REQUIRES: no equal key is present; id is not kNone.
-  void insert(std::uint64_t hash, std::uint32_t id) {
-    if ((size_ + 1) * 4 > slots_.size() * 3) grow();
-    place(Slot{tag_of(hash), id});
+  void insert(std::uint64_t hash, std::uint32_t id) { insert_tag(tag_of(hash), id); }
+  void insert_tag(std::uint32_t tag, std::uint32_t id) {
+    if ((size_ + 1) * 4 > slots_.size() * 3) resize(slots_.empty() ? 16 : slots_.size() * 2);
+    place(Slot{tag, id});
     ++size_;
   }
 
   // Returns false when there was nothing to remove.
   template <typename Equal>
   bool erase(std::uint64_t hash, Equal equal) {
-    const std::size_t slot = find_slot(hash, equal);
+    return erase_tag(tag_of(hash), equal);
+  }
+  template <typename Equal>
+  bool erase_tag(std::uint32_t tag, Equal equal) {
+    const std::size_t slot = find_slot(tag, equal);
     if (slot == kNoSlot) return false;
     close_gap(slot);
     --size_;
+    if (slots_.size() > 64 && size_ * 8 < slots_.size()) resize(slots_.size() / 2);
     return true;
+  }
+  // Asks for what a later find_tag() will need.
+  void prefetch(std::uint32_t tag) const {
+    if (!slots_.empty()) __builtin_prefetch(&slots_[tag & (slots_.size() - 1)]);
   }
 
   std::size_t size() const { return size_; }
@@ -52,15 +72,9 @@ class IdTable {
   };
   static constexpr std::size_t kNoSlot = ~std::size_t{0};
 
-  // Spreads the hash, so that weak hashes of small integers do not cluster.
-  static std::uint32_t tag_of(std::uint64_t hash) {
-    return static_cast<std::uint32_t>((hash * 0x9e3779b97f4a7c15ULL) >> 32U);
-  }
-
   template <typename Equal>
-  std::size_t find_slot(std::uint64_t hash, Equal& equal) const {
+  std::size_t find_slot(std::uint32_t tag, Equal& equal) const {
     if (slots_.empty()) return kNoSlot;
-    const std::uint32_t tag = tag_of(hash);
     const std::size_t mask = slots_.size() - 1;
     for (std::size_t i = tag & mask; slots_[i].id != kNone; i = (i + 1) & mask) {
       if (slots_[i].tag == tag && equal(slots_[i].id)) return i;
@@ -75,8 +89,8 @@ class IdTable {
     slots_[i] = slot;
   }
 
-  void grow() {
-    std::vector<Slot> old(slots_.empty() ? 16 : slots_.size() * 2);
+  void resize(std::size_t slots) {
+    std::vector<Slot> old(slots);
     old.swap(slots_);
     for (const Slot& slot : old) {
       if (slot.id != kNone) place(slot);

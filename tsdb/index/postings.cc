@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <utility>
 
 #include <roaring/roaring.h>
@@ -92,25 +93,74 @@ Postings Postings::clone() const {
   return result;
 }
 
-bool Postings::add(std::uint32_t id) {
-  if (contains(id)) return false;
-  if (count_ == 0 && bitmap_ == nullptr) {
-    single_ = id;
-    count_ = 1;
-    return true;
+// Ids come in contiguous ranges, which shrink to runs; powers of two keep the cost amortised.
+void Postings::recount(std::uint64_t before) {
+  if (count_ >= 64 && std::bit_width(count_) != std::bit_width(before)) {
+    roaring_bitmap_run_optimize(bitmap_);
+    roaring_bitmap_shrink_to_fit(bitmap_);
   }
-  become_bitmap();
-  roaring_bitmap_add(bitmap_, id);
+}
+
+bool Postings::add(std::uint32_t id) {
+  if (bitmap_ == nullptr) {
+    if (count_ == 0) {
+      single_ = id;
+      count_ = 1;
+      return true;
+    }
+    if (single_ == id) return false;
+    become_bitmap();
+  }
+  if (!roaring_bitmap_add_checked(bitmap_, id)) return false;
   ++count_;
-  // Ids come in contiguous ranges, which shrink to runs; powers of two keep the cost amortised.
-  if (count_ >= 64 && std::has_single_bit(count_)) roaring_bitmap_run_optimize(bitmap_);
+  recount(count_ - 1);
   return true;
 }
 
+void Postings::add_many(std::span<const std::uint32_t> ids) {
+  if (ids.size() < 2 && bitmap_ == nullptr) {
+    for (const std::uint32_t id : ids) add(id);
+    return;
+  }
+  become_bitmap();
+  const std::uint64_t before = count_;
+  if (ids.size() < 4) {
+    for (const std::uint32_t id : ids) count_ += roaring_bitmap_add_checked(bitmap_, id) ? 1 : 0;
+  } else {
+    roaring_bitmap_add_many(bitmap_, ids.size(), ids.data());
+    count_ = roaring_bitmap_get_cardinality(bitmap_);
+  }
+  recount(before);
+}
+
+void Postings::add_range(std::uint32_t first, std::uint32_t last) {
+  become_bitmap();
+  const std::uint64_t before = count_;
+  roaring_bitmap_add_range_closed(bitmap_, first, last);
+  count_ = roaring_bitmap_get_cardinality(bitmap_);
+  recount(before);
+}
+
+void Postings::unite(const Postings& other) {
+  if (other.bitmap_ == nullptr) {
+    if (other.count_ == 1) add(other.single_);
+    return;
+  }
+  become_bitmap();
+  const std::uint64_t before = count_;
+  roaring_bitmap_or_inplace(bitmap_, other.bitmap_);
+  count_ = roaring_bitmap_get_cardinality(bitmap_);
+  recount(before);
+}
+
 bool Postings::remove(std::uint32_t id) {
-  if (!contains(id)) return false;
+  if (bitmap_ == nullptr) {
+    if (count_ == 0 || single_ != id) return false;
+    count_ = 0;
+    return true;
+  }
+  if (!roaring_bitmap_remove_checked(bitmap_, id)) return false;
   --count_;
-  if (bitmap_ != nullptr) roaring_bitmap_remove(bitmap_, id);
   return true;
 }
 
@@ -164,6 +214,32 @@ std::vector<std::uint32_t> Postings::ids(std::size_t limit) const {
 std::size_t Postings::memory_bytes() const {
   if (bitmap_ == nullptr) return 0;
   return sizeof(roaring_bitmap_t) + roaring_bitmap_size_in_bytes(bitmap_);
+}
+
+std::string Postings::encode() const {
+  if (bitmap_ == nullptr) {
+    std::string out(count_ == 1 ? 4 : 0, '\0');
+    if (count_ == 1) std::memcpy(out.data(), &single_, sizeof single_);
+    return out;
+  }
+  std::string out(roaring_bitmap_portable_size_in_bytes(bitmap_), '\0');
+  roaring_bitmap_portable_serialize(bitmap_, out.data());
+  return out;
+}
+
+StatusOr<Postings> Postings::decode(std::string_view bytes) {
+  Postings result;
+  if (bytes.empty()) return result;
+  if (bytes.size() == sizeof result.single_) {
+    std::uint32_t id = 0;
+    std::memcpy(&id, bytes.data(), sizeof id);
+    result.add(id);
+    return result;
+  }
+  roaring_bitmap_t* bitmap = roaring_bitmap_portable_deserialize_safe(bytes.data(), bytes.size());
+  if (bitmap == nullptr) return data_loss("damaged postings");
+  result.adopt(bitmap);
+  return result;
 }
 
 }  // namespace tocsin::tsdb

@@ -11,7 +11,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
+
+#include "base/status.h"
 
 struct roaring_bitmap_s;
 
@@ -34,6 +38,10 @@ class Postings {
   // Return whether the set changed.
   bool add(std::uint32_t id);
   bool remove(std::uint32_t id);
+  // Adds ids, which are fastest when ascending and when they lie close together.
+  void add_many(std::span<const std::uint32_t> ids);
+  void add_range(std::uint32_t first, std::uint32_t last);  // closed
+  void unite(const Postings& other);
 
   bool contains(std::uint32_t id) const;
   std::uint64_t count() const { return count_; }
@@ -47,8 +55,13 @@ class Postings {
   std::vector<std::uint32_t> ids(std::size_t limit = 0) const;
   std::size_t memory_bytes() const;  // besides sizeof(Postings)
 
+  // Bytes for the store; kDataLoss for bytes that are no set.
+  std::string encode() const;
+  static StatusOr<Postings> decode(std::string_view bytes);
+
  private:
   void become_bitmap();
+  void recount(std::uint64_t before);
   void adopt(roaring_bitmap_s* bitmap);  // takes ownership and counts
 
   roaring_bitmap_s* bitmap_ = nullptr;  // null: at most one id, in single_

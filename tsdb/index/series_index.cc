@@ -5,18 +5,13 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/hash.h"
 #include "tsdb/index/index_impl.h"
 
 namespace tocsin::tsdb {
 namespace {
 
-constexpr std::uint64_t kMaxId =
-    0xfffffffeU;  // Postings hold 32 bits; the last one is IdTable::kNone
-
-std::uint64_t hash_of(SymbolPair pair) {
-  const std::uint64_t key = (static_cast<std::uint64_t>(pair.name) << 32U) | pair.value;
-  return (key ^ (key >> 29U)) * 0xbf58476d1ce4e5b9ULL;
-}
+constexpr std::uint64_t kMaxId = 0xfffffffeU;  // Postings hold 32 bits; the last one is kNone
 
 // 0 for an id that cannot be in the index.
 std::uint32_t narrow(storage::SeriesId id) {
@@ -35,197 +30,210 @@ void keep_largest(std::size_t limit, std::vector<storage::CardinalityEntry>* ent
 
 }  // namespace
 
-// The analysis does not see that lambdas below run inside the call they are passed to, under its
-// lock.
-bool SeriesIndex::Impl::equal(std::uint32_t id, const model::Labels& labels) const {
-  const std::vector<SymbolPair> stored = labels_.get(id);
-  auto it = labels.begin();
-  const auto end = labels.end();
-  for (const SymbolPair& pair : stored) {
-    if (it == end || it->name != symbols_.text(pair.name) ||
-        it->value != symbols_.text(pair.value)) {
+std::uint32_t series_tag(std::string_view encoded) {
+  return IdTable::tag_of(base::xxhash64(encoded));
+}
+
+model::Labels decode_labels(std::string_view encoded) {
+  std::vector<PackedLabel> packed;
+  unpack(encoded, &packed);
+  std::vector<model::LabelView> views;
+  for (const PackedLabel& label : packed) views.push_back({label.name, label.value});
+  model::Labels labels;
+  labels.assign_sorted(views);
+  return labels;
+}
+
+// A packed label says its own length, so a prefix that is equal is a label that is equal; and each
+// label is in one of the two lists only.
+bool SeriesIndex::Impl::equal(std::uint32_t id, std::string_view encoded) const {
+  const SeriesTable::Row row = series_.find(id);
+  const std::span<const PairId> target = sets_.pairs(row.target);
+  const std::span<const PairId> metric = sets_.pairs(row.metric);
+  std::size_t t = 0;
+  std::size_t m = 0;
+  while (t < target.size() || m < metric.size()) {
+    std::string_view label;
+    if (m < metric.size() && encoded.starts_with(pairs_.bytes(metric[m]))) {
+      label = pairs_.bytes(metric[m++]);
+    } else if (t < target.size() && encoded.starts_with(pairs_.bytes(target[t]))) {
+      label = pairs_.bytes(target[t++]);
+    } else {
       return false;
     }
-    ++it;
+    encoded.remove_prefix(label.size());
   }
-  return it == end;
+  return encoded.empty();
 }
 
-std::uint32_t SeriesIndex::Impl::find(const model::Labels& labels, std::uint64_t hash) const {
+// The analysis does not see that the lambda runs inside the call it is passed to, under its lock.
+std::uint32_t SeriesIndex::Impl::find(std::string_view encoded, std::uint32_t tag) const {
+  const IdTable& table = by_labels_[tag >> (32U - kTableBits)];
   const std::uint32_t id =
-      by_labels_.find(hash, [&](std::uint32_t candidate) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-        return equal(candidate, labels);
-      });
-  return id == IdTable::kNone ? 0 : id;
+      table.find_tag(tag, [&](std::uint32_t candidate)
+                              ABSL_NO_THREAD_SAFETY_ANALYSIS { return equal(candidate, encoded); });
+  return id == kNone ? 0 : id;
 }
 
-model::Labels SeriesIndex::Impl::labels_of(std::uint32_t id) const {
-  std::vector<std::pair<std::string, std::string>> result;
-  for (const SymbolPair& pair : labels_.get(id)) {
-    result.emplace_back(symbols_.text(pair.name), symbols_.text(pair.value));
+std::string SeriesIndex::Impl::encoded_of(std::uint32_t id) const {
+  const SeriesTable::Row row = series_.find(id);
+  std::string out;
+  if (row.target == kNone) return out;
+  const std::span<const PairId> target = sets_.pairs(row.target);
+  const std::span<const PairId> metric = sets_.pairs(row.metric);
+  const auto name = [&](PairId pair) ABSL_NO_THREAD_SAFETY_ANALYSIS -> const std::string& {
+    return pairs_.name(pairs_.name_of(pair)).text;
+  };
+  std::size_t t = 0;
+  std::size_t m = 0;
+  while (t < target.size() || m < metric.size()) {
+    const bool from_target =
+        m == metric.size() || (t < target.size() && name(target[t]) < name(metric[m]));
+    out.append(pairs_.bytes(from_target ? target[t++] : metric[m++]));
   }
-  return model::Labels::from(std::move(result));
+  return out;
+}
+
+PairId SeriesIndex::Impl::value_of(std::uint32_t id, NameId name) const {
+  const SeriesTable::Row row = series_.find(id);
+  if (row.target == kNone) return kNone;
+  for (const SetId set : {row.metric, row.target}) {
+    for (const PairId pair : sets_.pairs(set)) {
+      if (pairs_.name_of(pair) == name) return pair;
+    }
+  }
+  return kNone;
 }
 
 const Postings* SeriesIndex::Impl::find_name(std::string_view name) const {
-  const auto it = names_.find(symbols_.find(name));
-  return it == names_.end() ? nullptr : &it->second.series;
-}
-
-std::uint32_t SeriesIndex::Impl::pair_position(SymbolPair pair) const {
-  return pair_table_.find(hash_of(pair),
-                          [&](std::uint32_t position) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-                            const SymbolPair& other = pairs_[position].labels;
-                            return other.name == pair.name && other.value == pair.value;
-                          });
-}
-
-const Postings* SeriesIndex::Impl::find_pair(SymbolPair pair) const {
-  const std::uint32_t position = pair_position(pair);
-  return position == IdTable::kNone ? nullptr : &pairs_[position].series;
+  const NameId id = pairs_.find_name(name);
+  return id == kNone ? nullptr : &pairs_.name(id).series;
 }
 
 const Postings* SeriesIndex::Impl::find_pair(std::string_view name, std::string_view value) const {
-  const SymbolPair pair{symbols_.find(name), symbols_.find(value)};
-  if (pair.name == kNoSymbol || pair.value == kNoSymbol) return nullptr;
-  return find_pair(pair);
+  const PairId pair = pairs_.find(name, value);
+  return pair == kNone ? nullptr : &pairs_.series(pair);
 }
 
-void SeriesIndex::Impl::add_to_pair(SymbolPair pair, std::uint32_t id) {
-  std::uint32_t position = pair_position(pair);
-  if (position == IdTable::kNone) {
-    if (free_pairs_.empty()) {
-      position = static_cast<std::uint32_t>(pairs_.size());
-      CHECK(position != IdTable::kNone);
-      pairs_.emplace_back();
-    } else {
-      position = free_pairs_.back();
-      free_pairs_.pop_back();
-    }
-    pairs_[position].labels = pair;
-    pair_table_.insert(hash_of(pair), position);
-    Name& name = names_[pair.name];
-    if (name.values.empty()) name.epoch = ++epoch_;
-    name.values.push_back(pair.value);
+void SeriesIndex::Impl::note_size() {
+  if (all_.count() < classify_at_) return;
+  pairs_.classify_names(all_.count());
+  classify_at_ = all_.count() + all_.count() / 4;
+}
+
+void SeriesIndex::Impl::insert(std::uint32_t id, std::uint32_t tag, std::string_view encoded) {
+  std::vector<PackedLabel> labels;
+  unpack(encoded, &labels);
+  std::vector<PairId> target;
+  std::vector<PairId> metric;
+  for (const PackedLabel& label : labels) {
+    const PairId pair = pairs_.intern(label);
+    pairs_.add(pair, id);
+    (pairs_.name(pairs_.name_of(pair)).target ? target : metric).push_back(pair);
   }
-  pairs_[position].series.add(id);
-}
-
-void SeriesIndex::Impl::remove_from_pair(SymbolPair pair, std::uint32_t id) {
-  const std::uint32_t position = pair_position(pair);
-  CHECK(position != IdTable::kNone);
-  Postings& series = pairs_[position].series;
-  CHECK(series.remove(id));
-  if (!series.empty()) return;
-  pair_table_.erase(hash_of(pair), [&](std::uint32_t other) { return other == position; });
-  pairs_[position] = Pair();
-  free_pairs_.push_back(position);
-  ++names_[pair.name].removed;
-}
-
-void SeriesIndex::Impl::insert(std::uint32_t id, const model::Labels& labels) {
-  std::vector<SymbolPair> pairs;
-  for (const model::LabelView& label : labels) {
-    pairs.push_back({symbols_.intern(label.name), symbols_.intern(label.value)});
-  }
-  labels_.put(id, pairs);
-  by_labels_.insert(labels.hash(), id);
+  series_.put(id, {sets_.acquire(target), sets_.acquire(metric)});
+  table(tag).insert_tag(tag, id);
   all_.add(id);
-  for (const SymbolPair& pair : pairs) {
-    add_to_pair(pair, id);
-    names_[pair.name].series.add(id);
-  }
   next_id_ = std::max<std::uint64_t>(next_id_, std::uint64_t{id} + 1);
+  note_size();
 }
 
 void SeriesIndex::Impl::remove(std::uint32_t id) {
-  const std::uint64_t hash = labels_of(id).hash();
-  CHECK(by_labels_.erase(hash, [&](std::uint32_t other) { return other == id; }));
+  const std::uint32_t tag = series_tag(encoded_of(id));
+  CHECK(table(tag).erase_tag(tag, [&](std::uint32_t other) { return other == id; }));
   all_.remove(id);
-  for (const SymbolPair& pair : labels_.get(id)) {
-    remove_from_pair(pair, id);
-    names_[pair.name].series.remove(id);
+  const SeriesTable::Row row = series_.find(id);
+  for (const SetId set : {row.target, row.metric}) {
+    for (const PairId pair : sets_.pairs(set)) pairs_.remove(pair, id);
+    sets_.release(set);
   }
-  labels_.erase(id);
-}
-
-void SeriesIndex::Impl::drop_empty() {
-  for (auto it = names_.begin(); it != names_.end();) {
-    Name& name = it->second;
-    if (name.removed != 0) {
-      std::vector<Symbol> left;
-      for (const Symbol value : name.values) {
-        if (find_pair(SymbolPair{it->first, value}) != nullptr) left.push_back(value);
-      }
-      name.values = std::move(left);
-      name.removed = 0;
-      name.epoch = ++epoch_;
-    }
-    if (!name.series.empty()) {
-      ++it;
-      continue;
-    }
-    base::MutexLock lock(sorted_mutex_);
-    sorted_.erase(it->first);
-    it = names_.erase(it);
-  }
+  series_.erase(id);
 }
 
 SeriesIndex::SeriesIndex(std::uint64_t max_series) : impl_(std::make_unique<Impl>(max_series)) {}
 SeriesIndex::~SeriesIndex() = default;
 
+void SeriesIndex::set_history(Lookup lookup) { impl_->history_ = std::move(lookup); }
+
 StatusOr<SeriesIndex::Resolved> SeriesIndex::resolve(const model::Labels& labels) {
-  const std::uint64_t hash = labels.hash();
-  {
-    base::ReaderLock lock(impl_->mutex_);
-    const std::uint32_t id = impl_->find(labels, hash);
-    if (id != 0) return Resolved{storage::SeriesId(id), false};
+  const std::uint32_t tag = series_tag(labels.encoded());
+  for (;;) {
+    const std::uint64_t removals = impl_->removals_.load();
+    {
+      const StripedReaderLock lock(impl_->mutex_);
+      const std::uint32_t id = impl_->find(labels.encoded(), tag);
+      if (id != 0) return Resolved{storage::SeriesId(id), false};
+    }
+    std::uint32_t old = 0;
+    if (impl_->history_) {
+      ASSIGN_OR_RETURN(const storage::SeriesId id, impl_->history_(tag, labels));
+      old = narrow(id);
+    }
+    const StripedWriterLock lock(impl_->mutex_);
+    const std::uint32_t known = impl_->find(labels.encoded(), tag);
+    if (known != 0) return Resolved{storage::SeriesId(known), false};
+    // It may have been created and left while history was asked: then history knows now.
+    if (impl_->history_ && removals != impl_->removals_.load()) continue;
+    if (impl_->all_.count() >= impl_->max_series_) {
+      return resource_exhausted("too many active series (limit {})", impl_->max_series_);
+    }
+    if (old == 0 && impl_->next_id_ > kMaxId) return resource_exhausted("series ids are used up");
+    const auto id = old != 0 ? old : static_cast<std::uint32_t>(impl_->next_id_);
+    impl_->insert(id, tag, labels.encoded());
+    return Resolved{storage::SeriesId(id), true};
   }
-  base::WriterLock lock(impl_->mutex_);
-  const std::uint32_t known = impl_->find(labels, hash);
-  if (known != 0) return Resolved{storage::SeriesId(known), false};
-  if (impl_->all_.count() >= impl_->max_series_) {
-    return resource_exhausted("too many active series (limit {})", impl_->max_series_);
-  }
-  if (impl_->next_id_ > kMaxId) return resource_exhausted("series ids are used up");
-  const std::uint64_t id = impl_->next_id_;
-  impl_->insert(static_cast<std::uint32_t>(id), labels);
-  return Resolved{storage::SeriesId(id), true};
 }
 
 storage::SeriesId SeriesIndex::find(const model::Labels& labels) const {
-  base::ReaderLock lock(impl_->mutex_);
-  return storage::SeriesId(impl_->find(labels, labels.hash()));
+  const std::uint32_t tag = series_tag(labels.encoded());
+  const StripedReaderLock lock(impl_->mutex_);
+  return storage::SeriesId(impl_->find(labels.encoded(), tag));
 }
 
 Status SeriesIndex::restore(storage::SeriesId id, const model::Labels& labels) {
   const std::uint32_t id32 = narrow(id);
   if (id32 == 0) return data_loss("series id {} is out of range", id.value());
-  base::WriterLock lock(impl_->mutex_);
-  const std::uint32_t known = impl_->find(labels, labels.hash());
+  const std::uint32_t tag = series_tag(labels.encoded());
+  const StripedWriterLock lock(impl_->mutex_);
+  const std::uint32_t known = impl_->find(labels.encoded(), tag);
   if (known == id32) return ok();
   if (known != 0) {
     return data_loss("series {} has two ids: {} and {}", labels.to_string(), known, id32);
   }
-  if (impl_->labels_.has(id32)) {
-    return data_loss("series id {} stands for {} and {}", id32, impl_->labels_of(id32).to_string(),
-                     labels.to_string());
+  if (impl_->series_.has(id32)) {
+    return data_loss("series id {} stands for {} and {}", id32,
+                     decode_labels(impl_->encoded_of(id32)).to_string(), labels.to_string());
   }
-  impl_->insert(id32, labels);
+  impl_->insert(id32, tag, labels.encoded());
   return ok();
 }
 
 void SeriesIndex::remove(std::span<const storage::SeriesId> ids) {
-  base::WriterLock lock(impl_->mutex_);
+  const StripedWriterLock lock(impl_->mutex_);
   for (const storage::SeriesId id : ids) {
-    if (const std::uint32_t id32 = narrow(id); impl_->labels_.has(id32)) impl_->remove(id32);
+    if (const std::uint32_t id32 = narrow(id); impl_->series_.has(id32)) impl_->remove(id32);
   }
-  impl_->drop_empty();
+  impl_->pairs_.sweep();
+  impl_->removals_.fetch_add(1);
+}
+
+void SeriesIndex::reserve_ids(std::uint64_t next) {
+  const StripedWriterLock lock(impl_->mutex_);
+  impl_->next_id_ = std::max(impl_->next_id_, next);
 }
 
 model::Labels SeriesIndex::labels(storage::SeriesId id) const {
-  base::ReaderLock lock(impl_->mutex_);
-  return impl_->labels_of(narrow(id));
+  std::string encoded;
+  {
+    const StripedReaderLock lock(impl_->mutex_);
+    encoded = impl_->encoded_of(narrow(id));
+  }
+  return decode_labels(encoded);
+}
+
+bool SeriesIndex::has(storage::SeriesId id) const {
+  const StripedReaderLock lock(impl_->mutex_);
+  return impl_->series_.has(narrow(id));
 }
 
 std::string_view SeriesIndex::metric_name(storage::SeriesId id) const {
@@ -235,38 +243,45 @@ std::string_view SeriesIndex::metric_name(storage::SeriesId id) const {
 std::vector<std::string_view> SeriesIndex::metric_names(
     std::span<const storage::SeriesId> ids) const {
   std::vector<std::string_view> names(ids.size());
-  base::ReaderLock lock(impl_->mutex_);
-  const Symbol metric = impl_->symbols_.find(model::kMetricName);
+  const StripedReaderLock lock(impl_->mutex_);
+  const NameId metric = impl_->pairs_.find_name(model::kMetricName);
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    const Symbol name = impl_->labels_.value(narrow(ids[i]), metric);
-    if (name != kNoSymbol) names[i] = impl_->symbols_.text(name);
+    const PairId pair = impl_->value_of(narrow(ids[i]), metric);
+    if (pair != kNone) names[i] = impl_->pairs_.value(pair);
   }
   return names;
 }
 
-// Symbols live as long as the index, so there is nothing to hold yet.
-std::shared_ptr<const void> SeriesIndex::pin() const { return nullptr; }
+std::shared_ptr<const void> SeriesIndex::pin() const { return impl_->pin(); }
 
 std::uint64_t SeriesIndex::size() const {
-  base::ReaderLock lock(impl_->mutex_);
+  const StripedReaderLock lock(impl_->mutex_);
   return impl_->all_.count();
 }
 
 storage::SeriesId SeriesIndex::next_id() const {
-  base::ReaderLock lock(impl_->mutex_);
+  const StripedReaderLock lock(impl_->mutex_);
   return storage::SeriesId(impl_->next_id_);
 }
 
-std::uint64_t SeriesIndex::memory_bytes() const {
-  base::ReaderLock lock(impl_->mutex_);
-  std::uint64_t total = impl_->symbols_.memory_bytes() + impl_->labels_.memory_bytes() +
-                        impl_->by_labels_.memory_bytes() + impl_->pair_table_.memory_bytes() +
-                        impl_->all_.memory_bytes() + impl_->pairs_.capacity() * sizeof(Impl::Pair);
-  for (const Impl::Pair& pair : impl_->pairs_) total += pair.series.memory_bytes();
-  for (const auto& [symbol, name] : impl_->names_) {
-    total += sizeof(name) + name.series.memory_bytes() + name.values.capacity() * sizeof(Symbol);
-  }
-  return total;
+SeriesIndex::Stats SeriesIndex::stats() const {
+  Stats stats;
+  const ValueCache::Stats cache = impl_->value_cache_.stats();
+  stats.regex_hits = cache.hits;
+  stats.regex_misses = cache.misses;
+  stats.regex_bytes = cache.bytes;
+  const StripedReaderLock lock(impl_->mutex_);
+  stats.series = impl_->all_.count();
+  stats.pairs = impl_->pairs_.count();
+  stats.label_sets = impl_->sets_.count();
+  stats.bytes = impl_->pairs_.memory_bytes() + impl_->sets_.memory_bytes() +
+                impl_->series_.memory_bytes() + impl_->all_.memory_bytes();
+  for (const IdTable& table : impl_->by_labels_) stats.bytes += table.memory_bytes();
+  return stats;
+}
+
+Postings SeriesIndex::select_set(const model::Matchers& matchers) const {
+  return impl_->select(matchers);
 }
 
 std::vector<storage::SeriesId> SeriesIndex::select(const model::Matchers& matchers,
@@ -282,48 +297,65 @@ std::vector<std::string> SeriesIndex::label_names(const model::Matchers& matcher
 
 std::vector<std::string> SeriesIndex::label_values(std::string_view name,
                                                    const model::Matchers& matchers,
-                                                   const Alive& alive) const {
-  return impl_->values_of(name, matchers, alive);
+                                                   const Alive& alive, std::size_t limit) const {
+  return impl_->values_of(name, matchers, alive, limit);
 }
 
 std::vector<storage::CardinalityEntry> SeriesIndex::series_by_metric(std::size_t limit) const {
-  base::ReaderLock lock(impl_->mutex_);
+  const StripedReaderLock lock(impl_->mutex_);
   std::vector<storage::CardinalityEntry> entries;
-  const Symbol metric = impl_->symbols_.find(model::kMetricName);
-  for (const Impl::Pair& pair : impl_->pairs_) {
-    if (pair.labels.name != metric || pair.series.empty()) continue;
-    entries.push_back({std::string(impl_->symbols_.text(pair.labels.value)), pair.series.count()});
+  const NameId metric = impl_->pairs_.find_name(model::kMetricName);
+  if (metric == kNone) return entries;
+  for (const PairId pair : impl_->pairs_.name(metric).values) {
+    entries.push_back({std::string(impl_->pairs_.value(pair)), impl_->pairs_.series(pair).count()});
   }
   keep_largest(limit, &entries);
   return entries;
 }
 
 std::vector<storage::CardinalityEntry> SeriesIndex::values_by_label(std::size_t limit) const {
-  base::ReaderLock lock(impl_->mutex_);
+  const StripedReaderLock lock(impl_->mutex_);
   std::vector<storage::CardinalityEntry> entries;
-  for (const auto& [symbol, name] : impl_->names_) {
-    entries.push_back({std::string(impl_->symbols_.text(symbol)), name.values.size()});
+  for (const auto& name : impl_->pairs_.names()) {
+    if (name != nullptr) entries.push_back({name->text, name->values.size()});
   }
   keep_largest(limit, &entries);
   return entries;
 }
 
 std::vector<storage::CardinalityEntry> SeriesIndex::series_by_pair(std::size_t limit) const {
-  base::ReaderLock lock(impl_->mutex_);
-  std::vector<storage::CardinalityEntry> entries;
-  for (const Impl::Pair& pair : impl_->pairs_) {
-    if (pair.series.empty()) continue;
-    std::string text(impl_->symbols_.text(pair.labels.name));
-    text.append("=").append(impl_->symbols_.text(pair.labels.value));
-    entries.push_back({std::move(text), pair.series.count()});
+  const StripedReaderLock lock(impl_->mutex_);
+  // Texts only of those that are listed: (series, pair), the largest kept.
+  std::vector<std::pair<std::uint64_t, PairId>> counts;
+  for (const auto& name : impl_->pairs_.names()) {
+    if (name == nullptr) continue;
+    for (const PairId pair : name->values)
+      counts.emplace_back(impl_->pairs_.series(pair).count(), pair);
   }
-  keep_largest(limit, &entries);
+  const auto name = [&](PairId pair) ABSL_NO_THREAD_SAFETY_ANALYSIS -> const std::string& {
+    return impl_->pairs_.name(impl_->pairs_.name_of(pair)).text;
+  };
+  const auto value = [&](PairId pair)
+                         ABSL_NO_THREAD_SAFETY_ANALYSIS { return impl_->pairs_.value(pair); };
+  const auto larger = [&](const auto& a, const auto& b) {
+    if (a.first != b.first) return a.first > b.first;
+    if (const int order = name(a.second).compare(name(b.second)); order != 0) return order < 0;
+    return value(a.second) < value(b.second);
+  };
+  const std::size_t kept = std::min(limit, counts.size());
+  std::partial_sort(counts.begin(), counts.begin() + static_cast<std::ptrdiff_t>(kept),
+                    counts.end(), larger);
+  std::vector<storage::CardinalityEntry> entries;
+  for (std::size_t i = 0; i < kept; ++i) {
+    const auto [series, pair] = counts[i];
+    entries.push_back({fmt::format("{}={}", name(pair), value(pair)), series});
+  }
   return entries;
 }
 
 std::uint64_t SeriesIndex::label_pairs() const {
-  base::ReaderLock lock(impl_->mutex_);
-  return impl_->pair_table_.size();
+  const StripedReaderLock lock(impl_->mutex_);
+  return impl_->pairs_.count();
 }
 
 }  // namespace tocsin::tsdb

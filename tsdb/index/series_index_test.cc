@@ -286,6 +286,110 @@ TEST(SeriesIndex, ValuesThatCameBackAreListedOnce) {
   EXPECT_EQ(index.label_values("a", {}, nullptr), (std::vector<std::string>{"z"}));
 }
 
+TEST(SeriesIndex, RowsLoadIntoAnotherIndexAsTheyWere) {
+  for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    std::mt19937_64 random(seed);
+    SeriesIndex index(1'000'000);
+    NaiveIndex naive;
+    for (std::size_t i = 0; i < 700 * seed; ++i) {
+      const Labels labels = random_labels(random);
+      naive.series.emplace(index.resolve(labels)->id.value(), labels);
+    }
+    SeriesIndex loaded(1'000'000);
+    Postings wanted;
+    std::vector<SeriesId> block;
+    for (auto it = naive.series.begin(); it != naive.series.end();) {
+      block.emplace_back(it->first);
+      const bool wants = seed == 1 || random() % 3 != 0;
+      if (wants) wanted.add(static_cast<std::uint32_t>(it->first));
+      it = wants ? std::next(it) : naive.series.erase(it);
+      if (block.size() < 200 && it != naive.series.end()) continue;
+      ASSERT_TRUE(loaded.load(index.rows(block), seed == 1 ? nullptr : &wanted).ok());
+      block.clear();
+    }
+    ASSERT_EQ(loaded.size(), naive.series.size());
+    check_queries(random, loaded, naive);
+    for (const auto& [id, labels] : naive.series) {
+      ASSERT_EQ(loaded.labels(SeriesId(id)), labels);
+      ASSERT_EQ(loaded.find(labels), SeriesId(id));
+    }
+    ASSERT_GT(loaded.resolve(Labels::of({{"new", "1"}}))->id.value(), naive.series.rbegin()->first);
+    loaded.remove(loaded.select({}));
+    EXPECT_EQ(loaded.label_pairs(), 0U);
+    EXPECT_EQ(loaded.stats().label_sets, 0U);
+  }
+}
+
+TEST(SeriesIndex, ARowOfASeriesThatIsThereIsDamage) {
+  SeriesIndex index(10);
+  const SeriesId id = index.resolve(Labels::of({{"a", "1"}}))->id;
+  EXPECT_EQ(index.load(index.rows({&id, 1})).code(), StatusCode::kDataLoss);
+  EXPECT_EQ(index.labels(id), Labels::of({{"a", "1"}}));
+}
+
+TEST(SeriesIndex, ASeriesThatComesBackGetsItsOldId) {
+  SeriesIndex index(10);
+  std::map<Labels, SeriesId> left;
+  index.set_history([&](std::uint32_t tag, const Labels& labels) -> StatusOr<SeriesId> {
+    EXPECT_EQ(tag, series_tag(labels.encoded()));
+    if (labels.has("broken")) return unavailable("no disk");
+    const auto it = left.find(labels);
+    return it == left.end() ? SeriesId() : it->second;
+  });
+  const Labels a = Labels::of({{"a", "1"}});
+  const SeriesId id = index.resolve(a)->id;
+  ASSERT_EQ(index.resolve(Labels::of({{"a", "2"}}))->id, SeriesId(2));
+  left[a] = id;
+  index.remove({&id, 1});
+  EXPECT_FALSE(index.has(id));
+  const auto back = index.resolve(a);
+  EXPECT_TRUE(back->created);
+  EXPECT_EQ(back->id, id);
+  EXPECT_TRUE(index.has(id));
+  EXPECT_EQ(index.resolve(Labels::of({{"a", "3"}}))->id, SeriesId(3));
+  EXPECT_EQ(index.resolve(Labels::of({{"broken", "1"}})).status().code(), StatusCode::kUnavailable);
+}
+
+TEST(SeriesIndex, MemoryFollowsWhatIsThere) {
+  SeriesIndex index(10'000'000);
+  const auto add = [&](int round) {
+    for (int i = 0; i < 20'000; ++i) {
+      const std::string pod = fmt::format("pod-{}-{}", round, i / 10);
+      ASSERT_TRUE(index
+                      .resolve(Labels::of({{"__name__", "m" + std::to_string(i % 10)},
+                                           {"job", "kubernetes"},
+                                           {"pod", pod}}))
+                      .ok());
+    }
+  };
+  add(0);
+  const std::uint64_t once = index.memory_bytes();
+  for (int round = 1; round < 20; ++round) {
+    add(round);
+    index.remove(index.select({}, 20'000));
+    ASSERT_EQ(index.size(), 20'000U);
+  }
+  EXPECT_LT(index.memory_bytes(), once * 3);
+}
+
+TEST(SeriesIndex, WhatAnExpressionMatchedIsKnownTheNextTime) {
+  SeriesIndex index(100'000);
+  for (int i = 0; i < 1000; ++i) {
+    ASSERT_TRUE(index.resolve(Labels::of({{"pod", "p-" + std::to_string(i)}})).ok());
+  }
+  const Matchers matchers = {*Matcher::make(Type::kRegex, "pod", ".*-[0-9]*7")};
+  EXPECT_EQ(index.select(matchers).size(), 100U);
+  EXPECT_EQ(index.stats().regex_hits, 0U);
+  EXPECT_EQ(index.select(matchers).size(), 100U);
+  EXPECT_EQ(index.stats().regex_hits, 1U);
+  ASSERT_TRUE(index.resolve(Labels::of({{"pod", "p-1007"}})).ok());
+  EXPECT_EQ(index.select(matchers).size(), 101U) << "new values are looked at";
+  index.remove(index.select({}, 500));
+  EXPECT_EQ(index.select(matchers).size(), 51U) << "positions of values have changed";
+  EXPECT_EQ(index.stats().regex_misses, 1U);
+}
+
 // Readers must see each series wholly or not at all while a writer adds and removes.
 TEST(SeriesIndex, ReadersRunBesideAWriter) {
   SeriesIndex index(1'000'000);
