@@ -5,13 +5,15 @@
 //
 // The protobuf message is read in place: labels, texts, histograms and exemplars are views into it,
 // and what a receiver does not ask for is not decoded. Each series has a key, a hash of its labels
-// as they stand in the message, so that a receiver that saw the series before need not look at them.
+// (and metadata) as they stand in the message, so that a receiver that saw the series before need
+// not look at them.
 // Hides: the wire format (formats/remote_write/wire.h). See docs/decisions/0016-remote-write.md.
 // Owns: nothing of the message; open()'s `message` must outlive every other call. Reusing one reader
 // for many requests keeps its memory.
 // Threads: confined.
-// Errors: kInvalidArgument for a damaged message or one above a limit; then nothing of the request
-// should be kept. What is wrong with one series only is found by labels() and the others like it.
+// Errors: kDataLoss for a damaged message, and from open() and next() also kInvalidArgument for one
+// above a limit; then nothing of the request should be kept. labels() and the others like it fail
+// with kInvalidArgument or kResourceExhausted (a limit) for what concerns one series only.
 #pragma once
 
 #include <cstdint>
@@ -87,6 +89,7 @@ class WriteRequestReader {
   bool read_field(WireReader& reader);
   bool read_sample(std::string_view message);
   bool mix_references(WireReader& reader);
+  void mix_metadata();
   Status label_pairs(std::string_view message, std::vector<model::LabelView>* out) const;
   Status symbol_pairs(std::string_view message, std::vector<model::LabelView>* out) const;
 

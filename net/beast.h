@@ -3,6 +3,7 @@
 // The Boost.Beast implementation of HttpServer.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "net/http_server.h"
@@ -17,6 +18,9 @@ struct BeastServices {
   base::Executor& handlers;
   const base::Clock& clock;
   base::Registry* metrics = nullptr;  // null: none
+  // Chooses another executor for a request, whose queue then is its only limit; null, or an answer
+  // of null: `handlers`. Called on the io thread.
+  std::function<base::Executor*(const HttpRequest&)> choose = nullptr;
 };
 std::unique_ptr<HttpServer> make_beast_server(HttpServerOptions options, Handler handler,
                                               BeastServices services);

@@ -21,11 +21,13 @@
 #include "web/instrument.h"
 #include "web/pages.h"
 #include "web/prometheus_api.h"
+#include "web/remote_write.h"
 
 namespace tocsin::app {
 
 namespace {
 
+constexpr std::string_view kWritePath = "/api/v1/write";
 constexpr base::Duration kDefaultRetention{15LL * 24 * 3600 * 1000};
 
 std::string host_name() {
@@ -65,6 +67,7 @@ struct Daemon::Impl {
         queries_pool({"queries", usable_cores(), 100'000, 5}),
         blocking_pool({"blocking", 2, 100'000, 0}),
         notifier_pool({"notifier", 1, 1'000'000, 0}),
+        write_pool({"write", options.remote_write.enabled ? usable_cores() : 1, 1000, 0}),
         loop(clock) {}
 
   Status listen();
@@ -82,7 +85,8 @@ struct Daemon::Impl {
   DaemonOptions options;
   base::SystemClock clock;
   base::Registry metrics;
-  base::ThreadPool http_pool, ingest_pool, rules_pool, queries_pool, blocking_pool, notifier_pool;
+  base::ThreadPool http_pool, ingest_pool, rules_pool, queries_pool, blocking_pool, notifier_pool,
+      write_pool;
   std::unique_ptr<tsdb::Db> db;
   storage::BoundedEventLog events;
   // Behind the store: dropping timers of targets that are gone still forgets their groups there.
@@ -112,7 +116,10 @@ Status Daemon::Impl::listen() {
   net::HttpServerOptions server_options;
   server_options.listen_addresses = options.listen_addresses;
   server_options.max_connections = options.max_connections;
-  const net::BeastServices services{loop, http_pool, clock, &metrics};
+  const auto choose = [this](const net::HttpRequest& request) -> base::Executor* {
+    return request.target.starts_with(kWritePath) ? &write_pool : nullptr;
+  };
+  const net::BeastServices services{loop, http_pool, clock, &metrics, choose};
   server = net::make_beast_server(
       server_options, [this](const net::HttpRequest& r) { return handler(r); }, services);
   RETURN_IF_ERROR(server->start());
@@ -124,7 +131,7 @@ Status Daemon::Impl::listen() {
 
   alertmanager_handler.set(starting);
   server_options.listen_addresses = options.alertmanager_listen_addresses;
-  const net::BeastServices second{loop, http_pool, clock, nullptr};
+  const net::BeastServices second{loop, http_pool, clock};
   alertmanager_server = net::make_beast_server(
       server_options, [this](const net::HttpRequest& r) { return alertmanager_handler(r); },
       second);
@@ -278,6 +285,11 @@ void Daemon::Impl::serve() {
   web::add_prometheus_pages(*router, pages);
   web::add_prometheus_api(*router, {clock, *engine, *db, *collector, *rules, external_url, build,
                                     options.flags, [this] { return *printed_config.lock(); }});
+  web::add_remote_write(
+      *router, options.remote_write.enabled
+                   ? std::make_shared<web::RemoteWrite>(
+                         options.remote_write, web::RemoteWrite::Services{clock, metrics, *db})
+                   : nullptr);
   if (notifier) {
     web::BuildInfo alertmanager_build = build;
     alertmanager_build.version = "0.34.0";  // whose API this is
@@ -313,8 +325,8 @@ void Daemon::Impl::stop() {
   notifier_http.reset();
   mail.reset();
   loop.stop();
-  for (base::ThreadPool* pool :
-       {&http_pool, &rules_pool, &queries_pool, &ingest_pool, &notifier_pool, &blocking_pool}) {
+  for (base::ThreadPool* pool : {&http_pool, &write_pool, &rules_pool, &queries_pool, &ingest_pool,
+                                 &notifier_pool, &blocking_pool}) {
     pool->stop();
   }
   if (db) db->stop();

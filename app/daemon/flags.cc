@@ -18,7 +18,6 @@ constexpr std::string_view kNotYet[] = {"--config.auto-reload",
                                         "--web.route-prefix",
                                         "--web.user-assets",
                                         "--web.enable-admin-api",
-                                        "--web.enable-remote-write-receiver",
                                         "--web.enable-otlp-receiver",
                                         "--web.console.templates",
                                         "--web.console.libraries",
@@ -52,7 +51,19 @@ struct Texts {
   std::string outage_tolerance = "1h", grace_period = "10m", resend_delay = "1m";
   std::string notifier_retention = "120h", maintenance_interval = "15m", gc_interval = "30m";
   std::string log_level = "info", log_format = "logfmt";
+  std::vector<std::string> write_messages{"prometheus.WriteRequest"};
 };
+
+void add_write_flags(CLI::App& cli, DaemonOptions& options, Texts& texts) {
+  cli.add_flag("--web.enable-remote-write-receiver,!--no-web.enable-remote-write-receiver",
+               options.remote_write.enabled,
+               "Enable API endpoint accepting remote write requests.");
+  cli.add_option("--web.remote-write-receiver.accepted-protobuf-messages", texts.write_messages,
+                 "Remote write protobuf messages to accept: prometheus.WriteRequest, "
+                 "io.prometheus.write.v2.Request. May be repeated.")
+      ->take_all()
+      ->default_str(texts.write_messages.front());
+}
 
 void add_server_flags(CLI::App& cli, DaemonOptions& options, Texts& texts) {
   cli.add_option("--config.file", options.config_file, "Prometheus configuration file path.")
@@ -70,6 +81,7 @@ void add_server_flags(CLI::App& cli, DaemonOptions& options, Texts& texts) {
   cli.add_option("--web.max-connections", options.max_connections,
                  "Maximum number of simultaneous connections.")
       ->capture_default_str();
+  add_write_flags(cli, options, texts);
   cli.add_option("--storage.tsdb.path", options.storage_path, "Base path for metrics storage.")
       ->capture_default_str();
   cli.add_option("--storage.tsdb.retention.time", texts.retention,
@@ -147,7 +159,25 @@ Status convert(std::string_view flag, const std::string& text, Parse parse, base
   return ok();
 }
 
+Status accept_messages(const std::vector<std::string>& names, web::RemoteWriteOptions* options) {
+  options->accepts_v1 = options->accepts_v2 = false;
+  for (const std::string& name : names) {
+    if (name == "prometheus.WriteRequest") {
+      options->accepts_v1 = true;
+    } else if (name == "io.prometheus.write.v2.Request") {
+      options->accepts_v2 = true;
+    } else {
+      return invalid_argument(
+          "unknown type for remote write protobuf message {}, supported: prometheus.WriteRequest, "
+          "io.prometheus.write.v2.Request",
+          name);
+    }
+  }
+  return ok();
+}
+
 Status finish(const Texts& texts, DaemonOptions* options) {
+  RETURN_IF_ERROR(accept_messages(texts.write_messages, &options->remote_write));
   const Parse prometheus = model::parse_duration;
   const Parse go = model::parse_go_duration;
   if (!texts.retention.empty()) {

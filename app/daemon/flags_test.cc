@@ -32,6 +32,9 @@ TEST(Flags, DefaultsAreUpstreams) {
   EXPECT_FALSE(o.retention);
   EXPECT_FALSE(o.enable_lifecycle);
   EXPECT_EQ(o.max_connections, 512U);
+  EXPECT_FALSE(o.remote_write.enabled);
+  EXPECT_TRUE(o.remote_write.accepts_v1);
+  EXPECT_FALSE(o.remote_write.accepts_v2);
   EXPECT_EQ(o.lookback, minutes(5));
   EXPECT_EQ(o.query_timeout, minutes(2));
   EXPECT_EQ(o.max_concurrency, 20U);
@@ -58,6 +61,10 @@ TEST(Flags, EveryFlagReachesItsOption) {
       {"--web.external-url", "http://h/",
        [](const DaemonOptions& o) { return o.external_url == "http://h/"; }},
       {"--web.max-connections", "7", [](const DaemonOptions& o) { return o.max_connections == 7; }},
+      {"--web.remote-write-receiver.accepted-protobuf-messages", "io.prometheus.write.v2.Request",
+       [](const DaemonOptions& o) {
+         return !o.remote_write.accepts_v1 && o.remote_write.accepts_v2;
+       }},
       {"--storage.tsdb.path", "/d", [](const DaemonOptions& o) { return o.storage_path == "/d"; }},
       {"--storage.tsdb.retention.time", "2d",
        [](const DaemonOptions& o) { return o.retention == hours(48); }},
@@ -116,6 +123,7 @@ TEST(Flags, AddressesMayBeRepeated) {
 
 TEST(Flags, SwitchesAndTheirOpposites) {
   EXPECT_TRUE(parse({"--web.enable-lifecycle"}).enable_lifecycle);
+  EXPECT_TRUE(parse({"--web.enable-remote-write-receiver"}).remote_write.enabled);
   EXPECT_FALSE(parse({"--no-web.enable-lifecycle"}).enable_lifecycle);
   EXPECT_FALSE(parse({"--web.enable-lifecycle", "--no-web.enable-lifecycle"}).enable_lifecycle);
 }
@@ -145,6 +153,8 @@ TEST(Flags, WhatIsWrongIsNamed) {
       {{"--log.level=loud"}, "loud"},
       {{"--log.format=xml"}, "xml"},
       {{"--query.max-concurrency=0"}, "must be at least 1"},
+      {{"--web.remote-write-receiver.accepted-protobuf-messages=yolo"},
+       "unknown type for remote write protobuf message yolo"},
       {{"--enable-feature=exemplar-storage"}, "not supported yet: --enable-feature"},
       {{"--web.config.file", "w.yml"}, "not supported yet: --web.config.file"},
       {{"--web.enable-admin-api"}, "not supported yet: --web.enable-admin-api"},

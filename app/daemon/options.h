@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "notifier/options.h"
 #include "rules/options.h"
+#include "web/remote_write.h"
 
 namespace tocsin::app {
 
@@ -21,6 +22,7 @@ struct DaemonOptions {
   std::string external_url;  // "" is derived from the first listener
   bool enable_lifecycle = false;
   std::size_t max_connections = 512;
+  web::RemoteWriteOptions remote_write;
   std::string storage_path = "data/";
   std::optional<base::Duration> retention;  // not given: the configuration's, else 15 d
   base::Duration lookback{300'000};

@@ -204,7 +204,7 @@ Status WriteRequestReader::read_histogram(std::string_view encoded, WriteHistogr
     if (reader.over_limit()) {
       return invalid_argument("a histogram has more than {} buckets", limits_.histogram_buckets);
     }
-    return invalid_argument("proto: damaged remote write request: histogram");
+    return data_loss("proto: damaged remote write request: histogram");
   }
   out->timestamp_ms = fields.timestamp_ms;
   out->start_ms = fields.start_ms != 0 ? fields.start_ms : start_ms_;

@@ -20,7 +20,7 @@ namespace {
 constexpr unsigned char kV1LabelsTag = (1U << 3U) | WireReader::kBytes;
 
 Status damaged(std::string_view what) {
-  return invalid_argument("proto: damaged remote write request: {}", what);
+  return data_loss("proto: damaged remote write request: {}", what);
 }
 
 bool read_label(std::string_view message, model::LabelView* label) {
@@ -125,6 +125,7 @@ Status WriteRequestReader::read_series() {
     }
   }
   if (!reader.ok()) return damaged("time series");
+  if (!metadata_.empty()) mix_metadata();
   if (start_ms_ == 0) return ok();
   for (WriteSample& sample : samples_) {
     if (sample.start_ms == 0) sample.start_ms = start_ms_;
@@ -201,6 +202,21 @@ bool WriteRequestReader::mix_references(WireReader& reader) {
   return true;
 }
 
+// Metadata that changed makes another key, so that a receiver sees it.
+void WriteRequestReader::mix_metadata() {
+  WireReader reader(metadata_);
+  while (reader.next()) {
+    std::uint64_t value = 0;
+    if (reader.type() != WireReader::kVarint) {
+      reader.skip();
+    } else if (reader.varint(&value)) {
+      const bool is_text = reader.field() != 1 && value < symbol_keys_.size();
+      key_ = base::combine(key_, {reader.field(), is_text ? 0 : value});
+      if (is_text) key_ = base::combine(key_, symbol_keys_[value]);
+    }
+  }
+}
+
 Status WriteRequestReader::labels(std::vector<model::LabelView>* out) const {
   return protocol_ == WriteProtocol::kV1 ? label_pairs(series_, out) : symbol_pairs(series_, out);
 }
@@ -216,7 +232,7 @@ Status WriteRequestReader::label_pairs(std::string_view message,
       reader.skip();
     } else if (reader.bytes(&label)) {
       if (out->size() == limits_.labels) {
-        return invalid_argument("more than {} labels", limits_.labels);
+        return resource_exhausted("more than {} labels", limits_.labels);
       }
       if (!read_label(label, &out->emplace_back())) return damaged("label");
     }
@@ -238,7 +254,7 @@ Status WriteRequestReader::symbol_pairs(std::string_view message,
           invalid_argument("labelRefs {} (name) = {} (value) outside of symbols table (size {})",
                            name, reference, symbols_.size());
     } else if (out->size() == limits_.labels) {
-      status = invalid_argument("more than {} labels", limits_.labels);
+      status = resource_exhausted("more than {} labels", limits_.labels);
     } else {
       out->push_back({symbols_[name], symbols_[reference]});
     }

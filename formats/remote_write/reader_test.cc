@@ -193,6 +193,15 @@ TEST(WriteRequestReader, KeysOfV2NameTextsNotReferences) {
   EXPECT_NE(key({"", "a", "b"}, {1, 2}), key({"", "a", "b"}, {2, 1}));
   EXPECT_NE(key({"", "a", "b"}, {1, 2}), key({"", "a", "b"}, {1, 2, 1, 2}));
   EXPECT_NE(key({"", "a", "b"}, {1, 2}), key({"", "a", "b"}, {1, 3}));
+  const auto with_help = [](std::uint64_t kind, std::uint64_t help) {
+    const WireWriter metadata = WireWriter().varint(1, kind).varint(3, help);
+    return keys(WriteProtocol::kV2,
+                v2_symbols({"", "a", "b", "c"})
+                    .message(5, WireWriter().packed(1, {1, 2}).message(5, metadata)))[0];
+  };
+  EXPECT_EQ(with_help(1, 2), with_help(1, 2));
+  EXPECT_NE(with_help(1, 2), with_help(1, 3));
+  EXPECT_NE(with_help(1, 2), with_help(2, 2));
 }
 
 TEST(WriteRequestReader, ReadsHistograms) {

@@ -209,16 +209,19 @@ StatusOr<HttpRequest> Connection::take_request() {
 }
 
 void Connection::dispatch(HttpRequest request) {
-  if (core_->handlers_active >= core_->options.max_concurrent) {
+  base::Executor* const own = core_->services.choose ? core_->services.choose(request) : nullptr;
+  if (own == nullptr && core_->handlers_active >= core_->options.max_concurrent) {
     core_->count_rejected("concurrent");
     return reply(too_busy(core_->options.max_concurrent), true);
   }
   state_ = State::kHandling;
   stream_.expires_never();
-  ++core_->handlers_active;
+  const std::size_t counted = own == nullptr ? 1 : 0;
+  core_->handlers_active += counted;
   const auto shared_request = std::make_shared<HttpRequest>(std::move(request));
-  const bool posted = core_->services.handlers.post(
-      [core = core_, weak = weak_from_this(), shared_request, traits = traits_] {
+  base::Executor& executor = own == nullptr ? core_->services.handlers : *own;
+  const bool posted = executor.post(
+      [core = core_, weak = weak_from_this(), shared_request, traits = traits_, counted] {
         auto response = call_handler(core->handler, *shared_request);
         std::shared_ptr<ResponseWriter> writer;
         if (response.ok()) {
@@ -228,8 +231,8 @@ void Connection::dispatch(HttpRequest request) {
           log::warn("request failed",
                     {{"target", shared_request->target}, {"error", message(response.status())}});
         }
-        core->to_io([core, weak, writer] {
-          --core->handlers_active;
+        core->to_io([core, weak, writer, counted] {
+          core->handlers_active -= counted;
           const auto self = weak.lock();
           if (!self) return;
           if (writer) return self->write_response(writer);
@@ -237,7 +240,7 @@ void Connection::dispatch(HttpRequest request) {
         });
       });
   if (posted) return;
-  --core_->handlers_active;
+  core_->handlers_active -= counted;
   core_->count_rejected("concurrent");
   reply(server_error(503, "Too many requests are waiting, try again later.\n"), true);
 }

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "web/write/request_writer.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace tocsin::web {
+namespace {
+
+constexpr std::uint64_t kMaxErrorTexts = 100;  // in one answer
+constexpr std::int64_t kOldestMs = model::to_ms(model::kMinTime);
+
+bool by_name(const model::LabelView& a, const model::LabelView& b) { return a.name < b.name; }
+
+// Upstream's notation, also of labels that the store would not take.
+std::string show(const std::vector<model::LabelView>& views) {
+  std::string out = "{";
+  for (const model::LabelView& label : views) {
+    if (out.size() > 1) out += ", ";
+    out += model::is_legacy_label_name(label.name) ? std::string(label.name)
+                                                   : model::go_quote(label.name);
+    out.append("=").append(model::go_quote(label.value));
+  }
+  return out + "}";
+}
+
+// Errors that concern one sample or series: repeating the request would not mend them.
+bool is_refusal(const Status& status) {
+  switch (status.code()) {
+    case StatusCode::kOutOfRange:
+    case StatusCode::kAlreadyExists:
+    case StatusCode::kInvalidArgument:
+    case StatusCode::kResourceExhausted:
+    case StatusCode::kUnimplemented:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+Status RequestWriter::run() {
+  worker_.found.clear();
+  for (;;) {
+    ASSIGN_OR_RETURN(const bool more, worker_.reader.next());
+    if (!more) return ok();
+    RETURN_IF_ERROR(write_series());
+  }
+}
+
+Status RequestWriter::write_series() {
+  const formats::WriteRequestReader& reader = worker_.reader;
+  const bool only_samples = reader.histograms().empty() && reader.exemplars().empty();
+  const storage::SeriesRef known = known_.find(reader.key());
+  if (known && only_samples && !reader.samples().empty()) {
+    bool outdated = false;
+    RETURN_IF_ERROR(write_known(known, &outdated));
+    if (!outdated) return ok();
+  }
+  return write_by_labels(known);
+}
+
+Status RequestWriter::check_time(std::int64_t time_ms) const {
+  if (time_ms > newest_ms_)
+    return out_of_range("out of bounds: timestamp is too far in the future");
+  if (time_ms < kOldestMs) return out_of_range("out of bounds");
+  return ok();
+}
+
+// All samples of the series, or none when the reference is outdated.
+Status RequestWriter::write_known(storage::SeriesRef ref, bool* outdated) {
+  static const model::Labels kNoLabels;
+  worker_.labels.assign_sorted({});
+  for (const formats::WriteSample& sample : worker_.reader.samples()) {
+    Status status = check_time(sample.timestamp_ms);
+    if (status.ok()) {
+      storage::AppendOptions options;
+      if (sample.start_ms != 0) options.start = model::from_ms(sample.start_ms);
+      status =
+          appender_
+              .append(ref, kNoLabels, model::from_ms(sample.timestamp_ms), sample.value, options)
+              .status();
+    }
+    if (status.ok()) {
+      ++outcome_.samples;
+      continue;
+    }
+    if (status.code() == StatusCode::kNotFound) {
+      *outdated = true;
+      return ok();
+    }
+    if (!v1_ && worker_.labels.empty()) RETURN_IF_ERROR(read_labels());
+    RETURN_IF_ERROR(note(status));
+  }
+  return ok();
+}
+
+Status RequestWriter::write_by_labels(storage::SeriesRef known) {
+  const formats::WriteRequestReader& reader = worker_.reader;
+  if (const Status status = read_labels(); !status.ok()) {
+    if (!is_refusal(status)) return status;
+    outcome_.invalid_labels += v1_ ? 1 : reader.samples().size() + reader.histograms().size();
+    // Upstream leaves out such series of 1.0 without a word to the sender.
+    if (!v1_ || status.code() == StatusCode::kResourceExhausted) add_text(message(status));
+    return ok();
+  }
+  if (!v1_ && reader.samples().empty() && reader.histograms().empty()) {
+    add_text(fmt::format("TimeSeries must contain at least one sample or histogram for series {}",
+                         worker_.labels.to_string()));
+    return ok();
+  }
+  const std::uint64_t stored_before = outcome_.samples + outcome_.histograms;
+  storage::SeriesRef ref = known;
+  for (const formats::WriteSample& sample : reader.samples()) {
+    Status status = check_time(sample.timestamp_ms);
+    if (status.ok()) {
+      storage::AppendOptions options;
+      if (sample.start_ms != 0) options.start = model::from_ms(sample.start_ms);
+      const StatusOr<storage::AppendResult> result = appender_.append(
+          ref, worker_.labels, model::from_ms(sample.timestamp_ms), sample.value, options);
+      status = result.status();
+      if (result.ok()) ref = result->ref;
+    }
+    if (status.ok()) {
+      ++outcome_.samples;
+    } else {
+      RETURN_IF_ERROR(note(status));
+    }
+  }
+  RETURN_IF_ERROR(write_histograms(&ref));
+  RETURN_IF_ERROR(write_exemplars(ref));
+  if (!ref) return ok();
+  if (ref != known) {
+    ++outcome_.unknown_series;
+    worker_.found.push_back({reader.key(), ref});
+  }
+  if (const Status status = write_metadata(ref); !status.ok()) {
+    if (!is_refusal(status)) return status;
+    outcome_.without_metadata += outcome_.samples + outcome_.histograms - stored_before;
+  }
+  return ok();
+}
+
+Status RequestWriter::write_histograms(storage::SeriesRef* ref) {
+  for (const std::string_view encoded : worker_.reader.histograms()) {
+    formats::WriteHistogram sample;
+    RETURN_IF_ERROR(worker_.reader.read_histogram(encoded, &sample));
+    Status status = check_time(sample.timestamp_ms);
+    if (status.ok()) {
+      storage::AppendOptions options;
+      if (sample.start_ms != 0) options.start = model::from_ms(sample.start_ms);
+      const StatusOr<storage::AppendResult> result = std::visit(
+          [&](const auto& histogram) {
+            return appender_.append_histogram(
+                *ref, worker_.labels, model::from_ms(sample.timestamp_ms), histogram, options);
+          },
+          sample.histogram);
+      status = result.status();
+      if (result.ok()) *ref = result->ref;
+    }
+    if (status.ok()) {
+      ++outcome_.histograms;
+    } else {
+      RETURN_IF_ERROR(note(status));
+    }
+  }
+  return ok();
+}
+
+// Exemplars need a series: one whose samples were all refused has none yet.
+Status RequestWriter::write_exemplars(storage::SeriesRef ref) {
+  for (const std::string_view encoded : worker_.reader.exemplars()) {
+    model::Exemplar exemplar;
+    std::vector<model::LabelView> views;
+    Status status = worker_.reader.read_exemplar(encoded, &views, &exemplar);
+    if (status.code() == StatusCode::kDataLoss) return status;
+    if (status.ok()) status = sort_labels(&views);
+    if (status.ok()) status = check_time(model::to_ms(*exemplar.time));
+    if (status.ok()) {
+      exemplar.labels.assign_sorted(views);
+      status = appender_.append_exemplar(ref, worker_.labels, exemplar);
+    }
+    if (status.ok()) {
+      ++outcome_.exemplars;
+    } else if (v1_ && status.code() != StatusCode::kUnimplemented && is_refusal(status)) {
+      ++outcome_.refused;  // as upstream, without a word to the sender
+    } else {
+      RETURN_IF_ERROR(note(status));
+    }
+  }
+  return ok();
+}
+
+Status RequestWriter::write_metadata(storage::SeriesRef ref) {
+  model::Metadata metadata;
+  ASSIGN_OR_RETURN(const bool given, worker_.reader.metadata(&metadata));
+  return given ? appender_.update_metadata(ref, worker_.labels, metadata) : ok();
+}
+
+Status RequestWriter::sort_labels(std::vector<model::LabelView>* views) const {
+  if (!std::is_sorted(views->begin(), views->end(), by_name)) {
+    std::stable_sort(views->begin(), views->end(), by_name);
+  }
+  const auto twice = std::adjacent_find(
+      views->begin(), views->end(), [](const auto& a, const auto& b) { return a.name == b.name; });
+  if (twice != views->end()) {
+    return invalid_argument("invalid labels for series, labels {}, duplicated label {}",
+                            show(*views), twice->name);
+  }
+  std::erase_if(*views, [](const model::LabelView& label) { return label.value.empty(); });
+  return ok();
+}
+
+Status RequestWriter::read_labels() {
+  std::vector<model::LabelView>& views = worker_.views;
+  if (const Status status = worker_.reader.labels(&views); !status.ok()) {
+    return annotate(status, "parsing labels for series");
+  }
+  bool has_name = false;
+  bool is_valid = true;
+  for (const model::LabelView& label : views) {
+    if (label.name == model::kMetricName) has_name = !label.value.empty();
+    is_valid = is_valid && model::is_label_name(label.name) && model::is_utf8(label.value);
+  }
+  if (!has_name || !is_valid) {
+    std::stable_sort(views.begin(), views.end(), by_name);
+    return invalid_argument("invalid metric name or labels, got {}", show(views));
+  }
+  RETURN_IF_ERROR(sort_labels(&views));
+  worker_.labels.assign_sorted(views);
+  return ok();
+}
+
+Status RequestWriter::note(const Status& error) {
+  if (!is_refusal(error)) return error;
+  ++outcome_.refused;
+  if (v1_) {
+    add_text(message(error));
+  } else {
+    add_text(fmt::format("{} for series {}", message(error), worker_.labels.to_string()));
+  }
+  return ok();
+}
+
+void RequestWriter::add_text(std::string_view text) {
+  ++outcome_.errors;
+  if (v1_ ? outcome_.errors > 1 : outcome_.errors > kMaxErrorTexts) return;
+  if (!outcome_.text.empty()) outcome_.text += '\n';
+  outcome_.text += text;
+}
+
+}  // namespace tocsin::web
