@@ -15,6 +15,8 @@ find_package(Boost 1.81 REQUIRED)
 if(TOCSIN_TESTS)
   find_package(GTest REQUIRED)
 endif()
+# Google Benchmark: tools/packages-nightly.txt.
+find_package(benchmark QUIET)
 find_library(TOCSIN_RE2 re2 REQUIRED)
 find_library(TOCSIN_ROCKSDB rocksdb REQUIRED)
 find_library(TOCSIN_ROARING roaring REQUIRED)

@@ -7,9 +7,19 @@
 #   tocsin_test(NAME SOURCES a_test.cc ... [DEPS folder ...] [LINKS ...] [LABELS threads])
 #     One binary NAME_tests. Configuring stops when a *_test.cc on disk is in no list.
 #     With TOCSIN_TESTS=OFF (as ./run configures) no test exists and GoogleTest is not needed.
+#   tocsin_fuzz(NAME SOURCES a_fuzz.cc ... [DEPS folder ...] [LINKS ...])
+#     After tocsin_test(NAME ...). Each a_fuzz.cc is one fuzz target (base/testing/fuzz.h): in the preset
+#     fuzz a libFuzzer program NAME_a_fuzz, everywhere else a test of NAME_tests that replays the inputs
+#     committed in testdata/fuzz/a.txt. The target fuzz_targets builds all of them.
+#   tocsin_benchmark(NAME SOURCES a_benchmark.cc ... [DEPS folder ...] [LINKS ...])
+#     One binary NAME_benchmark (Google Benchmark), where that is installed; not part of `all`. Built and
+#     run by ./dev bench. The target benchmarks builds all of them.
 #   tocsin_program(NAME SOURCES main.cc [DEPS folder ...])
 #     An executable in build/<preset>/bin.
 include(GoogleTest)
+
+add_custom_target(fuzz_targets)
+add_custom_target(benchmarks)
 
 function(tocsin_target_defaults target)
   target_link_libraries(${target} PUBLIC tocsin_flags)
@@ -65,6 +75,57 @@ function(tocsin_test name)
     # .ci/run builds these, and what add_dependencies() gives them, under ThreadSanitizer.
     set_property(GLOBAL APPEND_STRING PROPERTY TOCSIN_THREADS_TARGETS "${name}_tests\n")
   endif()
+endfunction()
+
+# Links `target` with the library of the folder it is for, its DEPS and LINKS.
+function(tocsin_link_tool target name deps links)
+  tocsin_target_defaults(${target})
+  if(TARGET ${name})
+    target_link_libraries(${target} PRIVATE tocsin::${name})
+  endif()
+  foreach(dep IN LISTS deps)
+    target_link_libraries(${target} PRIVATE tocsin::${dep})
+  endforeach()
+  target_link_libraries(${target} PRIVATE ${links})
+endfunction()
+
+function(tocsin_fuzz name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LINKS" ${ARGN})
+  if(NOT TOCSIN_TESTS)
+    return()
+  endif()
+  foreach(source IN LISTS ARG_SOURCES)
+    cmake_path(GET source STEM stem)
+    string(REGEX REPLACE "_fuzz$" "" what ${stem})
+    set(inputs ${CMAKE_CURRENT_SOURCE_DIR}/testdata/fuzz/${what}.txt)
+    if(TOCSIN_FUZZ)
+      add_executable(${name}_${stem} EXCLUDE_FROM_ALL ${source})
+      tocsin_link_tool(${name}_${stem} ${name} "${ARG_DEPS}" "${ARG_LINKS}")
+      target_compile_definitions(${name}_${stem} PRIVATE TOCSIN_FUZZ)
+      target_link_options(${name}_${stem} PRIVATE -fsanitize=fuzzer)
+      add_dependencies(fuzz_targets ${name}_${stem})
+      set_property(GLOBAL APPEND_STRING PROPERTY TOCSIN_FUZZ_TARGETS "${name}_${stem} ${inputs}\n")
+    else()
+      target_sources(${name}_tests PRIVATE ${source})
+      set_source_files_properties(${source} PROPERTIES COMPILE_DEFINITIONS TOCSIN_FUZZ_INPUTS="${inputs}")
+    endif()
+  endforeach()
+  if(NOT TOCSIN_FUZZ)
+    foreach(dep IN LISTS ARG_DEPS)
+      target_link_libraries(${name}_tests PRIVATE tocsin::${dep})
+    endforeach()
+    target_link_libraries(${name}_tests PRIVATE ${ARG_LINKS})
+  endif()
+endfunction()
+
+function(tocsin_benchmark name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LINKS" ${ARGN})
+  if(NOT benchmark_FOUND)
+    return()
+  endif()
+  add_executable(${name}_benchmark EXCLUDE_FROM_ALL ${ARG_SOURCES})
+  tocsin_link_tool(${name}_benchmark ${name} "${ARG_DEPS}" "${ARG_LINKS};benchmark::benchmark_main")
+  add_dependencies(benchmarks ${name}_benchmark)
 endfunction()
 
 function(tocsin_check_listed_tests on_disk)

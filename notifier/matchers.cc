@@ -17,7 +17,6 @@ struct RawMatcher {
   std::string name;
   Type type = Type::kEqual;
   std::string value;
-  friend bool operator==(const RawMatcher&, const RawMatcher&) = default;
 };
 
 constexpr std::string_view kReserved = "{}!=~,\\\"'`";

@@ -51,7 +51,7 @@ def blanked(text):
 
 
 def is_test(path):
-    return path.endswith('_test.cc') or '/testing/' in path or path.startswith(('tests/', 'bench/'))
+    return path.endswith(('_test.cc', '_fuzz.cc', '_benchmark.cc')) or '/testing/' in path or path.startswith(('tests/', 'bench/'))
 
 
 def line_of(code, position):
@@ -105,7 +105,7 @@ class Tree:
             folder = os.path.dirname(path)
             for token in re.findall(r'[\w./-]+\.(?:cc|h)\b', text):
                 self.listed.add(os.path.normpath(os.path.join(folder, token)))
-            for kind, body in re.findall(r'\btocsin_(library|test|program|bench|fuzz)\(([^()]*)\)', text):
+            for kind, body in re.findall(r'\btocsin_(library|test|program|benchmark|fuzz)\(([^()]*)\)', text):
                 target = body.split()[0]
                 deps = ' '.join(re.findall(r'\bDEPS((?:\s+[a-z]\w*)*)', body)).split()
                 self.deps.append((path, kind, target, deps))
@@ -139,7 +139,7 @@ def check_deps(tree):
                 tree.find(path, 0, 'deps', f'{target}: DEPS names {dep}, which no tocsin_library defines')
             elif home not in tree.allowed(folder):
                 tree.find(path, 0, 'deps', f'{target}: {folder} may not depend on {home} ({MAP})')
-            elif dep.endswith('_testing') and kind != 'test' and folder not in ('tests', 'bench') \
+            elif dep.endswith('_testing') and kind not in ('test', 'benchmark', 'fuzz') and folder not in ('tests', 'bench') \
                     and not target.endswith('_testing'):
                 tree.find(path, 0, 'deps', f'{target} is no test and may not use {dep}')
     check_cycle(tree, MAP, graph)
