@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The codecs inside tiles, each on its own, and a round trip of the bytes taken as values. Input: the
+// codec, the count of values, their bytes.
+#include <bit>
+
+#include "base/check.h"
+#include "base/testing/fuzz.h"
+#include "tsdb/tile/bit_pack.h"
+#include "tsdb/tile/time_codec.h"
+#include "tsdb/tile/value_codec.h"
+
+namespace tocsin::tsdb {
+namespace {
+
+void decode(std::uint8_t codec, std::uint32_t count, ByteReader* in) {
+  std::vector<double> values;
+  std::vector<std::int64_t> integers;
+  std::vector<std::uint64_t> words(std::min<std::size_t>(count, kPackBlock));
+  switch (codec % 5) {
+    case 0:
+      if (decode_values(in, count, &values)) CHECK(values.size() == count);
+      break;
+    case 1:
+      if (decode_times(in, &integers)) CHECK(integers.size() <= kMaxRows);
+      break;
+    case 2:
+      if (std::vector<std::uint64_t> bitmap; decode_presence(in, count, &bitmap)) {
+        CHECK(bitmap.empty() || bitmap.size() == (count + 63) / 64);
+      }
+      break;
+    case 3:
+      if (decode_changes(in, count, &integers)) CHECK(integers.size() == count);
+      break;
+    default:
+      static_cast<void>(unpack_block(in, words));
+  }
+}
+
+// The bytes as doubles, and as small steps of a number with a short decimal form.
+void round_trip(std::string_view bytes) {
+  std::vector<double> values;
+  for (ByteReader in(bytes); in.remaining() >= 8;)
+    values.push_back(std::bit_cast<double>(in.fixed<std::uint64_t>()));
+  double sum = 0;
+  for (const char c : bytes) values.push_back((sum += c) / 100);
+  if (values.empty()) return;
+  std::string encoded;
+  encode_values(values, &encoded);
+  std::vector<double> decoded;
+  ByteReader in(encoded);
+  CHECK(decode_values(&in, static_cast<std::uint32_t>(values.size()), &decoded));
+  CHECK(decoded.size() == values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    CHECK(std::bit_cast<std::uint64_t>(values[i]) == std::bit_cast<std::uint64_t>(decoded[i]));
+  }
+}
+
+void fuzz(std::string_view bytes) {
+  ByteReader in(bytes);
+  const std::uint8_t codec = in.byte();
+  const std::uint32_t count = in.varint32(5000);
+  if (!in.ok()) return;
+  if (codec == 'v') return round_trip(bytes.substr(bytes.size() - in.remaining()));
+  decode(codec, count, &in);
+}
+
+}  // namespace
+
+TOCSIN_FUZZ_TARGET(codec, fuzz)
+
+}  // namespace tocsin::tsdb
