@@ -212,6 +212,12 @@ class PosixFileSystem final : public FileSystem {
     if (retry([&] { return ::statvfs(path.c_str(), &st); }) != 0) return io_error("statvfs", path);
     return static_cast<std::uint64_t>(st.f_bavail) * st.f_frsize;
   }
+
+  StatusOr<std::uint64_t> total_bytes(const std::string& path) override {
+    struct statvfs st{};
+    if (retry([&] { return ::statvfs(path.c_str(), &st); }) != 0) return io_error("statvfs", path);
+    return static_cast<std::uint64_t>(st.f_blocks) * st.f_frsize;
+  }
 };
 
 StatusOr<std::string> PosixFileSystem::read_file(const std::string& path, std::uint64_t max_size) {

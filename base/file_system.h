@@ -85,6 +85,8 @@ class FileSystem {
   virtual StatusOr<std::unique_ptr<FileLock>> lock(const std::string& path) = 0;
   // Bytes free for this process on the file system of `path`.
   virtual StatusOr<std::uint64_t> free_bytes(const std::string& path) = 0;
+  // Size of the file system of `path`.
+  virtual StatusOr<std::uint64_t> total_bytes(const std::string& path) = 0;
 };
 
 // The operating system's files. Shared; lives until the process ends.

@@ -186,6 +186,7 @@ TEST_P(FileSystemTest, WriteFileAtomicallyLeavesNoTemporary) {
 
 TEST_P(FileSystemTest, KnowsTheFreeSpaceAndSyncsDirectories) {
   EXPECT_GT(*files().free_bytes(directory_), 0U);
+  EXPECT_GE(*files().total_bytes(directory_), *files().free_bytes(directory_));
   EXPECT_TRUE(files().sync_directory(directory_).ok());
 }
 

@@ -321,6 +321,10 @@ Status Db::seal_all() { return seal(impl_->core); }
 void Db::reconfigure(const Options& options) {
   const auto current = impl_->core.options.lock();
   current->retention = options.retention;
+  current->retention_bytes = options.retention_bytes;
+  current->retention_percentage = options.retention_percentage;
+  current->retention_min_free = options.retention_min_free;
+  current->reserve_bytes = options.reserve_bytes;
   current->out_of_order_window = options.out_of_order_window;
 }
 

@@ -11,6 +11,12 @@ namespace tocsin::tsdb {
 
 struct Options {
   model::Duration retention{15LL * 24 * 3600 * 1000};  // 0: keep everything
+  std::uint64_t retention_bytes = 0;                   // of runs and journal; 0: no limit
+  double retention_percentage = 0;       // of the disk's size, instead of retention_bytes; 0: none
+  std::uint64_t retention_min_free = 0;  // drop runs when less is free on the disk; 0: off
+  // Free disk space that ingestion leaves for sealing, which frees the journal. Below it samples
+  // are refused until there is an eighth more than this.
+  std::uint64_t reserve_bytes = 128ULL << 20;
   // Samples older than the newest of their series are refused whatever it is: not supported yet.
   model::Duration out_of_order_window{0};
   model::Duration seal_age{30LL * 60 * 1000};  // the head becomes a run at this age

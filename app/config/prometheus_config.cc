@@ -311,7 +311,13 @@ Status read_tsdb(const base::YamlNode& node, PrometheusConfig* config) {
     base::YamlMapping inner(retention);
     config->has_retention = inner.has("time");
     read_duration(inner, "time", &config->retention);
-    inner.unsupported({"size", "percentage"});
+    config->has_retention_size = inner.has("size");
+    read_size(inner, "size", &config->retention_bytes);
+    inner.with("percentage", [config](const base::YamlNode& share) -> Status {
+      ASSIGN_OR_RETURN(config->retention_percentage, share.as_double());
+      const bool valid = config->retention_percentage >= 0 && config->retention_percentage <= 100;
+      return valid ? ok() : share.error("must be between 0 and 100");
+    });
     return inner.finish();
   });
   mapping.unsupported({"stale_series_compaction_threshold", "chunk_encoding"});

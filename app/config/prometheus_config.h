@@ -27,6 +27,9 @@ struct PrometheusConfig {
   base::Duration evaluation_interval{60'000};
   base::Duration retention{0};  // of storage.tsdb.retention.time; 0: not given
   bool has_retention = false;
+  std::uint64_t retention_bytes = 0;  // of storage.tsdb.retention.size
+  bool has_retention_size = false;
+  double retention_percentage = 0;  // of storage.tsdb.retention.percentage; 0: none
   base::Duration out_of_order_window{0};
   std::vector<std::string> rule_files;  // as found, sorted
   std::string printed;                  // YAML with secrets as <secret>

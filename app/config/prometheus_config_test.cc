@@ -202,13 +202,16 @@ TEST_F(PrometheusConfigTest, ExternalLabelsExpandTheEnvironment) {
 
 TEST_F(PrometheusConfigTest, StorageAndAlertingAreRead) {
   const PrometheusConfig config = load(R"(
-storage: {tsdb: {out_of_order_time_window: 30m, retention: {time: 2d}}}
+storage: {tsdb: {out_of_order_time_window: 30m, retention: {time: 2d, size: 1GB, percentage: 12.5}}}
 alerting: {alert_relabel_configs: [{regex: replica, action: labeldrop}]}
 runtime: {gogc: 42}
 )");
   EXPECT_EQ(config.out_of_order_window, minutes(30));
   EXPECT_TRUE(config.has_retention);
   EXPECT_EQ(config.retention, std::chrono::hours(48));
+  EXPECT_TRUE(config.has_retention_size);
+  EXPECT_EQ(config.retention_bytes, 1ULL << 30);
+  EXPECT_EQ(config.retention_percentage, 12.5);
   EXPECT_EQ(config.alert_relabel.size(), 1U);
 }
 
@@ -307,6 +310,8 @@ TEST_F(PrometheusConfigTest, ErrorsNameFileLineAndKey) {
        "scrape_protocols, got PrometheusText0.0.4"},
       {job + "scrape_protocols: [Fax]\n",
        "etc/p.yml:3:21: scrape_configs[0].scrape_protocols: unknown scrape protocol Fax"},
+      {"storage: {tsdb: {retention: {percentage: 101}}}\n",
+       "etc/p.yml:1:42: storage.tsdb.retention.percentage: must be between 0 and 100"},
       {"storage: {tsdb: {retention: {time: -1h}}}\n",
        R"(etc/p.yml:1:36: storage.tsdb.retention.time: not a valid duration string: "-1h")"},
       {"rule_files: {a: b}\n", "etc/p.yml:1:13: rule_files: expected a list"},

@@ -17,6 +17,7 @@
 #include "net/curl.h"
 #include "storage/bounded_event_log.h"
 #include "tsdb/db.h"
+#include "web/admin_api.h"
 #include "web/alertmanager_api.h"
 #include "web/instrument.h"
 #include "web/pages.h"
@@ -147,8 +148,15 @@ Status Daemon::Impl::listen() {
 
 tsdb::Options Daemon::Impl::store_options(const PrometheusConfig& config) const {
   tsdb::Options store;
-  store.retention =
-      config.has_retention ? config.retention : options.retention.value_or(kDefaultRetention);
+  store.retention_bytes =
+      config.has_retention_size ? config.retention_bytes : options.retention_bytes;
+  store.retention_percentage = config.retention_percentage;
+  const bool by_space = store.retention_bytes != 0 || store.retention_percentage != 0;
+  store.retention = config.has_retention ? config.retention
+                                         : options.retention.value_or(by_space ? base::Duration(0)
+                                                                               : kDefaultRetention);
+  store.retention_min_free = options.retention_min_free;
+  store.reserve_bytes = options.reserve_bytes;
   store.out_of_order_window = config.out_of_order_window;
   return store;
 }
@@ -283,6 +291,7 @@ void Daemon::Impl::serve() {
   auto router = std::make_shared<net::Router>();
   router->wrap(web::instrument(web::Server::kPrometheus, metrics, clock));
   web::add_prometheus_pages(*router, pages);
+  web::add_admin_api(*router, {*db, options.enable_admin_api});
   web::add_prometheus_api(*router, {clock, *engine, *db, *collector, *rules, external_url, build,
                                     options.flags, [this] { return *printed_config.lock(); }});
   web::add_remote_write(

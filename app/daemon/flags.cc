@@ -17,13 +17,11 @@ constexpr std::string_view kNotYet[] = {"--config.auto-reload",
                                         "--web.read-timeout",
                                         "--web.route-prefix",
                                         "--web.user-assets",
-                                        "--web.enable-admin-api",
                                         "--web.enable-otlp-receiver",
                                         "--web.console.templates",
                                         "--web.console.libraries",
                                         "--web.page-title",
                                         "--web.cors.origin",
-                                        "--storage.tsdb.retention.size",
                                         "--storage.tsdb.no-lockfile",
                                         "--storage.agent.path",
                                         "--enable-feature",
@@ -46,7 +44,8 @@ constexpr std::string_view kAbout =
 
 // Texts of the flags that need more than CLI11's own conversion.
 struct Texts {
-  std::string retention;
+  std::string retention, retention_size, retention_min_free;
+  std::string reserve = "128MB";
   std::string lookback = "5m", timeout = "2m";
   std::string outage_tolerance = "1h", grace_period = "10m", resend_delay = "1m";
   std::string notifier_retention = "120h", maintenance_interval = "15m", gc_interval = "30m";
@@ -78,6 +77,9 @@ void add_server_flags(CLI::App& cli, DaemonOptions& options, Texts& texts) {
       "The URL under which this server is reachable from outside, used in links of alerts.");
   cli.add_flag("--web.enable-lifecycle,!--no-web.enable-lifecycle", options.enable_lifecycle,
                "Enable reload via HTTP request.");
+  cli.add_flag("--web.enable-admin-api,!--no-web.enable-admin-api", options.enable_admin_api,
+               "Enable API endpoints for admin control actions: deleting series, cleaning "
+               "tombstones, snapshots.");
   cli.add_option("--web.max-connections", options.max_connections,
                  "Maximum number of simultaneous connections.")
       ->capture_default_str();
@@ -85,8 +87,22 @@ void add_server_flags(CLI::App& cli, DaemonOptions& options, Texts& texts) {
   cli.add_option("--storage.tsdb.path", options.storage_path, "Base path for metrics storage.")
       ->capture_default_str();
   cli.add_option("--storage.tsdb.retention.time", texts.retention,
-                 "How long to retain samples (15d by default); storage.tsdb.retention.time of the "
-                 "configuration wins.");
+                 "How long to retain samples (15d unless a size or percentage is given); "
+                 "storage.tsdb.retention.time of the configuration wins. 0: no limit.");
+  cli.add_option(
+         "--storage.tsdb.retention.size", texts.retention_size,
+         "How many bytes of samples to keep, with a unit (B, KB, MB, GB, TB, PB, EB; powers "
+         "of 1024): the oldest go first; storage.tsdb.retention.size of the configuration "
+         "wins. 0: no limit.")
+      ->default_str("0");
+  cli.add_option("--storage.tsdb.retention.min-free", texts.retention_min_free,
+                 "Drop the oldest samples when less than this is free on the disk, with a unit. 0: "
+                 "never.")
+      ->default_str("0");
+  cli.add_option("--storage.tsdb.reserve", texts.reserve,
+                 "Free disk space that ingestion leaves alone, with a unit: below it samples are "
+                 "refused until there is space again.")
+      ->capture_default_str();
   cli.add_option("--query.lookback-delta", texts.lookback,
                  "The maximum duration for looking back at samples during expression evaluations.")
       ->capture_default_str();
@@ -176,6 +192,17 @@ Status accept_messages(const std::vector<std::string>& names, web::RemoteWriteOp
   return ok();
 }
 
+Status convert_size(std::string_view flag, const std::string& text, std::uint64_t* out) {
+  if (text.empty() || text == "0") {
+    *out = 0;
+    return ok();
+  }
+  StatusOr<std::uint64_t> size = model::parse_size(text);
+  if (!size.ok()) return annotate(size.status(), "--{}", flag);
+  *out = *size;
+  return ok();
+}
+
 Status finish(const Texts& texts, DaemonOptions* options) {
   RETURN_IF_ERROR(accept_messages(texts.write_messages, &options->remote_write));
   const Parse prometheus = model::parse_duration;
@@ -185,6 +212,11 @@ Status finish(const Texts& texts, DaemonOptions* options) {
     RETURN_IF_ERROR(
         convert("storage.tsdb.retention.time", texts.retention, prometheus, &*options->retention));
   }
+  RETURN_IF_ERROR(
+      convert_size("storage.tsdb.retention.size", texts.retention_size, &options->retention_bytes));
+  RETURN_IF_ERROR(convert_size("storage.tsdb.retention.min-free", texts.retention_min_free,
+                               &options->retention_min_free));
+  RETURN_IF_ERROR(convert_size("storage.tsdb.reserve", texts.reserve, &options->reserve_bytes));
   rules::AlertTiming& timing = options->alert_timing;
   RETURN_IF_ERROR(convert("query.lookback-delta", texts.lookback, prometheus, &options->lookback));
   RETURN_IF_ERROR(convert("query.timeout", texts.timeout, prometheus, &options->query_timeout));

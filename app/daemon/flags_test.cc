@@ -68,6 +68,12 @@ TEST(Flags, EveryFlagReachesItsOption) {
       {"--storage.tsdb.path", "/d", [](const DaemonOptions& o) { return o.storage_path == "/d"; }},
       {"--storage.tsdb.retention.time", "2d",
        [](const DaemonOptions& o) { return o.retention == hours(48); }},
+      {"--storage.tsdb.retention.size", "2GB",
+       [](const DaemonOptions& o) { return o.retention_bytes == 2ULL << 30; }},
+      {"--storage.tsdb.retention.min-free", "512MB",
+       [](const DaemonOptions& o) { return o.retention_min_free == 512ULL << 20; }},
+      {"--storage.tsdb.reserve", "16MB",
+       [](const DaemonOptions& o) { return o.reserve_bytes == 16ULL << 20; }},
       {"--query.lookback-delta", "1m30s",
        [](const DaemonOptions& o) { return o.lookback == seconds(90); }},
       {"--query.timeout", "10s",
@@ -125,6 +131,8 @@ TEST(Flags, SwitchesAndTheirOpposites) {
   EXPECT_TRUE(parse({"--web.enable-lifecycle"}).enable_lifecycle);
   EXPECT_TRUE(parse({"--web.enable-remote-write-receiver"}).remote_write.enabled);
   EXPECT_FALSE(parse({"--no-web.enable-lifecycle"}).enable_lifecycle);
+  EXPECT_TRUE(parse({"--web.enable-admin-api"}).enable_admin_api);
+  EXPECT_FALSE(parse({"--no-web.enable-admin-api"}).enable_admin_api);
   EXPECT_FALSE(parse({"--web.enable-lifecycle", "--no-web.enable-lifecycle"}).enable_lifecycle);
 }
 
@@ -157,7 +165,8 @@ TEST(Flags, WhatIsWrongIsNamed) {
        "unknown type for remote write protobuf message yolo"},
       {{"--enable-feature=exemplar-storage"}, "not supported yet: --enable-feature"},
       {{"--web.config.file", "w.yml"}, "not supported yet: --web.config.file"},
-      {{"--web.enable-admin-api"}, "not supported yet: --web.enable-admin-api"},
+      {{"--storage.tsdb.retention.size=1"}, "--storage.tsdb.retention.size: "},
+      {{"--storage.tsdb.reserve=much"}, "--storage.tsdb.reserve: "},
       {{"--agent"}, "not supported yet: --agent"},
   };
   for (const auto& [arguments, expected] : cases)

@@ -21,10 +21,14 @@ struct DaemonOptions {
   std::vector<std::string> listen_addresses{"0.0.0.0:9090"};
   std::string external_url;  // "" is derived from the first listener
   bool enable_lifecycle = false;
+  bool enable_admin_api = false;
   std::size_t max_connections = 512;
   web::RemoteWriteOptions remote_write;
   std::string storage_path = "data/";
   std::optional<base::Duration> retention;  // not given: the configuration's, else 15 d
+  std::uint64_t retention_bytes = 0;        // 0: no limit
+  std::uint64_t retention_min_free = 0;     // 0: off
+  std::uint64_t reserve_bytes = 128 << 20;  // see tsdb::Options
   base::Duration lookback{300'000};
   base::Duration query_timeout{120'000};
   std::size_t max_concurrency = 20;

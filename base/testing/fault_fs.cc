@@ -47,6 +47,7 @@ struct FaultFs::State {
   Fault fault ABSL_GUARDED_BY(mutex) = Fault::kError;
   std::uint64_t fail_operation ABSL_GUARDED_BY(mutex) = 0;
   std::map<std::string, std::shared_ptr<Written>> written ABSL_GUARDED_BY(mutex);
+  std::optional<std::uint64_t> free_bytes ABSL_GUARDED_BY(mutex);
 
   class File;
 };
@@ -211,7 +212,20 @@ StatusOr<std::unique_ptr<FileLock>> FaultFs::lock(const std::string& path) {
   return state_->inner.lock(path);
 }
 
+StatusOr<std::uint64_t> FaultFs::total_bytes(const std::string& path) {
+  return state_->inner.total_bytes(path);
+}
+
+void FaultFs::set_free_bytes(std::optional<std::uint64_t> bytes) {
+  MutexLock lock(state_->mutex);
+  state_->free_bytes = bytes;
+}
+
 StatusOr<std::uint64_t> FaultFs::free_bytes(const std::string& path) {
+  {
+    MutexLock lock(state_->mutex);
+    if (state_->free_bytes) return *state_->free_bytes;
+  }
   return state_->inner.free_bytes(path);
 }
 

@@ -208,6 +208,7 @@ class MemFs final : public FileSystem {
   }
 
   StatusOr<std::uint64_t> free_bytes(const std::string&) override { return kFreeBytes; }
+  StatusOr<std::uint64_t> total_bytes(const std::string&) override { return kFreeBytes; }
 
  private:
   bool is_directory(const std::string& path) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(tree_->mutex) {

@@ -51,6 +51,9 @@ class FaultFs final : public FileSystem {
   Status sync_directory(const std::string& directory) override;
   StatusOr<std::unique_ptr<FileLock>> lock(const std::string& path) override;
   StatusOr<std::uint64_t> free_bytes(const std::string& path) override;
+  StatusOr<std::uint64_t> total_bytes(const std::string& path) override;
+  // From now on free_bytes() says this; nullopt: what the file system below says.
+  void set_free_bytes(std::optional<std::uint64_t> bytes);
 
  private:
   struct State;

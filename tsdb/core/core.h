@@ -41,7 +41,8 @@ struct Metrics {
   base::CounterVec& corruptions;  // by what was damaged
   base::Counter& compactions;
   base::Counter& compactions_failed;
-  base::Counter& retention_deletions;
+  base::Counter& time_retentions;
+  base::Counter& size_retentions;
   base::Histogram& compaction_duration;
   base::Summary& sync_duration;
   base::Gauge& replay_duration;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tsdb/core/core.h"
+#include "tsdb/life/retention.h"
 
 namespace tocsin::tsdb {
 namespace {
@@ -40,9 +41,11 @@ Metrics::Metrics(base::Registry& registry)
           registry.counter("prometheus_tsdb_compactions_total", "Runs sealed from the head.")),
       compactions_failed(
           registry.counter("prometheus_tsdb_compactions_failed_total", "Seals that failed.")),
-      retention_deletions(
-          registry.counter("prometheus_tsdb_time_retentions_total",
-                           "Runs dropped because they were past the retention time.")),
+      time_retentions(registry.counter("prometheus_tsdb_time_retentions_total",
+                                       "Times that runs were dropped because they were too old.")),
+      size_retentions(registry.counter(
+          "prometheus_tsdb_size_retentions_total",
+          "Times that runs were dropped because the database or the disk was too full.")),
       compaction_duration(registry.histogram("prometheus_tsdb_compaction_duration_seconds",
                                              "Duration of seals.", {0.01, 0.1, 1, 10, 60, 300})),
       sync_duration(registry
@@ -92,6 +95,10 @@ void collect_metrics(const Core& core, std::vector<MetricFamily>* out) {
       static_cast<double>(core.index.memory_bytes()));
   add(out, "tocsin_tsdb_tombstones", "Deleted intervals of series that are not cleaned yet.",
       kGauge, static_cast<double>(core.tombstones.snapshot()->size()));
+  if (const StatusOr<std::uint64_t> limit = retention_limit_bytes(core); limit.ok()) {
+    add(out, "prometheus_tsdb_retention_limit_bytes",
+        "How much runs and journal may take; 0: no limit.", kGauge, static_cast<double>(*limit));
+  }
   add(out, "prometheus_tsdb_retention_limit_seconds", "Retention time.", kGauge,
       static_cast<double>(core.options.lock()->retention.count()) / 1000);
 }

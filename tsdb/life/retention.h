@@ -6,9 +6,14 @@
 // Borrows: Core. Threads: shared; waits for seals and merges. Errors: of the store.
 #pragma once
 
+#include <cstdint>
+
 #include "tsdb/core/core.h"
 
 namespace tocsin::tsdb {
+
+// How much runs and journal may take together; 0 without a limit.
+StatusOr<std::uint64_t> retention_limit_bytes(const Core& core);
 
 // Drops runs past retention and forgets series without samples.
 Status retain(Core& core);

@@ -358,6 +358,14 @@ StatusOr<std::vector<storage::SeriesId>> RunStore::drop_runs_before(
 
 std::uint64_t RunStore::bytes_on_disk() const { return impl_->kv().bytes_on_disk(); }
 
+std::uint64_t RunStore::dropped_bytes() const {
+  base::MutexLock lock(impl_->writer);
+  impl_->collect();
+  std::uint64_t bytes = 0;
+  for (const auto& run : impl_->dropped) bytes += run->record.info.bytes;
+  return bytes;
+}
+
 Status RunStore::checkpoint(const std::string& directory) {
   return impl_->kv().checkpoint(directory);
 }

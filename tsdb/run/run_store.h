@@ -114,6 +114,8 @@ class RunStore {
                        std::int64_t max_ms);
 
   std::uint64_t bytes_on_disk() const;
+  // Of dropped runs whose files readers still hold.
+  std::uint64_t dropped_bytes() const;
   // RocksDB checkpoint into `directory`, which must not exist.
   Status checkpoint(const std::string& directory);
 
