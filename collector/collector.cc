@@ -4,18 +4,18 @@
 #include <map>
 #include <utility>
 
-#include "base/gate.h"
 #include "base/hash.h"
 #include "collector/scrape/pool.h"
 
 namespace tocsin::collector {
 
 struct Collector::Impl {
-  explicit Impl(const Services& s) : services(s), metrics(s.metrics) {}
+  explicit Impl(const Services& s)
+      : services(s), shared(std::make_shared<ScrapeShared>(s.metrics)) {}
 
   const Services services;
-  ScrapeMetrics metrics;
-  base::Gate gate;
+  // Targets that are gone keep it until their last timer is.
+  const std::shared_ptr<ScrapeShared> shared;
   base::Mutex mutex;
   std::map<std::string, std::unique_ptr<Pool>> pools ABSL_GUARDED_BY(mutex);
   model::Labels external_labels ABSL_GUARDED_BY(mutex);
@@ -42,7 +42,7 @@ void Collector::apply(const CollectorOptions& options) {
       continue;
     }
     auto pool = std::make_unique<Pool>(std::make_shared<const ScrapeOptions>(job), impl_->services,
-                                       impl_->metrics, impl_->gate, seed);
+                                       impl_->shared, seed);
     added.push_back(pool.get());
     next.emplace(job.job, std::move(pool));
   }
@@ -79,7 +79,7 @@ void Collector::stop() {
     if (std::exchange(impl_->stopped, true)) return;
     for (auto& [name, pool] : impl_->pools) pool->stop(ScrapeLoop::AfterStop::kLeave);
   }
-  impl_->gate.close();
+  impl_->shared->gate.close();
 }
 
 }  // namespace tocsin::collector

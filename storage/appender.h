@@ -85,6 +85,14 @@ class Appender {
   // Sets the value of member `position` in the open row. kNotFound when the member has moved to
   // another group: append it by reference. REQUIRES: a row is open; position < members.
   virtual Status set(std::uint32_t position, double value) = 0;
+  // Sets the values of members [first, first + values.size()) in the open row, as set() does one by
+  // one; the first error ends it. A value may be set again. REQUIRES: as for set().
+  virtual Status set_range(std::uint32_t first, std::span<const double> values) {
+    for (const double value : values) {
+      if (Status status = set(first++, value); !status.ok()) return status;
+    }
+    return ok();
+  }
   // Marks every member that has a newer sample than a staleness marker as stale at `t`, in O(1)
   // space.
   virtual Status stale_all(GroupId group, model::Timestamp t) = 0;

@@ -41,6 +41,13 @@ struct ScrapeMetrics {
                              "Current number of targets in this scrape pool.", {"scrape_job"})),
         sync_failed(r.counter("prometheus_target_sync_failed_total",
                               "Total number of target sync failures.", {"scrape_job"})),
+        line_table_lines(r.gauge("tocsin_scrape_line_table_lines",
+                                 "Texts of page lines that are held, once for all targets.")),
+        line_table_bytes(r.gauge("tocsin_scrape_line_table_bytes",
+                                 "Memory of the texts of page lines that are held.")),
+        line_table_refused(r.gauge("tocsin_scrape_line_table_refused",
+                                   "Page lines refused since the start because the table of line "
+                                   "texts was full; their scrapes failed.")),
         discovered(r.gauge("prometheus_sd_discovered_targets",
                            "Current number of discovered targets.", {"name", "config"})) {}
 
@@ -55,6 +62,9 @@ struct ScrapeMetrics {
   base::Counter& pools;
   base::GaugeVec& pool_targets;
   base::CounterVec& sync_failed;
+  base::Gauge& line_table_lines;
+  base::Gauge& line_table_bytes;
+  base::Gauge& line_table_refused;
   base::GaugeVec& discovered;
 };
 

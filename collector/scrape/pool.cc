@@ -8,13 +8,9 @@
 namespace tocsin::collector {
 
 Pool::Pool(std::shared_ptr<const ScrapeOptions> options, const Collector::Services& services,
-           ScrapeMetrics& metrics, base::Gate& gate, std::uint64_t seed)
-    : options_(std::move(options)),
-      services_(services),
-      metrics_(metrics),
-      gate_(gate),
-      seed_(seed) {
-  metrics_.pools.inc();
+           std::shared_ptr<ScrapeShared> shared, std::uint64_t seed)
+    : options_(std::move(options)), services_(services), shared_(std::move(shared)), seed_(seed) {
+  shared_->metrics.pools.inc();
   const discovery::SourceServices source_services{
       services.clock, services.timers, services.blocking, services.files, services.metrics};
   for (const discovery::SourceOptions& source : options_->sources) {
@@ -67,11 +63,11 @@ void Pool::update(std::size_t source, std::vector<discovery::TargetGroup> groups
     }
     for (auto& [key, target] : wanted) {
       if (loops_.contains(key)) continue;
-      added.push_back(std::make_shared<ScrapeLoop>(std::move(target), options_, services_, metrics_,
-                                                   gate_, seed_));
+      added.push_back(
+          std::make_shared<ScrapeLoop>(std::move(target), options_, services_, shared_, seed_));
       loops_.emplace(key, added.back());
     }
-    metrics_.pool_targets.with({options_->job}).set(static_cast<double>(loops_.size()));
+    shared_->metrics.pool_targets.with({options_->job}).set(static_cast<double>(loops_.size()));
   }
   for (auto& loop : removed) loop->stop(ScrapeLoop::AfterStop::kMarkStale);
   for (auto& loop : added) loop->start();
@@ -88,7 +84,7 @@ std::map<std::string, Target> Pool::wanted_targets() {
       const model::Labels all = discovered_labels(group, labels, *options_);
       StatusOr<std::optional<Target>> target = make_target(all, *options_);
       if (!target.ok()) {
-        metrics_.sync_failed.with({options_->job}).inc();
+        shared_->metrics.sync_failed.with({options_->job}).inc();
         base::log::warn("target left out", {{"job", options_->job},
                                             {"labels", all.to_string()},
                                             {"error", message(target.status())}});
@@ -104,11 +100,11 @@ std::map<std::string, Target> Pool::wanted_targets() {
       wanted.emplace(std::move(name), **std::move(target));
     }
   }
-  metrics_.discovered.with({"scrape", options_->job}).set(static_cast<double>(discovered));
+  shared_->metrics.discovered.with({"scrape", options_->job}).set(static_cast<double>(discovered));
   const std::uint64_t limit = options_->limits.targets;
   limit_error_.clear();
   if (limit != 0 && wanted.size() > limit) {
-    metrics_.exceeded_target_limit.inc();
+    shared_->metrics.exceeded_target_limit.inc();
     limit_error_ = fmt::format("target_limit exceeded (number of targets: {}, limit: {})",
                                wanted.size(), limit);
     base::log::warn("no target of the job is scraped",

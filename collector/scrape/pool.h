@@ -4,7 +4,7 @@
 // loops.
 //
 // Owns: its sources and loops.
-// Borrows: services, metrics, gate.
+// Borrows: services.
 // Threads: shared; updates of sources are applied one at a time.
 // Errors: a target that relabelling makes invalid is left out, logged and counted; over
 // target_limit every target of the job fails until the limit holds again.
@@ -15,18 +15,17 @@
 #include <string>
 #include <vector>
 
-#include "base/gate.h"
 #include "base/mutex.h"
 #include "collector/collector.h"
-#include "collector/scrape/metrics.h"
 #include "collector/scrape/scrape_loop.h"
+#include "collector/scrape/shared.h"
 
 namespace tocsin::collector {
 
 class Pool {
  public:
   Pool(std::shared_ptr<const ScrapeOptions> options, const Collector::Services& services,
-       ScrapeMetrics& metrics, base::Gate& gate, std::uint64_t seed);
+       std::shared_ptr<ScrapeShared> shared, std::uint64_t seed);
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
@@ -45,8 +44,7 @@ class Pool {
 
   const std::shared_ptr<const ScrapeOptions> options_;
   const Collector::Services services_;
-  ScrapeMetrics& metrics_;
-  base::Gate& gate_;
+  const std::shared_ptr<ScrapeShared> shared_;
   const std::uint64_t seed_;
   std::vector<std::unique_ptr<discovery::Source>> sources_;
 

@@ -24,11 +24,15 @@ Report::Report(const ScrapeOptions& options, const model::Labels& target_labels)
 
 Status Report::append(storage::Appender& appender, model::Timestamp t,
                       const ScrapeFigures& figures) {
-  std::vector<double> values = {
-      figures.up ? 1.0 : 0.0, figures.duration_seconds, static_cast<double>(figures.scraped),
-      static_cast<double>(figures.after_relabel), static_cast<double>(figures.series_added)};
-  if (extra_) values.insert(values.end(), {timeout_seconds_, sample_limit_, figures.body_bytes});
-  return append_values(appender, t, values);
+  const std::array<double, 8> values = {figures.up ? 1.0 : 0.0,
+                                        figures.duration_seconds,
+                                        static_cast<double>(figures.scraped),
+                                        static_cast<double>(figures.after_relabel),
+                                        static_cast<double>(figures.series_added),
+                                        timeout_seconds_,
+                                        sample_limit_,
+                                        figures.body_bytes};
+  return append_values(appender, t, std::span(values).first(labels_.size()));
 }
 
 Status Report::append_stale(storage::Appender& appender, model::Timestamp t) {
@@ -57,9 +61,10 @@ void Report::reset() {
 }
 
 Status Report::append_values(storage::Appender& appender, model::Timestamp t,
-                             const std::vector<double>& values) {
+                             std::span<const double> values) {
   if (group_) {
     RETURN_IF_ERROR(appender.step(group_, t));
+    if (appender.set_range(0, values).ok()) return ok();
     for (std::uint32_t i = 0; i < values.size(); ++i) {
       Status status = appender.set(i, values[i]);
       // A target with the same labels took the series into its group.

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/status.h"
@@ -39,7 +40,7 @@ class Report {
 
  private:
   Status append_values(storage::Appender& appender, model::Timestamp t,
-                       const std::vector<double>& values);
+                       std::span<const double> values);
   Status append_by_ref(storage::Appender& appender, std::size_t i, model::Timestamp t,
                        double value);
 

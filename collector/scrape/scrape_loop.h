@@ -22,9 +22,9 @@
 #include "base/gate.h"
 #include "base/mutex.h"
 #include "collector/collector.h"
-#include "collector/scrape/metrics.h"
+#include "collector/scrape/page_writer.h"
 #include "collector/scrape/report.h"
-#include "collector/scrape/series_cache.h"
+#include "collector/scrape/shared.h"
 #include "collector/scrape/target.h"
 
 namespace tocsin::collector {
@@ -33,10 +33,10 @@ class ScrapeLoop : public std::enable_shared_from_this<ScrapeLoop> {
  public:
   enum class AfterStop { kMarkStale, kLeave };
 
-  // Borrows: services, metrics, gate (held while a scrape runs). `seed` sets the place in the
+  // Borrows: services. Shares `shared` (its gate is held while a scrape runs). `seed` sets the place in the
   // interval.
   ScrapeLoop(Target target, std::shared_ptr<const ScrapeOptions> options,
-             const Collector::Services& services, ScrapeMetrics& metrics, base::Gate& gate,
+             const Collector::Services& services, std::shared_ptr<ScrapeShared> shared,
              std::uint64_t seed);
 
   void start();
@@ -47,17 +47,12 @@ class ScrapeLoop : public std::enable_shared_from_this<ScrapeLoop> {
   const Target& target() const { return target_; }
 
  private:
-  struct Line {
-    CachedSeries* series;
-    double value;
-    std::optional<std::int64_t> time_ms;
-    bool done = false;
-  };
   struct Attempt {
     base::Timestamp time;  // of the samples
     base::SteadyTime started;
     base::Gate::Pass pass;
     ScrapeFigures figures;
+    bool page_read = false;
     std::string error;  // "" while all is well
   };
   using AttemptPtr = std::shared_ptr<Attempt>;
@@ -67,16 +62,9 @@ class ScrapeLoop : public std::enable_shared_from_this<ScrapeLoop> {
   void begin();
   net::ClientRequest make_request() const;
   void finish(const AttemptPtr& attempt, const StatusOr<net::ClientResponse>& response);
-  Status read_page(const net::ClientResponse& response, Attempt* attempt);
-  Status store_page(storage::Appender& appender, Attempt* attempt);
-  Status store_row(storage::Appender& appender, const Attempt& attempt);
-  enum class Pass { kRow, kRest };
-  Status store_line(storage::Appender& appender, Line* line, const Attempt& attempt, Pass pass);
-  Status append_by_ref(storage::Appender& appender, CachedSeries* series, base::Timestamp t,
-                       double value);
-  Status regroup(storage::Appender& appender);
-  Status store_failure(storage::Appender& appender, const Attempt& attempt);
-  void mark_missing_by_ref(storage::Appender& appender, model::Timestamp t);
+  Status read_page(const net::ClientResponse& response, PageWriter::Page* page, Attempt* attempt);
+  Status store_page(storage::Appender& appender, const PageWriter::Page& page, Attempt* attempt);
+  Status store_failure(storage::Appender& appender, const Status& why, Attempt* attempt);
   void commit(std::unique_ptr<storage::Appender> appender, AttemptPtr attempt);
   void complete(const AttemptPtr& attempt, const Status& committed);
   void forget_places();
@@ -85,20 +73,14 @@ class ScrapeLoop : public std::enable_shared_from_this<ScrapeLoop> {
   const Target target_;
   const std::shared_ptr<const ScrapeOptions> options_;
   const Collector::Services services_;
-  ScrapeMetrics& metrics_;
-  base::Gate& gate_;
+  const std::shared_ptr<ScrapeShared> shared_;
+  base::Summary& interval_length_;
   const base::Duration offset_;
   base::Strand strand_;
 
   // Confined to strand_.
-  SeriesCache cache_;
+  PageWriter writer_;
   Report report_;
-  storage::GroupId group_;
-  std::vector<CachedSeries*> members_;  // of group_, by position
-  std::vector<Line> lines_;             // of the page in hand
-  std::uint64_t scrape_ =
-      1;  // number of the last page; entries start at 0, unseen by the page before
-  bool regroup_ = false;
 
   mutable base::Mutex mutex_;
   TargetStatus status_ ABSL_GUARDED_BY(mutex_);

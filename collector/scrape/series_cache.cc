@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collector/scrape/series_cache.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "base/check.h"
 #include "formats/exposition.h"
 #include "model/relabel.h"
 
@@ -32,18 +34,29 @@ void add_target_labels(const model::Labels& target, bool honor, model::LabelsBui
 
 }  // namespace
 
-SeriesCache::SeriesCache(std::shared_ptr<const ScrapeOptions> options, model::Labels target_labels)
-    : options_(std::move(options)), target_labels_(std::move(target_labels)) {}
+SeriesCache::SeriesCache(std::shared_ptr<const ScrapeOptions> options, model::Labels target_labels,
+                         formats::LineTable& lines)
+    : options_(std::move(options)), target_labels_(std::move(target_labels)), reader_(lines) {}
 
-StatusOr<CachedSeries*> SeriesCache::resolve(std::string_view key, model::MetricKind kind) {
-  if (auto it = entries_.find(key); it != entries_.end()) return it->second.get();
-  ASSIGN_OR_RETURN(model::Labels exposed, formats::parse_series(key, kind));
+Status SeriesCache::added(std::uint32_t slot, std::string_view series, model::MetricKind kind) {
+  ASSIGN_OR_RETURN(const model::Labels exposed, formats::parse_series(series, kind));
   ASSIGN_OR_RETURN(model::Labels labels, final_labels(exposed));
-  auto entry = std::make_unique<CachedSeries>();
-  entry->labels = std::move(labels);
-  CachedSeries* result = entry.get();
-  entries_.emplace(std::string(key), std::move(entry));
-  return result;
+  CachedSeries entry{};
+  entry.kind = kind;
+  entry.dropped = labels.empty();
+  CHECK(slot == entries_.size());
+  entries_.push_back(entry);
+  if (!entry.dropped) new_labels_.emplace_back(slot, std::move(labels));
+  return ok();
+}
+
+StatusOr<model::Labels> SeriesCache::labels(std::uint32_t slot) const {
+  const auto known = std::lower_bound(new_labels_.begin(), new_labels_.end(), slot,
+                                      [](const auto& item, auto key) { return item.first < key; });
+  if (known != new_labels_.end() && known->first == slot) return known->second;
+  ASSIGN_OR_RETURN(const model::Labels exposed,
+                   formats::parse_series(reader_.series(slot), entries_[slot].kind));
+  return final_labels(exposed);
 }
 
 StatusOr<model::Labels> SeriesCache::final_labels(const model::Labels& exposed) const {
@@ -91,20 +104,21 @@ Status SeriesCache::check_limits(const model::Labels& labels) const {
   return ok();
 }
 
-void SeriesCache::sweep(std::uint64_t scrape, std::size_t page_series) {
+void SeriesCache::tidy(std::size_t page_series) {
   constexpr std::size_t kSlack = 1000;
-  if (entries_.size() <= 2 * page_series + kSlack) return;
-  std::erase_if(entries_, [scrape](const auto& item) {
-    const CachedSeries& entry = *item.second;
-    return entry.seen != scrape && entry.position == CachedSeries::kNoPosition;
+  const bool many = entries_.size() > 2 * page_series + kSlack;
+  const std::vector<std::uint32_t> from = reader_.rearrange([&](std::uint32_t slot) {
+    return !many || entries_[slot].on_page || entries_[slot].tracked;
   });
+  std::vector<CachedSeries> entries;
+  entries.reserve(from.size());
+  for (const std::uint32_t slot : from) entries.push_back(entries_[slot]);
+  entries_ = std::move(entries);
+  new_labels_.clear();
 }
 
-std::vector<CachedSeries*> SeriesCache::entries() {
-  std::vector<CachedSeries*> all;
-  all.reserve(entries_.size());
-  for (auto& [key, entry] : entries_) all.push_back(entry.get());
-  return all;
+std::size_t SeriesCache::memory() const {
+  return reader_.memory() + entries_.capacity() * sizeof(CachedSeries);
 }
 
 }  // namespace tocsin::collector

@@ -1,24 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SeriesCache: what a target's page lines mean: raw line key -> labels, reference, place in the
-// group.
+// SeriesCache: what a target's page lines mean. It reads the target's pages by position and keeps,
+// for each series text, the store's reference and the place in the target's group.
 //
-// Relabelling and label checks happen once for each new key; afterwards a line costs one look-up.
-// Keys that did not appear for a while are forgotten when the cache holds more than twice the last
-// page and 1000 entries. Confined to its target's strand.
-// Errors: kInvalidArgument when a key does
-// not parse, has no metric name, or exceeds a label limit: the scrape fails.
+// Relabelling and label checks happen once for each new series; the labels are then forgotten, as
+// the store has them, and made again when it asks for them. Series that are not on the page are
+// forgotten when they are more than the page has and 1000.
+// Owns: its entries, 24 bytes for a series and 4 for a line. Borrows: the line table.
+// Confined to its target's strand.
+// Errors: kInvalidArgument when a series does not parse, has no metric name, or exceeds a label
+// limit: the page fails.
 #pragma once
 
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
-#include "base/string_map.h"
 #include "collector/options.h"
+#include "formats/page_reader.h"
 #include "model/labels.h"
 #include "model/metadata.h"
 #include "storage/types.h"
@@ -28,37 +30,48 @@ namespace tocsin::collector {
 struct CachedSeries {
   static constexpr std::uint32_t kNoPosition = UINT32_MAX;
 
-  model::Labels labels;  // empty: dropped by metric_relabel_configs
   storage::SeriesRef ref;
   std::uint32_t position = kNoPosition;  // in the target's group
-  std::uint64_t seen = 0;                // number of the scrape that last had it
-  std::uint64_t stored = 0;  // number of the scrape that last stored a sample without own timestamp
-  bool tracked = false;      // goes stale when it is missing
-  bool contested = false;    // another target writes it too and took it into its group
-  bool dropped() const { return labels.empty(); }
+  model::MetricKind kind : 8;            // that the page gave the metric when the series was new
+  bool dropped : 1;                      // by metric_relabel_configs
+  bool on_page : 1;                      // of the last page that was stored
+  bool tracked : 1;                      // goes stale when it is missing
+  bool was_tracked : 1;                  // before the batch in hand
+  bool contested : 1;                    // another target writes it too and took it into its group
 };
+static_assert(sizeof(CachedSeries) == 16);
 
-class SeriesCache {
+class SeriesCache final : formats::PageReader::Listener {
  public:
-  SeriesCache(std::shared_ptr<const ScrapeOptions> options, model::Labels target_labels);
+  SeriesCache(std::shared_ptr<const ScrapeOptions> options, model::Labels target_labels,
+              formats::LineTable& lines);
 
-  // Finds or makes the entry of `key` ("name{labels}" as exposed); valid until sweep() removes it.
-  // `kind` is the type that the page gave the metric.
-  StatusOr<CachedSeries*> resolve(std::string_view key, model::MetricKind kind);
-  // Ends scrape number `scrape`: forgets long unseen keys when there are too many.
-  void sweep(std::uint64_t scrape, std::size_t page_series);
-  std::vector<CachedSeries*> entries();
-  std::size_t size() const { return entries_.size(); }
-
-  // The labels of a series after target labels and metric_relabel_configs; empty when dropped.
-  StatusOr<model::Labels> final_labels(const model::Labels& exposed) const;
+  // Reads a page; its slots are numbers of series here until tidy().
+  Status read(formats::ExpositionFormat format, std::string_view text,
+              formats::PageReader::Page* page) {
+    return reader_.read(format, text, *this, page);
+  }
+  CachedSeries& operator[](std::uint32_t slot) { return entries_[slot]; }
+  std::vector<CachedSeries>& entries() { return entries_; }
+  // The labels of a series after target labels and metric_relabel_configs. REQUIRES: not dropped.
+  StatusOr<model::Labels> labels(std::uint32_t slot) const;
+  // Ends a scrape whose page was another than the one before: puts the series into the page's order
+  // and forgets what is long gone. Series get new slots.
+  void tidy(std::size_t page_series);
+  // Ends any scrape.
+  void forget_new_labels() { new_labels_.clear(); }
+  std::size_t memory() const;
 
  private:
+  Status added(std::uint32_t slot, std::string_view series, model::MetricKind kind) override;
+  StatusOr<model::Labels> final_labels(const model::Labels& exposed) const;
   Status check_limits(const model::Labels& labels) const;
 
   const std::shared_ptr<const ScrapeOptions> options_;
   const model::Labels target_labels_;
-  StringMap<std::unique_ptr<CachedSeries>> entries_;
+  formats::PageReader reader_;
+  std::vector<CachedSeries> entries_;                                // by slot
+  std::vector<std::pair<std::uint32_t, model::Labels>> new_labels_;  // of this scrape, ascending
 };
 
 }  // namespace tocsin::collector

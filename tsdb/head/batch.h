@@ -6,6 +6,7 @@
 // A value, confined to its appender until commit.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -59,6 +60,15 @@ struct Batch {
   }
   void mark_set(const Row& row, std::uint32_t member) {
     set[row.set_at + member / 64] |= 1ULL << (member % 64);
+  }
+  // Members [first, first + count).
+  void mark_set(const Row& row, std::uint32_t first, std::uint32_t count) {
+    for (const std::uint32_t end = first + count; first != end;) {
+      const std::uint32_t in_word = std::min(64 - first % 64, end - first);
+      const std::uint64_t ones = in_word == 64 ? ~0ULL : (1ULL << in_word) - 1;
+      set[row.set_at + first / 64] |= ones << (first % 64);
+      first += in_word;
+    }
   }
   void clear() { *this = Batch(); }
 };

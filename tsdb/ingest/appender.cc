@@ -2,6 +2,7 @@
 #include "tsdb/ingest/appender.h"
 
 #include <bit>
+#include <cstring>
 #include <thread>
 #include <unordered_set>
 
@@ -233,6 +234,15 @@ Status TsdbAppender::set(std::uint32_t position, double value) {
   }
   batch_.values[row.values_at + position] = bits;
   batch_.mark_set(row, position);
+  return ok();
+}
+
+Status TsdbAppender::set_range(std::uint32_t first, std::span<const double> values) {
+  if (!row_unchecked_ || values.empty()) return Appender::set_range(first, values);
+  CHECK(row_open_ && first + values.size() <= row_members_.size());
+  const Batch::Row& row = batch_.rows.back();
+  std::memcpy(&batch_.values[row.values_at + first], values.data(), values.size_bytes());
+  batch_.mark_set(row, first, static_cast<std::uint32_t>(values.size()));
   return ok();
 }
 

@@ -47,6 +47,7 @@ class TsdbAppender final : public storage::Appender {
                                           std::span<const storage::SeriesRef> members) override;
   Status step(storage::GroupId group, model::Timestamp t) override;
   Status set(std::uint32_t position, double value) override;
+  Status set_range(std::uint32_t first, std::span<const double> values) override;
   Status stale_all(storage::GroupId group, model::Timestamp t) override;
 
   void commit(CommitCallback done) override;

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collector/scrape/page_writer.h"
+
+#include <unordered_set>
+#include <utility>
+
+#include "model/value.h"
+
+namespace tocsin::collector {
+
+namespace {
+
+constexpr base::Duration kFutureLimit{10 * 60 * 1000};
+// The group is defined anew at once when more than one in so many of its series are outside.
+constexpr std::uint32_t kLooseShare = 32;
+
+// Errors that concern one sample and not its page.
+bool is_sample_error(const Status& status) {
+  return status.code() == StatusCode::kAlreadyExists || status.code() == StatusCode::kOutOfRange;
+}
+
+}  // namespace
+
+PageWriter::PageWriter(std::shared_ptr<const ScrapeOptions> options,
+                       const model::Labels& target_labels, const Services& services)
+    : options_(std::move(options)),
+      services_(services),
+      cache_(options_, target_labels, services.shared.lines) {}
+
+Status PageWriter::read(formats::ExpositionFormat format, std::string_view text, Page* page,
+                        ScrapeFigures* figures) {
+  const Status status = cache_.read(format, text, page);
+  if (!page->same_series) {
+    const std::size_t known = page->slots.size();
+    page_kept_ = 0;
+    for (std::size_t i = 0; i < known; ++i) page_kept_ += cache_[page->slots[i]].dropped ? 0 : 1;
+  }
+  figures->scraped = page->values.size();
+  figures->after_relabel = page_kept_;
+  ScrapeMetrics& metrics = services_.shared.metrics;
+  if (message(status).find("_limit exceeded") != std::string_view::npos) {
+    metrics.exceeded_label_limits.inc();
+  }
+  RETURN_IF_ERROR(status);
+  const std::uint64_t limit = options_->limits.samples;
+  if (limit != 0 && page_kept_ > limit) {
+    metrics.exceeded_sample_limit.inc();
+    return resource_exhausted("sample limit exceeded");
+  }
+  return ok();
+}
+
+Status PageWriter::store(storage::Appender& appender, model::Timestamp t, const Page& page,
+                         ScrapeFigures* figures) {
+  all_stale_ = false;
+  tracking_changed_ = false;
+  if (group_) RETURN_IF_ERROR(appender.step(group_, t));
+  const bool own_times = options_->honor_timestamps && !page.timestamps.empty();
+  if (steady_ && page.same_series && !own_times) {
+    const Status status = group_ ? set_all(appender, page) : ok();
+    // A sample is refused, or a member belongs to another target now: then one by one.
+    const bool again = is_sample_error(status) || status.code() == StatusCode::kNotFound;
+    if (!again) return status;
+  }
+  const std::size_t slots = cache_.entries().size();
+  const std::vector<bool> none(slots);
+  Row row{t, page, none, none, none, 0, own_times};
+  return store_samples(appender, &row, figures);
+}
+
+// Sets the values of a page like the one before: runs of series whose places follow each other.
+Status PageWriter::set_all(storage::Appender& appender, const Page& page) {
+  const std::span<const double> values(page.values);
+  if (in_order_) return appender.set_range(0, values);
+  const auto position = [&](std::size_t i) { return cache_[page.slot(i)].position; };
+  for (std::size_t begin = 0; begin < values.size();) {
+    const std::uint32_t first = position(begin);
+    std::size_t end = begin + 1;
+    if (first != CachedSeries::kNoPosition) {
+      while (end < values.size() && position(end) == first + (end - begin)) ++end;
+      RETURN_IF_ERROR(appender.set_range(first, values.subspan(begin, end - begin)));
+    }
+    begin = end;
+  }
+  return ok();
+}
+
+Status PageWriter::store_samples(storage::Appender& appender, Row* row, ScrapeFigures* figures) {
+  steady_ = false;
+  order_known_ = false;
+  look_over(row, figures);
+  if (group_) {
+    // First, while the row is open.
+    RETURN_IF_ERROR(store_pass(appender, row, true));
+    RETURN_IF_ERROR(store_missing(appender, *row, true));
+  }
+  RETURN_IF_ERROR(store_pass(appender, row, false));
+  RETURN_IF_ERROR(store_missing(appender, *row, false));
+  const bool many = !group_ || row->loose > members_ / kLooseShare;
+  if (row->loose != 0 && (many || row->page.same_series)) {
+    RETURN_IF_ERROR(regroup(appender, *row));
+  }
+  for (std::uint32_t slot = 0; slot < row->on_page.size(); ++slot) {
+    cache_[slot].on_page = row->on_page[slot];
+  }
+  steady_ = is_steady(*row);
+  return ok();
+}
+
+void PageWriter::look_over(Row* row, ScrapeFigures* figures) {
+  for (CachedSeries& series : cache_.entries()) series.was_tracked = series.tracked;
+  tracking_changed_ = true;
+  for (std::size_t i = 0; i < row->page.values.size(); ++i) {
+    const std::uint32_t slot = row->page.slot(i);
+    const CachedSeries& series = cache_[slot];
+    if (series.dropped || row->on_page[slot]) continue;
+    row->on_page[slot] = true;
+    row->member[slot] = series.position != CachedSeries::kNoPosition;
+    if (!series.on_page) ++figures->series_added;
+  }
+}
+
+// Stores the samples of members of the group, or all others.
+Status PageWriter::store_pass(storage::Appender& appender, Row* row, bool members) {
+  const Page& page = row->page;
+  auto time = page.timestamps.begin();
+  for (std::uint32_t i = 0; i < page.values.size(); ++i) {
+    const Page::Timestamp* own = nullptr;
+    if (time != page.timestamps.end() && time->sample == i) own = &*time++;
+    const std::uint32_t slot = page.slot(i);
+    if (cache_[slot].dropped) continue;
+    if (own != nullptr && row->own_times) {
+      if (!members) RETURN_IF_ERROR(store_own_time(appender, slot, *own, page.values[i]));
+    } else if (row->member[slot] == members) {
+      RETURN_IF_ERROR(store_sample(appender, row, slot, page.values[i]));
+    }
+  }
+  return ok();
+}
+
+Status PageWriter::store_own_time(storage::Appender& appender, std::uint32_t slot,
+                                  const Page::Timestamp& time, double value) {
+  cache_[slot].tracked = options_->track_timestamps_staleness;
+  const model::Timestamp t = base::from_ms(time.ms);
+  if (t <= services_.clock.now() + kFutureLimit) return append_by_ref(appender, slot, t, value);
+  services_.shared.metrics.out_of_bounds.inc();
+  return ok();
+}
+
+Status PageWriter::store_sample(storage::Appender& appender, Row* row, std::uint32_t slot,
+                                double value) {
+  if (row->stored[slot]) {
+    services_.shared.metrics.duplicate.inc();
+    return ok();
+  }
+  row->stored[slot] = true;
+  CachedSeries& series = cache_[slot];
+  series.tracked = true;
+  if (series.position != CachedSeries::kNoPosition) {
+    const Status status = appender.set(series.position, value);
+    if (is_sample_error(status)) {
+      note_refusal(status);
+      return ok();
+    }
+    if (status.code() != StatusCode::kNotFound) return status;
+    // Two targets expose one series: taking it back each time would tear both groups apart.
+    series.position = CachedSeries::kNoPosition;
+    series.contested = true;
+  }
+  if (!series.contested) ++row->loose;
+  return append_by_ref(appender, slot, row->t, value);
+}
+
+// Marks stale what is missing from the page: members of the group, or all others.
+Status PageWriter::store_missing(storage::Appender& appender, const Row& row, bool members) {
+  for (std::uint32_t slot = 0; slot < row.on_page.size(); ++slot) {
+    CachedSeries& series = cache_[slot];
+    const bool member = series.position != CachedSeries::kNoPosition;
+    if (!series.tracked || row.on_page[slot] || member != members) continue;
+    series.tracked = false;
+    if (!member) {
+      RETURN_IF_ERROR(append_by_ref(appender, slot, row.t, model::stale_nan()));
+      continue;
+    }
+    const Status status = appender.set(series.position, model::stale_nan());
+    // Another target took the series over: it is not stale.
+    const bool taken = is_sample_error(status) || status.code() == StatusCode::kNotFound;
+    if (!status.ok() && !taken) return status;
+  }
+  return ok();
+}
+
+Status PageWriter::append_by_ref(storage::Appender& appender, std::uint32_t slot,
+                                 model::Timestamp t, double value) {
+  static const model::Labels kNoLabels;
+  CachedSeries& series = cache_[slot];
+  StatusOr<storage::AppendResult> result = not_found("");
+  if (series.ref) result = appender.append(series.ref, kNoLabels, t, value);
+  if (result.status().code() == StatusCode::kNotFound) {
+    ASSIGN_OR_RETURN(const model::Labels labels, cache_.labels(slot));
+    result = appender.append({}, labels, t, value);
+  }
+  if (result.ok()) {
+    series.ref = result->ref;
+    return ok();
+  }
+  if (!is_sample_error(result.status())) return result.status();
+  note_refusal(result.status());
+  return ok();
+}
+
+void PageWriter::note_refusal(const Status& status) {
+  ScrapeMetrics& metrics = services_.shared.metrics;
+  (status.code() == StatusCode::kAlreadyExists ? metrics.duplicate : metrics.out_of_order).inc();
+}
+
+// Makes the series of this page without own timestamps the group's members, in page order.
+Status PageWriter::regroup(storage::Appender& appender, const Row& row) {
+  for (CachedSeries& series : cache_.entries()) series.position = CachedSeries::kNoPosition;
+  std::vector<storage::SeriesRef> refs;
+  std::unordered_set<std::uint64_t> seen;
+  for (std::size_t i = 0; i < row.page.values.size(); ++i) {
+    const std::uint32_t slot = row.page.slot(i);
+    CachedSeries& series = cache_[slot];
+    const bool placed = series.position != CachedSeries::kNoPosition;
+    if (!row.stored[slot] || !series.ref || placed || series.contested) continue;
+    if (!seen.insert(series.ref.value()).second) {
+      series.contested = true;  // by another line of this page
+      continue;
+    }
+    series.position = static_cast<std::uint32_t>(refs.size());
+    refs.push_back(series.ref);
+  }
+  if (refs.empty()) return ok();
+  ASSIGN_OR_RETURN(group_, appender.define_group(group_, refs));
+  members_ = static_cast<std::uint32_t>(refs.size());
+  return ok();
+}
+
+bool PageWriter::is_steady(const Row& row) {
+  if (row.own_times) return false;
+  std::vector<bool> seen(row.on_page.size());
+  for (std::size_t i = 0; i < row.page.values.size(); ++i) {
+    const std::uint32_t slot = row.page.slot(i);
+    if (cache_[slot].dropped) continue;
+    if (cache_[slot].position == CachedSeries::kNoPosition || seen[slot]) return false;
+    seen[slot] = true;
+  }
+  return true;
+}
+
+Status PageWriter::store_failure(storage::Appender& appender, model::Timestamp t) {
+  steady_ = false;
+  tracking_changed_ = !all_stale_;
+  if (all_stale_) return ok();
+  if (group_) RETURN_IF_ERROR(appender.stale_all(group_, t));
+  for (std::uint32_t slot = 0; slot < cache_.entries().size(); ++slot) {
+    CachedSeries& series = cache_[slot];
+    series.on_page = false;
+    series.was_tracked = series.tracked;
+    if (!series.tracked) continue;
+    series.tracked = false;
+    if (series.position != CachedSeries::kNoPosition) continue;
+    RETURN_IF_ERROR(append_by_ref(appender, slot, t, model::stale_nan()));
+  }
+  all_stale_ = true;
+  return ok();
+}
+
+void PageWriter::tidy(const Page& page) {
+  if (!page.same_series) {
+    cache_.tidy(page.values.size());
+    order_known_ = false;
+    const formats::LineTable::Stats stats = services_.shared.lines.stats();
+    services_.shared.metrics.line_table_lines.set(static_cast<double>(stats.lines));
+    services_.shared.metrics.line_table_bytes.set(static_cast<double>(stats.bytes));
+    services_.shared.metrics.line_table_refused.set(static_cast<double>(stats.refused));
+  }
+  cache_.forget_new_labels();
+  if (order_known_) return;
+  order_known_ = true;
+  in_order_ = steady_ && page.values.size() <= cache_.entries().size();
+  for (std::uint32_t i = 0; in_order_ && i < page.values.size(); ++i) {
+    in_order_ = cache_[i].position == i;
+  }
+}
+
+// A batch that was not stored leaves places and references behind that the store does not know:
+// start afresh.
+void PageWriter::forget_places() {
+  for (CachedSeries& series : cache_.entries()) {
+    series.tracked = series.tracked || (tracking_changed_ && series.was_tracked);
+    series.position = CachedSeries::kNoPosition;
+    series.ref = {};
+  }
+  if (group_) services_.storage.drop_group(std::exchange(group_, {}));
+  members_ = 0;
+  steady_ = false;
+  tracking_changed_ = false;
+  all_stale_ = false;
+}
+
+void PageWriter::store_end(storage::Appender& appender, model::Timestamp t) {
+  for (std::uint32_t slot = 0; slot < cache_.entries().size(); ++slot) {
+    if (!cache_[slot].tracked) continue;
+    // An error means that another target writes the series now: then it is not stale.
+    static_cast<void>(append_by_ref(appender, slot, t, model::stale_nan()));
+  }
+}
+
+}  // namespace tocsin::collector

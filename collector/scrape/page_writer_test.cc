@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collector/scrape/page_writer.h"
+
+#include <bit>
+#include <map>
+#include <random>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "base/testing/fake_clock.h"
+#include "model/value.h"
+#include "storage/testing/mem_store.h"
+
+namespace tocsin::collector {
+namespace {
+
+using Samples = std::map<std::string, std::map<std::int64_t, std::uint64_t>>;
+
+// One target that is scraped into a store of its own.
+class Target {
+ public:
+  explicit Target(const ScrapeOptions& options)
+      : writer_(std::make_shared<const ScrapeOptions>(options),
+                model::Labels::of({{"instance", "i"}}), {clock_, store_, shared_}) {}
+
+  // Scrapes `text` at `ms`; returns the error, or "".
+  std::string scrape(const std::string& text, std::int64_t ms, bool stored = true) {
+    figures = {};
+    auto page = shared_.pages.take();
+    auto appender = store_.appender();
+    Status status = writer_.read(formats::ExpositionFormat::kText, text, page.get(), &figures);
+    const std::string error(message(status));
+    if (status.ok()) {
+      status = writer_.store(*appender, base::from_ms(ms), *page, &figures);
+    } else {
+      status = writer_.store_failure(*appender, base::from_ms(ms));
+    }
+    EXPECT_TRUE(status.ok()) << message(status);
+    writer_.tidy(*page);
+    shared_.pages.give_back(std::move(page));
+    if (stored) {
+      EXPECT_TRUE(storage::commit_and_wait(*appender).ok());
+    } else {
+      appender->rollback();
+      writer_.forget_places();
+    }
+    return error;
+  }
+
+  Samples samples() {
+    storage::SelectHints hints;
+    hints.mint = model::kMinTime;
+    hints.maxt = model::kMaxTime;
+    auto selection = store_.select({model::Matcher::equal("instance", "i")}, hints, {});
+    Samples found;
+    for (std::size_t b = 0; b < (*selection)->batch_count(); ++b) {
+      storage::ColumnBatch batch;
+      EXPECT_TRUE((*selection)->read(b, &batch).ok());
+      for (const storage::SeriesColumn& column : batch.series) {
+        auto& values = found[(*selection)->labels(column.series).to_series_string()];
+        for (std::uint32_t row = 0; row < column.rows; ++row) {
+          if (!column.has(row)) continue;
+          values[column.times->ms[column.first + row]] =
+              std::bit_cast<std::uint64_t>(column.floats[row]);
+        }
+      }
+    }
+    return found;
+  }
+
+  ScrapeShared& shared() { return shared_; }
+  ScrapeFigures figures;
+
+ private:
+  base::testing::FakeClock clock_;
+  base::Registry metrics_;
+  storage::testing::MemStore store_;
+  ScrapeShared shared_{metrics_};
+  PageWriter writer_;
+};
+
+// What a scrape stores, said simply.
+class Model {
+ public:
+  explicit Model(const ScrapeOptions& options) : options_(options) {}
+
+  void scrape(const std::string& text, std::int64_t ms, bool stored, const ScrapeFigures& figures) {
+    class Sink final : public formats::ExpositionSink {
+     public:
+      Status sample(const formats::ExpositionSample& s) override {
+        samples.push_back(s);
+        return ok();
+      }
+      void type(std::string_view, model::MetricKind) override {}
+      void help(std::string_view, std::string_view) override {}
+      void unit(std::string_view, std::string_view) override {}
+      std::vector<formats::ExpositionSample> samples;
+    } sink;
+    const bool good = formats::parse_text(text, sink).ok();
+    std::map<std::string, double> row;
+    std::set<std::string> seen;
+    std::uint64_t kept = 0;
+    for (const formats::ExpositionSample& s : sink.samples) {
+      model::LabelsBuilder labels(*formats::parse_series(s.series, s.kind));
+      labels.set("instance", "i");
+      if (labels.get("__name__") == "dropped") continue;
+      ++kept;
+      const std::string name = labels.build().to_series_string();
+      seen.insert(std::string(s.series));
+      if (good && s.timestamp_ms && options_.honor_timestamps) {
+        if (stored) append(name, *s.timestamp_ms, s.value);
+        continue;
+      }
+      row.emplace(name, s.value);
+    }
+    EXPECT_EQ(figures.scraped, sink.samples.size());
+    EXPECT_EQ(figures.after_relabel, kept);
+    if (!good) {
+      row.clear();
+      seen.clear();
+    } else {
+      std::uint64_t added = 0;
+      for (const std::string& series : seen) added += before_.contains(series) ? 0 : 1;
+      EXPECT_EQ(figures.series_added, added);
+    }
+    before_ = seen;
+    if (!stored) {
+      // Nothing of it is there; what was current before still has to go stale.
+      for (const auto& [name, value] : row) current_.insert(name);
+      return;
+    }
+    for (const std::string& name : current_) {
+      if (!row.contains(name)) append(name, ms, model::stale_nan());
+    }
+    current_.clear();
+    for (const auto& [name, value] : row) {
+      append(name, ms, value);
+      current_.insert(name);
+    }
+  }
+  const Samples& samples() const { return samples_; }
+
+ private:
+  void append(const std::string& name, std::int64_t ms, double value) {
+    auto& values = samples_[name];
+    if (!values.empty() && values.rbegin()->first >= ms) return;
+    values[ms] = std::bit_cast<std::uint64_t>(value);
+  }
+
+  const ScrapeOptions options_;
+  Samples samples_;
+  std::set<std::string> current_;
+  std::set<std::string> before_;
+};
+
+// The first series that is not the same in both, or "".
+std::string difference(const Samples& got, const Samples& wanted) {
+  static const std::map<std::int64_t, std::uint64_t> kNothing;
+  std::set<std::string> names;
+  for (const auto& [name, samples] : got) names.insert(name);
+  for (const auto& [name, samples] : wanted) names.insert(name);
+  for (const std::string& name : names) {
+    const auto& left = got.contains(name) ? got.at(name) : kNothing;
+    const auto& right = wanted.contains(name) ? wanted.at(name) : kNothing;
+    if (left == right) continue;
+    std::string text = name + ": got ";
+    for (const auto& [t, bits] : left)
+      text += fmt::format("{}@{} ", std::bit_cast<double>(bits), t);
+    text += "wanted ";
+    for (const auto& [t, bits] : right)
+      text += fmt::format("{}@{} ", std::bit_cast<double>(bits), t);
+    return text;
+  }
+  return "";
+}
+
+ScrapeOptions dropping() {
+  ScrapeOptions options;
+  model::RelabelOptions drop;
+  drop.source_labels = {"__name__"};
+  drop.regex = "dropped";
+  drop.action = "drop";
+  options.metric_relabel.push_back(*model::make_relabel_rule(drop));
+  return options;
+}
+
+class Pages {
+ public:
+  explicit Pages(std::uint64_t seed, bool own_times) : random_(seed), own_times_(own_times) {
+    for (int i = 0; i < 30; ++i) lines_.push_back(series());
+  }
+  std::string next(std::int64_t ms) {
+    const std::uint64_t kind = random_() % 12;
+    if (kind == 0) return text(ms) + "bad{ 1\n";
+    for (std::uint64_t i = 0; kind > 5 && i < random_() % (kind == 11 ? 40 : 3); ++i) change();
+    return text(ms);
+  }
+
+ private:
+  std::string series() {
+    const std::uint64_t n = random_() % 60;
+    if (n % 20 == 7) return fmt::format("dropped{{i=\"{}\"}}", n);
+    if (n % 20 == 9) return fmt::format("# TYPE m{} gauge", n);
+    return n % 2 == 0 ? fmt::format("m{}", n) : fmt::format("m{{i=\"{}\"}}", n);
+  }
+  void change() {
+    const auto at = lines_.begin() + static_cast<std::ptrdiff_t>(random_() % lines_.size());
+    switch (random_() % 4) {
+      case 0:
+        lines_.insert(at, series());
+        break;
+      case 1:
+        if (lines_.size() > 3) lines_.erase(at);
+        break;
+      case 2:
+        std::swap(*at, lines_[random_() % lines_.size()]);
+        break;
+      default:
+        *at = series();
+    }
+  }
+  std::string text(std::int64_t ms) {
+    std::string page;
+    for (const std::string& line : lines_) {
+      page += line;
+      if (line[0] != '#') {
+        page += fmt::format(" {}", random_() % 5);
+        // A series has own timestamps or not, so that the model need not know the order of storing.
+        if (own_times_ && line.size() == 3) page += fmt::format(" {}", ms - 50);
+      }
+      page += "\n";
+    }
+    return page;
+  }
+
+  std::mt19937_64 random_;
+  const bool own_times_;
+  std::vector<std::string> lines_;
+};
+
+TEST(PageWriter, StoresRandomPagesAsTheModelSays) {
+  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+    ScrapeOptions options = dropping();
+    options.honor_timestamps = seed % 3 != 0;
+    Target target(options);
+    Model model(options);
+    Pages pages(seed, seed % 2 == 0);
+    std::mt19937_64 random(seed);
+    for (std::int64_t step = 1; step <= 150; ++step) {
+      const std::string page = pages.next(step * 1000);
+      const bool stored = random() % 25 != 0;
+      target.scrape(page, step * 1000, stored);
+      model.scrape(page, step * 1000, stored, target.figures);
+      if (step % 15 != 0) continue;
+      ASSERT_EQ(difference(target.samples(), model.samples()), "")
+          << "seed " << seed << " step " << step << "\n"
+          << page;
+    }
+  }
+}
+
+TEST(PageWriter, AFailedTargetGoesStaleOnce) {
+  Target target({});
+  target.scrape("x 1\ny 1 900\n", 1000);
+  EXPECT_NE(target.scrape("x{\n", 2000), "");
+  EXPECT_NE(target.scrape("x{\n", 3000), "");
+  target.scrape("x 1\n", 4000);
+  const Samples samples = target.samples();
+  EXPECT_EQ(samples.at(R"(x{instance="i"})").size(), 3U);
+  EXPECT_EQ(samples.at(R"(x{instance="i"})").at(2000), model::kStaleNanBits);
+  EXPECT_EQ(samples.at(R"(y{instance="i"})").size(), 1U) << "own timestamps are not tracked";
+}
+
+TEST(PageWriter, TracksOwnTimestampsOnRequest) {
+  ScrapeOptions options;
+  options.track_timestamps_staleness = true;
+  Target target(options);
+  target.scrape("x 1 900\ny 1\n", 1000);
+  target.scrape("y 1\n", 2000);
+  EXPECT_EQ(target.samples().at(R"(x{instance="i"})").at(2000), model::kStaleNanBits);
+}
+
+TEST(PageWriter, TwoSpellingsOfOneSeriesAreDuplicates) {
+  Target target({});
+  for (int i = 1; i <= 5; ++i) {
+    EXPECT_EQ(target.scrape("x{a=\"1\"} 1\nx{a=\"1\",} 2\ny 3\n", i * 1000), "");
+  }
+  EXPECT_EQ(target.samples().at(R"(x{a="1", instance="i"})").size(), 5U);
+  EXPECT_EQ(target.samples().at(R"(y{instance="i"})").size(), 5U);
+  EXPECT_EQ(target.shared().metrics.duplicate.value(), 5);
+}
+
+TEST(PageWriter, ForgetsTheLinesOfSeriesThatAreGone) {
+  Target target({});
+  for (int i = 1; i <= 100; ++i) {
+    std::string page;
+    for (int j = 0; j < 100; ++j) page += fmt::format("x{{pod=\"{}-{}\"}} 1\n", i, j);
+    target.scrape(page, i * 1000);
+  }
+  EXPECT_LT(target.shared().lines.stats().lines, 1400U);
+  EXPECT_EQ(target.shared().metrics.line_table_lines.value(),
+            static_cast<double>(target.shared().lines.stats().lines));
+}
+
+}  // namespace
+}  // namespace tocsin::collector
