@@ -304,6 +304,10 @@ StatusOr<JsonValue> parse_json(std::string_view text, std::size_t max_depth) {
   if (too_deep != std::string_view::npos) {
     return error_at(text, too_deep, fmt::format("nested deeper than {} levels", max_depth));
   }
+  // nlohmann-json takes a zero byte for the end of the text.
+  if (const std::size_t zero = text.find('\0'); zero != std::string_view::npos) {
+    return error_at(text, zero, "invalid literal: a zero byte");
+  }
   JsonReader reader;
   try {
     if (nlohmann::json::sax_parse(text.begin(), text.end(), &reader)) return reader.take();

@@ -117,6 +117,11 @@ TEST(JsonReader, ErrorsNameLineAndColumn) {
   check("nul", "line 1, column ");
 }
 
+TEST(JsonReader, AZeroByteDoesNotEndTheText) {
+  EXPECT_FALSE(parse_json(std::string_view("1\0 and more", 11)).ok());
+  EXPECT_FALSE(parse_json(std::string_view("[1]\0", 4)).ok());
+}
+
 TEST(JsonReader, LimitsTheDepth) {
   const auto nested = [](std::size_t depth) {
     return std::string(depth, '[') + std::string(depth, ']');
