@@ -71,9 +71,11 @@ std::string leading_literal(std::string_view pattern) {
   for (std::size_t size = 0; take_literal(&pattern, &result); size = result.size()) {
     before_last = size;
   }
-  if (!pattern.empty() && std::string_view("*?{").find(pattern.front()) != std::string_view::npos) {
-    result.resize(before_last);
-  }
+  // In "a(?s)*" the repetition behind the flags is one of "a".
+  const bool repeated =
+      !pattern.empty() && std::string_view("*?{").find(pattern.front()) != std::string_view::npos;
+  const bool flags = pattern.starts_with("(?") && !pattern.starts_with("(?:");
+  if (repeated || flags) result.resize(before_last);
   return result;
 }
 

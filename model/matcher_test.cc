@@ -41,6 +41,7 @@ TEST(Regex, IsAnchoredAtBothEnds) {
   check("abc*", "ab", true);
   check("a|bc*", "b", true);
   check("x\xc3\xa4?", "x", true);
+  check("a(?s)*", "", true);
 }
 
 TEST(Regex, DotStopsAtNewlineWhenAsked) {
@@ -75,6 +76,8 @@ TEST(Regex, FindsLiteralPrefixes) {
   check("foo?", "fo");
   check("fo\xc3\xa4*", "fo");
   check("fo+", "fo");
+  check("fo(?:x)", "fo");
+  check("fo(?s).*", "f");
   check("foo{2}", "fo");
   check("foo|fab.*", "f");
   check("foo|bar", "");
