@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/hash.h"
 #include "net/civetweb.h"
 #include "net/testing/raw_socket.h"
 
@@ -70,6 +71,65 @@ TEST_F(BeastTest, ConnectionsAboveTheLimitHearThatItIsFull) {
   EXPECT_EQ(reply.body, "Limit of open connections reached (2), try again later.\n");
   EXPECT_EQ(metric("tocsin_http_server_rejected_total"), 1);
   EXPECT_EQ(second.get("/").status, 200);
+}
+
+std::string digest(std::string_view body) {
+  return fmt::format("{} {}", body.size(), base::fnv1a64(body));
+}
+
+// Whatever the sizes of body and pieces, the handler gets the bytes and the connection goes on.
+TEST_F(BeastTest, BodiesArriveInAnyPieces) {
+  const std::string address = start(
+      {}, [](const HttpRequest& request) { return HttpResponse::text(200, digest(request.body)); });
+  RawHttp http(address);
+  std::string bytes(700'000, ' ');
+  for (std::size_t i = 0; i < bytes.size(); ++i)
+    bytes[i] = static_cast<char>(i * 2654435761U >> 11U);
+  for (const std::size_t size : {1U, 3000U, 5000U, 262'143U, 262'144U, 262'145U, 700'000U}) {
+    const std::string body = bytes.substr(0, size);
+    const std::string request =
+        fmt::format("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{}", size, body);
+    for (const std::size_t cut :
+         {request.size() - size, request.size() - size / 2, std::size_t{7}}) {
+      ASSERT_TRUE(http.socket().write(request.substr(0, cut)));
+      ASSERT_TRUE(http.socket().write(request.substr(cut) + request));
+      EXPECT_EQ(http.read_reply().body, digest(body)) << size << " cut at " << cut;
+      EXPECT_EQ(http.read_reply().body, digest(body)) << size << " cut at " << cut;
+    }
+  }
+}
+
+TEST_F(BeastTest, ChosenRequestsRunElsewhereAndDoNotCount) {
+  base::ThreadPool other({.name = "other", .threads = 1});
+  Waiter<int> blocked;
+  Waiter<int> release;
+  HttpServerOptions options;
+  options.max_concurrent = 1;
+  options.listen_addresses = {"127.0.0.1:0"};
+  BeastServices services{loop_, pool_, clock_};
+  services.choose = [&other](const HttpRequest& request) -> base::Executor* {
+    return request.target == "/write" ? &other : nullptr;
+  };
+  server_ = make_beast_server(
+      options,
+      [&](const HttpRequest& request) {
+        if (request.target == "/slow") {
+          blocked.set(1);
+          release.wait();
+        }
+        return hello(request);
+      },
+      services);
+  ASSERT_EQ(server_->start(), ok());
+  const std::string address = server_->addresses().at(0);
+  RawHttp slow(address);
+  slow.socket().write("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
+  blocked.wait();
+  EXPECT_EQ(RawHttp(address).get("/").status, 503);
+  EXPECT_EQ(RawHttp(address).get("/write").status, 200);
+  release.set(1);
+  EXPECT_EQ(slow.read_reply().status, 200);
+  server_->stop();
 }
 
 TEST_F(BeastTest, SlowReaderHoldsNoHandlerThread) {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/beast/connection.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/error.hpp>
@@ -22,6 +25,8 @@ namespace {
 constexpr std::chrono::seconds kLingerTime(2);
 constexpr std::size_t kLingerBytes = 4 << 20;
 constexpr std::size_t kKeptBuffer = 64 << 10;
+constexpr std::size_t kHeaderBuffer = 4096;  // one read takes most headers
+constexpr std::size_t kFirstBodyBytes = 256 << 10;
 
 std::string text_of(const asio::ip::tcp::socket& socket) {
   beast::error_code error;
@@ -127,6 +132,9 @@ void Connection::read_request() {
   state_ = State::kReading;
   writer_.reset();
   if (buffer_.size() == 0 && buffer_.capacity() > kKeptBuffer) buffer_ = beast::flat_buffer();
+  buffer_.reserve(kHeaderBuffer);
+  body_ = std::string();
+  body_read_ = body_length_ = 0;
   parser_.emplace();
   parser_->header_limit(static_cast<std::uint32_t>(std::min<std::uint64_t>(
       core_->options.max_header_bytes, std::numeric_limits<std::uint32_t>::max())));
@@ -178,10 +186,32 @@ void Connection::on_header(const ErrorCode& error) {
 
 void Connection::read_body() {
   if (parser_->is_done()) return on_request({});
+  const auto length = parser_->content_length();
+  if (length) {
+    body_length_ = static_cast<std::size_t>(*length);
+    body_read_ = std::min(buffer_.size(), body_length_);
+    body_.resize(std::min(body_length_, std::max(body_read_, kFirstBodyBytes)));
+    std::memcpy(body_.data(), buffer_.data().data(), body_read_);
+    buffer_.consume(body_read_);
+    return read_more_body();
+  }
   http::async_read(stream_, buffer_, *parser_,
                    [self = shared_from_this()](const ErrorCode& error, std::size_t) {
                      self->on_request(error);
                    });
+}
+
+// The string grows with what has arrived: a length that is only announced costs nothing.
+void Connection::read_more_body() {
+  if (body_read_ == body_length_) return on_request({});
+  if (body_read_ == body_.size()) body_.resize(std::min(body_length_, body_read_ * 2));
+  stream_.async_read_some(asio::buffer(body_.data() + body_read_, body_.size() - body_read_),
+                          [self = shared_from_this()](const ErrorCode& error, std::size_t bytes) {
+                            if (self->state_ != State::kReading) return;
+                            if (error) return self->on_read_error(error);
+                            self->body_read_ += bytes;
+                            self->read_more_body();
+                          });
 }
 
 void Connection::on_request(const ErrorCode& error) {
@@ -202,7 +232,7 @@ StatusOr<HttpRequest> Connection::take_request() {
   for (const auto& field : received)
     request.headers.add(view(field.name_string()), view(field.value()));
   traits_ = RequestTraits::of(request, received.version() < 11);
-  request.body = std::move(received.body());
+  request.body = std::move(body_length_ != 0 ? body_ : received.body());
   request.remote_address = remote_address_;
   RETURN_IF_ERROR(request.set_target(view(received.target())));
   return request;

@@ -78,6 +78,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void read_request();
   void read_body();
+  void read_more_body();
   void on_header(const ErrorCode& error);
   void on_request(const ErrorCode& error);
   void on_read_error(const ErrorCode& error);
@@ -98,6 +99,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::beast::tcp_stream stream_;
   boost::beast::flat_buffer buffer_;
   std::optional<Parser> parser_;
+  // A body of announced length is read past the parser, straight into the string that the handler
+  // gets: its size so far read, and the length.
+  std::string body_;
+  std::size_t body_read_ = 0;
+  std::size_t body_length_ = 0;
   const std::string remote_address_;
   State state_ = State::kReading;
   bool refused_ = false;
