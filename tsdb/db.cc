@@ -2,6 +2,7 @@
 #include "tsdb/db.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/executor.h"
 #include "base/log.h"
@@ -10,6 +11,7 @@
 #include "tsdb/life/deletion.h"
 #include "tsdb/life/retention.h"
 #include "tsdb/query/selection.h"
+#include "tsdb/query/series_finder.h"
 
 namespace tocsin::tsdb {
 
@@ -190,15 +192,24 @@ void Db::drop_group(GroupId group) {
 
 // Queries ---------------------------------------------------------------------------------------
 
+namespace {
+
+TimeRange range_of(model::Timestamp mint, model::Timestamp maxt) {
+  return {base::to_ms(mint), base::to_ms(maxt)};
+}
+
+}  // namespace
+
 StatusOr<std::unique_ptr<storage::Selection>> Db::select(
     const model::Matchers& matchers, const storage::SelectHints& hints,
     const storage::QueryContext& context) const {
   const Core& core = impl_->core;
   if (context.cancel != nullptr) RETURN_IF_ERROR(context.cancel->check());
+  ASSIGN_OR_RETURN(std::vector<SeriesId> ids,
+                   find_series(core, matchers, range_of(hints.mint, hints.maxt), context.cancel));
+  if (hints.limit != 0 && ids.size() > hints.limit) ids.resize(hints.limit);
   std::vector<storage::SeriesEntry> series;
-  for (const SeriesId id : core.index.select(matchers, hints.limit)) {
-    series.push_back({id, core.head.group_of(id)});
-  }
+  for (const SeriesId id : ids) series.push_back({id, core.head.group_of(id)});
   return std::make_unique<TsdbSelection>(core, context, hints.mint, hints.maxt, std::move(series));
 }
 
@@ -219,8 +230,14 @@ SeriesIndex::Alive alive_in(const Core& core, model::Timestamp mint, model::Time
   };
 }
 
-LabelResult limited(std::vector<std::string> values, std::size_t limit) {
+// `values`, sorted, with those of series that are not in memory.
+LabelResult limited(std::vector<std::string> values, std::set<std::string> left,
+                    std::size_t limit) {
   LabelResult result;
+  if (!left.empty()) {
+    left.insert(values.begin(), values.end());
+    values.assign(left.begin(), left.end());
+  }
   result.truncated = limit != 0 && values.size() > limit;
   if (result.truncated) values.resize(limit);
   result.values = std::move(values);
@@ -232,18 +249,36 @@ LabelResult limited(std::vector<std::string> values, std::size_t limit) {
 StatusOr<LabelResult> Db::label_names(const model::Matchers& matchers, const LabelHints& hints,
                                       const storage::QueryContext& context) const {
   if (context.cancel != nullptr) RETURN_IF_ERROR(context.cancel->check());
-  return limited(
-      impl_->core.index.label_names(matchers, alive_in(impl_->core, hints.mint, hints.maxt)),
-      hints.limit);
+  const Core& core = impl_->core;
+  const TimeRange range = range_of(hints.mint, hints.maxt);
+  std::vector<std::string> names =
+      core.index.label_names(matchers, alive_in(core, hints.mint, hints.maxt));
+  std::set<std::string> left;
+  ASSIGN_OR_RETURN(const Postings ids, find_left_series(core, matchers, range, context.cancel));
+  if (!ids.empty()) {
+    RETURN_IF_ERROR(core.catalog->history().label_names(
+        ids, core.catalog->left_days(range.min_ms, range.max_ms), context.cancel, &left));
+  }
+  return limited(std::move(names), std::move(left), hints.limit);
 }
 
 StatusOr<LabelResult> Db::label_values(std::string_view name, const model::Matchers& matchers,
                                        const LabelHints& hints,
                                        const storage::QueryContext& context) const {
   if (context.cancel != nullptr) RETURN_IF_ERROR(context.cancel->check());
-  return limited(
-      impl_->core.index.label_values(name, matchers, alive_in(impl_->core, hints.mint, hints.maxt)),
-      hints.limit);
+  const Core& core = impl_->core;
+  const TimeRange range = range_of(hints.mint, hints.maxt);
+  // One more than asked for, to know whether there are more.
+  std::vector<std::string> values =
+      core.index.label_values(name, matchers, alive_in(core, hints.mint, hints.maxt),
+                              hints.limit == 0 ? 0 : hints.limit + 1);
+  std::set<std::string> left;
+  ASSIGN_OR_RETURN(const Postings ids, find_left_series(core, matchers, range, context.cancel));
+  if (!ids.empty()) {
+    RETURN_IF_ERROR(core.catalog->history().label_values(
+        name, ids, core.catalog->left_days(range.min_ms, range.max_ms), context.cancel, &left));
+  }
+  return limited(std::move(values), std::move(left), hints.limit);
 }
 
 StatusOr<std::vector<model::Labels>> Db::series(const std::vector<model::Matchers>& matcher_sets,
@@ -253,7 +288,8 @@ StatusOr<std::vector<model::Labels>> Db::series(const std::vector<model::Matcher
   std::vector<SeriesId> ids;
   for (const model::Matchers& matchers : matcher_sets) {
     if (context.cancel != nullptr) RETURN_IF_ERROR(context.cancel->check());
-    const std::vector<SeriesId> found = core.index.select(matchers);
+    ASSIGN_OR_RETURN(const std::vector<SeriesId> found,
+                     find_series(core, matchers, range_of(hints.mint, hints.maxt), context.cancel));
     ids.insert(ids.end(), found.begin(), found.end());
   }
   std::sort(ids.begin(), ids.end());
@@ -261,7 +297,9 @@ StatusOr<std::vector<model::Labels>> Db::series(const std::vector<model::Matcher
   const SeriesIndex::Alive alive = alive_in(core, hints.mint, hints.maxt);
   std::vector<model::Labels> out;
   for (const SeriesId id : ids) {
-    if (alive(id)) out.push_back(core.index.labels(id));
+    if (!alive(id)) continue;
+    ASSIGN_OR_RETURN(model::Labels labels, labels_of(core, id));
+    if (!labels.empty()) out.push_back(std::move(labels));
   }
   std::sort(out.begin(), out.end());
   if (hints.limit != 0 && out.size() > hints.limit) out.resize(hints.limit);

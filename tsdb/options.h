@@ -24,6 +24,8 @@ struct Options {
   std::uint32_t seal_rows = 240;  // a group's chunk in memory is closed at this many rows
   std::uint64_t journal_segment_bytes = 64ULL << 20;
   model::Duration sync_interval{1000};           // fdatasync of the journal
+  // A series without samples for this long, by the time of the data, leaves memory at the next seal.
+  model::Duration head_keep{2LL * 3600 * 1000};
   std::uint64_t max_active_series = 50'000'000;  // kResourceExhausted above
   std::size_t max_labels = 1024;                 // per series
   std::size_t max_label_bytes = 128U << 10;      // encoded, per series

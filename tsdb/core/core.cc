@@ -21,8 +21,9 @@ StatusOr<Newest> Core::newest_in_runs(storage::SeriesId id, std::int64_t from_ms
   const std::shared_ptr<const RunStore::Snapshot> snapshot = runs->snapshot();
   std::vector<std::vector<storage::SeriesColumn>> columns(1);
   std::vector<std::string> warnings;
-  RETURN_IF_ERROR(RunStore::read(*snapshot, {&id, 1}, from_ms, sealed_max_ms, &columns, &warnings));
-  ColumnMerger merger(from_ms, sealed_max_ms);
+  const std::int64_t until_ms = sealed_max_ms.load();
+  RETURN_IF_ERROR(RunStore::read(*snapshot, {&id, 1}, from_ms, until_ms, &columns, &warnings));
+  ColumnMerger merger(from_ms, until_ms);
   ASSIGN_OR_RETURN(const storage::SeriesColumn column, merger.merge(columns[0], {}));
   if (column.rows == 0) return Newest();
   const Newest newest{column.times->ms[column.first + column.rows - 1],

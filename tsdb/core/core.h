@@ -19,6 +19,7 @@
 #include "base/metrics.h"
 #include "base/mutex.h"
 #include "base/time.h"
+#include "tsdb/catalog/catalog.h"
 #include "tsdb/core/turn.h"
 #include "tsdb/head/head.h"
 #include "tsdb/index/series_index.h"
@@ -52,7 +53,7 @@ struct Core {
   Core(std::string in_directory, const Options& in_options, const base::Clock& in_clock,
        base::FileSystem& in_files, base::Registry& registry);
 
-  // Looks up the newest sample of a series at or after `from_ms` in runs from before the start, and
+  // Looks up the newest sample of a series at or after `from_ms` in runs up to sealed_max_ms, and
   // tells the head. kUnknownTime when there is none.
   StatusOr<Newest> newest_in_runs(storage::SeriesId id, std::int64_t from_ms);
 
@@ -65,14 +66,16 @@ struct Core {
   std::unique_ptr<base::FileLock> lock;
   std::unique_ptr<RunStore> runs;
   SeriesIndex index;
+  std::unique_ptr<Catalog> catalog;
   Head head;
   std::unique_ptr<Journal> journal;
   std::unique_ptr<CommitQueue> queue;
   TombstoneFile tombstones;
   base::Gate gate;  // open appenders
 
-  std::int64_t sealed_max_ms =
-      INT64_MIN;  // newest sample of the runs that existed at open(); constant after it
+  // Up to here runs may have the newest sample of a series without the head knowing it: they are
+  // from before the start, or the series left memory. Only grows.
+  std::atomic<std::int64_t> sealed_max_ms{INT64_MIN};
   Turn maintenance;
   std::atomic<std::int64_t> epoch_began_ms{0};  // wall time at which the head's epoch began
   std::atomic<bool> seal_failed{false};         // chunks of older epochs wait for the next seal
@@ -83,6 +86,9 @@ Status recover(Core& core);
 
 // Seals everything in the head into runs.
 Status seal(Core& core);
+// Lets series go from memory that had no samples for Options::head_keep. REQUIRES: the turn of
+// maintenance is held.
+Status evict_idle(Core& core);
 bool seal_is_due(const Core& core);
 
 // Adds what the parts count to a page of metrics.

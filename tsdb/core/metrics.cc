@@ -55,6 +55,36 @@ Metrics::Metrics(base::Registry& registry)
       replay_duration(registry.gauge("prometheus_tsdb_data_replay_duration_seconds",
                                      "Time taken to read the journal and the store at start.")) {}
 
+namespace {
+
+void collect_series_metrics(const Core& core, std::vector<MetricFamily>* out) {
+  using enum MetricType;
+  const SeriesIndex::Stats index = core.index.stats();
+  const Catalog::Stats catalog = core.catalog->stats();
+  add(out, "prometheus_tsdb_symbol_table_size_bytes", "Memory of labels and postings.", kGauge,
+      static_cast<double>(index.bytes));
+  add(out, "tocsin_tsdb_label_sets", "Distinct parts of label sets in memory.", kGauge,
+      static_cast<double>(index.label_sets));
+  add(out, "tocsin_tsdb_regex_cache_hits_total",
+      "Regular expressions whose matching label values were known.", kCounter,
+      static_cast<double>(index.regex_hits));
+  add(out, "tocsin_tsdb_regex_cache_misses_total",
+      "Regular expressions that ran over label values.", kCounter,
+      static_cast<double>(index.regex_misses));
+  add(out, "tocsin_tsdb_regex_cache_bytes", "Memory of what expressions matched.", kGauge,
+      static_cast<double>(index.regex_bytes));
+  add(out, "tocsin_tsdb_series_left_total", "Series without samples that left memory.", kCounter,
+      static_cast<double>(catalog.left));
+  add(out, "tocsin_tsdb_series_returned_total",
+      "Series that had left memory and got samples again.", kCounter,
+      static_cast<double>(catalog.found));
+  add(out, "tocsin_tsdb_series_blocks_damaged_total",
+      "Blocks of label sets that could not be read.", kCounter,
+      static_cast<double>(catalog.damaged_blocks));
+}
+
+}  // namespace
+
 void collect_metrics(const Core& core, std::vector<MetricFamily>* out) {
   const Head::Stats head = core.head.stats();
   const bool any = head.min_ms <= head.max_ms;
@@ -91,8 +121,7 @@ void collect_metrics(const Core& core, std::vector<MetricFamily>* out) {
   const auto snapshot = core.runs->snapshot();
   add(out, "prometheus_tsdb_blocks_loaded", "Runs.", kGauge,
       static_cast<double>(RunStore::runs(*snapshot).size()));
-  add(out, "prometheus_tsdb_symbol_table_size_bytes", "Memory of labels and postings.", kGauge,
-      static_cast<double>(core.index.memory_bytes()));
+  collect_series_metrics(core, out);
   add(out, "tocsin_tsdb_tombstones", "Deleted intervals of series that are not cleaned yet.",
       kGauge, static_cast<double>(core.tombstones.snapshot()->size()));
   if (const StatusOr<std::uint64_t> limit = retention_limit_bytes(core); limit.ok()) {

@@ -59,12 +59,23 @@ class Replayer {
 };
 
 Status load_series(Core& core) {
-  return core.runs->load_series([&](const SeriesRow& row) -> Status {
-    RETURN_IF_ERROR(core.index.restore(row.id, row.labels));
-    core.head.add_series(row.id);
-    core.head.set_durable(row.id);
-    return ok();
+  std::int64_t sealed_max_ms = INT64_MIN;
+  const auto snapshot = core.runs->snapshot();
+  for (const RunInfo& run : RunStore::runs(*snapshot)) {
+    sealed_max_ms = std::max(sealed_max_ms, run.max_ms);
+  }
+  core.sealed_max_ms = sealed_max_ms;
+  core.catalog = std::make_unique<Catalog>(core.runs->kv(), core.index);
+  RETURN_IF_ERROR(core.catalog->open(sealed_max_ms, [&](std::span<const std::uint32_t> ids) {
+    for (const std::uint32_t id : ids) {
+      core.head.add_series(storage::SeriesId(id));
+      core.head.set_durable(storage::SeriesId(id));
+    }
+  }));
+  core.index.set_history([&core](std::uint32_t tag, const model::Labels& labels) {
+    return core.catalog->find_left(tag, labels);
   });
+  return ok();
 }
 
 }  // namespace
@@ -72,10 +83,6 @@ Status load_series(Core& core) {
 Status recover(Core& core) {
   const base::SteadyTime begin = core.clock.steady_now();
   RETURN_IF_ERROR(load_series(core));
-  const auto snapshot = core.runs->snapshot();
-  for (const RunInfo& run : RunStore::runs(*snapshot)) {
-    core.sealed_max_ms = std::max(core.sealed_max_ms, run.max_ms);
-  }
   ASSIGN_OR_RETURN(const HeadState state, HeadState::decode(core.runs->head_state()));
   core.head.reserve_group_ids(state.next_group);
 

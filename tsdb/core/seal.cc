@@ -87,19 +87,21 @@ StatusOr<std::vector<RunSeriesInput>> take_run(const Core& core, std::span<const
 Status write_runs(Core& core, std::span<const Source> sources, const Cut& cut) {
   do {
     ASSIGN_OR_RETURN(std::vector<RunSeriesInput> run, take_run(core, &sources));
+    RunDays days;
+    for (const RunSeriesInput& series : run) days.add(series.id, series.column);
+    const bool last = sources.empty();
+    ASSIGN_OR_RETURN(Catalog::Change change,
+                     core.catalog->prepare(days, last ? cut.unstored : std::vector<SeriesId>()));
     RunStore::Commit commit = cut.commit;
-    if (!sources.empty()) {
+    commit.catalog = &change.batch;
+    if (!last) {
       // Only the last run moves the journal's position: a crash in between replays, and readers
       // skip doubles.
       commit.journal = core.runs->journal_position();
       commit.head_state = core.runs->head_state();
-    } else {
-      for (const SeriesId id : cut.unstored) {
-        model::Labels labels = core.index.labels(id);
-        if (!labels.empty()) commit.new_series.push_back({id, std::move(labels)});
-      }
     }
     RETURN_IF_ERROR(core.runs->write_run(std::move(run), commit).status());
+    core.catalog->apply(std::move(change), base::to_ms(core.clock.now()));
     core.metrics.compactions.inc();
   } while (!sources.empty());
   return ok();
@@ -110,7 +112,8 @@ Status seal_cut(Core& core, const Cut& cut) {
   RETURN_IF_ERROR(write_runs(core, sources_of(chunks), cut));
   core.head.drop_chunks(chunks);
   core.head.forget_range_before(cut.epoch);
-  return core.journal->remove_before(cut.commit.journal.segment);
+  RETURN_IF_ERROR(core.journal->remove_before(cut.commit.journal.segment));
+  return evict_idle(core);
 }
 
 }  // namespace

@@ -128,6 +128,13 @@ Status SeriesIndex::load(const SeriesRows& rows, const Postings* wanted) {
 }
 
 SeriesRows SeriesIndex::rows(std::span<const storage::SeriesId> ids) const {
+  return make_rows(ids, true);
+}
+SeriesRows SeriesIndex::rows_without_tags(std::span<const storage::SeriesId> ids) const {
+  return make_rows(ids, false);
+}
+
+SeriesRows SeriesIndex::make_rows(std::span<const storage::SeriesId> ids, bool with_tags) const {
   SeriesRows out;
   std::unordered_map<PairId, std::uint32_t> pairs;
   std::unordered_map<SetId, std::uint32_t> sets;
@@ -152,7 +159,7 @@ SeriesRows SeriesIndex::rows(std::span<const storage::SeriesId> ids) const {
     const auto id32 = static_cast<std::uint32_t>(id.value());
     const SeriesTable::Row row = impl_->series_.find(id32);
     if (row.target == kNone) continue;
-    const std::uint32_t tag = series_tag(impl_->encoded_of(id32));
+    const std::uint32_t tag = with_tags ? series_tag(impl_->encoded_of(id32)) : 0;
     out.rows.push_back({id32, tag, set_number(row.target), set_number(row.metric)});
   }
   return out;

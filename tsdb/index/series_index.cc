@@ -209,12 +209,21 @@ Status SeriesIndex::restore(storage::SeriesId id, const model::Labels& labels) {
 }
 
 void SeriesIndex::remove(std::span<const storage::SeriesId> ids) {
+  remove_part(ids);
+  sweep();
+}
+
+void SeriesIndex::remove_part(std::span<const storage::SeriesId> ids) {
   const StripedWriterLock lock(impl_->mutex_);
   for (const storage::SeriesId id : ids) {
     if (const std::uint32_t id32 = narrow(id); impl_->series_.has(id32)) impl_->remove(id32);
   }
-  impl_->pairs_.sweep();
   impl_->removals_.fetch_add(1);
+}
+
+void SeriesIndex::sweep() {
+  const StripedWriterLock lock(impl_->mutex_);
+  impl_->pairs_.sweep();
 }
 
 void SeriesIndex::reserve_ids(std::uint64_t next) {

@@ -59,8 +59,13 @@ class SeriesIndex {
   Status load(const SeriesRows& rows, const Postings* wanted = nullptr);
   // What load() takes, of those of `ids` (ascending) that are here.
   SeriesRows rows(std::span<const storage::SeriesId> ids) const;
+  SeriesRows rows_without_tags(std::span<const storage::SeriesId> ids) const;
   // Forgets series. Their ids are never given to other labels.
   void remove(std::span<const storage::SeriesId> ids);
+  // The same in parts: memory comes back, and values without series go, with the sweep after the
+  // last.
+  void remove_part(std::span<const storage::SeriesId> ids);
+  void sweep();
   // No id below `next` is handed out again.
   void reserve_ids(std::uint64_t next);
 
@@ -111,6 +116,8 @@ class SeriesIndex {
   std::uint64_t label_pairs() const;
 
  private:
+  SeriesRows make_rows(std::span<const storage::SeriesId> ids, bool with_tags) const;
+
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -40,6 +40,11 @@ void KvBatch::erase(Family family, std::string key) {
   changes_.push_back({family, true, std::move(key), std::string()});
 }
 
+void KvBatch::append(const KvBatch& more) {
+  changes_.insert(changes_.end(), more.changes_.begin(), more.changes_.end());
+  bytes_ += more.bytes_;
+}
+
 struct SampleFile::Impl {
   rocksdb::Options options{rocksdb::DBOptions(), samples_options()};
   // The last argument keeps the pages of the newest, hottest data in the system's cache.

@@ -41,6 +41,7 @@ class KvBatch {
   // REQUIRES: family is not kSamples.
   void put(Family family, std::string key, std::string value);
   void erase(Family family, std::string key);
+  void append(const KvBatch& more);
   const std::vector<Change>& changes() const { return changes_; }
   std::size_t bytes() const { return bytes_; }
 

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "tsdb/query/selection.h"
+#include "tsdb/query/series_finder.h"
 
 namespace tocsin::tsdb {
 namespace {
@@ -16,10 +17,12 @@ using storage::SeriesId;
 
 constexpr std::int64_t kHourMs = 3'600'000;
 
-std::vector<SeriesId> matching(const Core& core, const std::vector<model::Matchers>& sets) {
+StatusOr<std::vector<SeriesId>> matching(const Core& core, const std::vector<model::Matchers>& sets,
+                                         Interval interval) {
   std::vector<SeriesId> ids;
   for (const model::Matchers& matchers : sets) {
-    const std::vector<SeriesId> found = core.index.select(matchers);
+    ASSIGN_OR_RETURN(const std::vector<SeriesId> found,
+                     find_series(core, matchers, {interval.min_ms, interval.max_ms}, nullptr));
     ids.insert(ids.end(), found.begin(), found.end());
   }
   std::sort(ids.begin(), ids.end());
@@ -93,7 +96,8 @@ Status delete_series(Core& core, const std::vector<model::Matchers>& matcher_set
     if (end_ms >= interval.min_ms) stones.push_back({id, {interval.min_ms, end_ms}});
   };
   std::vector<SeriesId> unknown;
-  for (const SeriesId id : matching(core, matcher_sets)) {
+  ASSIGN_OR_RETURN(const std::vector<SeriesId> ids, matching(core, matcher_sets, interval));
+  for (const SeriesId id : ids) {
     const std::optional<Newest> newest = core.head.newest(id);
     if (newest && newest->time_ms != kUnknownTime) {
       add(id, newest->time_ms);
@@ -142,7 +146,8 @@ Status forget_void_tombstones(Core& core) {
     if (run.samples != 0) oldest_ms = std::min(oldest_ms, run.min_ms);
   }
   return core.tombstones.reduce([&](const Tombstone& stone) -> std::vector<Interval> {
-    if (stone.deleted.max_ms < oldest_ms || core.index.labels(stone.id).empty()) return {};
+    const StatusOr<model::Labels> labels = labels_of(core, stone.id);
+    if (stone.deleted.max_ms < oldest_ms || (labels.ok() && labels->empty())) return {};
     return {stone.deleted};
   });
 }
@@ -153,7 +158,8 @@ Status recover_tombstones(Core& core) {
   if (damaged) core.metrics.corruptions.with({"tombstones"}).inc();
   // An id may be given to another series after a restart, when nothing is left of its old one.
   return core.tombstones.reduce([&](const Tombstone& stone) -> std::vector<Interval> {
-    if (core.index.labels(stone.id).empty()) return {};
+    const StatusOr<model::Labels> labels = labels_of(core, stone.id);
+    if (labels.ok() && labels->empty()) return {};
     return {stone.deleted};
   });
 }

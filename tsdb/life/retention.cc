@@ -59,18 +59,28 @@ StatusOr<std::int64_t> drop_before(const Core& core, Reasons* reasons) {
   return before_ms;
 }
 
-// Forgets series of which nothing is left in runs, unless they are in use.
-void forget_series(Core& core, const std::vector<SeriesId>& gone) {
+// The first day with samples in runs.
+Day first_day(const Core& core) {
+  std::int64_t min_ms = INT64_MAX;
+  for (const RunInfo& run : RunStore::runs(*core.runs->snapshot())) {
+    min_ms = std::min(min_ms, run.min_ms);
+  }
+  return day_of(min_ms);
+}
+
+// Forgets series of which nothing is left in runs, unless they are in use, and days without runs.
+Status forget_series(Core& core, const std::vector<SeriesId>& gone) {
+  std::vector<SeriesId> forgotten;
   core.queue->exclusive([&] {
     const std::vector<SeriesId> removed = core.head.remove_series(gone);
     core.index.remove(removed);
     core.metrics.series_removed.inc(static_cast<double>(removed.size()));
-    // One that got a sample just now lives on: its row goes back into the store with the next run.
-    std::vector<SeriesId> alive;
-    std::set_difference(gone.begin(), gone.end(), removed.begin(), removed.end(),
-                        std::back_inserter(alive));
-    core.queue->give_back_unstored(alive);
+    // One that got a sample just now lives on.
+    std::copy_if(gone.begin(), gone.end(), std::back_inserter(forgotten),
+                 [&](SeriesId id) { return !core.head.has_series(id); });
   });
+  RETURN_IF_ERROR(core.catalog->forget(forgotten));
+  return core.catalog->forget_days_before(first_day(core));
 }
 
 }  // namespace
@@ -97,7 +107,7 @@ Status retain(Core& core) {
                                           {"too_old", reasons.time},
                                           {"too_much", reasons.space},
                                           {"series_forgotten", gone.size()}});
-  if (!gone.empty()) forget_series(core, gone);
+  RETURN_IF_ERROR(forget_series(core, gone));
   return forget_void_tombstones(core);
 }
 

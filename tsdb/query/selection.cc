@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "tsdb/query/column_merger.h"
+#include "tsdb/query/series_finder.h"
 
 namespace tocsin::tsdb {
 
@@ -41,6 +42,13 @@ std::uint64_t bytes_of(const SeriesColumn& column) {
 }
 
 }  // namespace
+
+model::Labels TsdbSelection::labels(std::size_t series) const {
+  StatusOr<model::Labels> found = labels_of(core_, series_[series].id);
+  if (found.ok()) return *std::move(found);
+  warnings_.lock()->push_back(std::string(message(found.status())));
+  return {};
+}
 
 StatusOr<std::vector<SeriesColumn>> TsdbSelection::columns(std::span<const std::uint32_t> series,
                                                            std::int64_t min_ms,

@@ -31,9 +31,7 @@ class TsdbSelection final : public storage::Selection {
         series_(std::move(series)) {}
 
   std::span<const storage::SeriesEntry> series() const override { return series_; }
-  model::Labels labels(std::size_t series) const override {
-    return core_.index.labels(series_[series].id);
-  }
+  model::Labels labels(std::size_t series) const override;
   Status read(std::size_t batch, storage::ColumnBatch* out) const override;
   Status last(std::size_t batch, model::Timestamp at, model::Duration lookback,
               std::vector<storage::LastValue>* out) const override;

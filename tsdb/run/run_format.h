@@ -17,7 +17,7 @@
 
 namespace tocsin::tsdb {
 
-inline constexpr std::uint32_t kFormatVersion = 1;
+inline constexpr std::uint32_t kFormatVersion = 2;
 
 // Keys of the meta family.
 inline constexpr std::string_view kFormatKey = "format";

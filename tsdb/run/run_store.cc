@@ -227,6 +227,7 @@ StatusOr<RunInfo> RunStore::write_run(std::vector<RunSeriesInput> series, const 
   const bool has_run = record.tiles != 0;
   KvBatch batch;
   RETURN_IF_ERROR(impl_->write_rows(commit.new_series, &batch));
+  if (commit.catalog != nullptr) batch.append(*commit.catalog);
   batch.put(Family::kMeta, std::string(kJournalKey), encode_journal(commit.journal));
   batch.put(Family::kMeta, std::string(kHeadKey), commit.head_state);
   batch.put(Family::kMeta, std::string(kNextRunKey), encode_number(impl_->next_run));
@@ -355,6 +356,8 @@ StatusOr<std::vector<storage::SeriesId>> RunStore::drop_runs_before(
   impl_->collect();
   return ids;
 }
+
+KvStore& RunStore::kv() { return impl_->kv(); }
 
 std::uint64_t RunStore::bytes_on_disk() const { return impl_->kv().bytes_on_disk(); }
 

@@ -63,6 +63,9 @@ struct SeriesRow {
   model::Labels labels;
 };
 
+class KvBatch;
+class KvStore;
+
 class RunStore {
  public:
   // For crash tests: called after each step of write_run ("file", "ingest", "commit"); an error
@@ -80,6 +83,7 @@ class RunStore {
     std::vector<SeriesRow> new_series;  // rows not stored before
     JournalPosition journal;            // smallest position still needed after this run
     std::string head_state;             // returned by head_state() after a restart
+    const KvBatch* catalog = nullptr;   // becomes visible with the run
   };
   // Writes and publishes a run; `series` may be in any order and is consumed. An empty list writes
   // no run but still commits the rest.
@@ -116,6 +120,8 @@ class RunStore {
   std::uint64_t bytes_on_disk() const;
   // Of dropped runs whose files readers still hold.
   std::uint64_t dropped_bytes() const;
+  // For the parts that keep other things in the same store.
+  KvStore& kv();
   // RocksDB checkpoint into `directory`, which must not exist.
   Status checkpoint(const std::string& directory);
 

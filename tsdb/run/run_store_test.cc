@@ -321,7 +321,7 @@ TEST(RunStore, RefusesANewerFormatAndNamesBothVersions) {
   }
   const Status status = RunStore::open(directory.path()).status();
   EXPECT_EQ(status.code(), StatusCode::kFailedPrecondition);
-  EXPECT_EQ(message(status), "the database has format version 2, this program reads version 1");
+  EXPECT_EQ(message(status), "the database has format version 3, this program reads version 2");
 }
 
 TEST(RunStore, CheckpointOpensAsAStoreOfItsOwn) {

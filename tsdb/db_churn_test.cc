@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Series that come and go: memory follows those that are active, and all of them still answer.
+#include <gtest/gtest.h>
+
+#include "tsdb/testing/db_fixture.h"
+
+namespace tocsin::tsdb {
+namespace {
+
+using base::from_ms;
+using model::Labels;
+using model::Matcher;
+using model::Matchers;
+
+constexpr std::int64_t kHourMs = 3'600'000;
+constexpr std::int64_t kStartMs = 19'700LL * 24 * kHourMs;  // after the clock's
+
+class DbChurnTest : public testing::DbTest {
+ protected:
+  static Labels pod(int generation, int number) {
+    return Labels::of({{"__name__", "requests"},
+                       {"job", "web"},
+                       {"pod", fmt::format("web-{}-{}", generation, number)}});
+  }
+  static std::int64_t time_of(int generation) { return kStartMs + generation * 3 * kHourMs; }
+
+  // One sample of each series of the generation, then a seal.
+  void run_generation(int generation, int series) {
+    const std::int64_t t = time_of(generation);
+    clock_.advance_to(from_ms(t));
+    const auto appender = db_->appender();
+    for (int i = 0; i < series; ++i) {
+      ASSERT_TRUE(appender->append({}, pod(generation, i), from_ms(t), generation).ok());
+    }
+    ASSERT_TRUE(appender->append({}, labels("up"), from_ms(t), 1).ok());
+    ASSERT_TRUE(commit_and_wait(*appender).ok());
+    ASSERT_TRUE(db_->seal_all().ok());
+  }
+  // Samples of the series that match, "" without any.
+  std::string find(const Matchers& matchers, std::int64_t mint, std::int64_t maxt) {
+    storage::SelectHints hints;
+    hints.mint = from_ms(mint);
+    hints.maxt = from_ms(maxt);
+    const auto selection = *db_->select(matchers, hints, {});
+    std::string out;
+    for (std::size_t b = 0; b < selection->batch_count(); ++b) {
+      storage::ColumnBatch batch;
+      EXPECT_TRUE(selection->read(b, &batch).ok());
+      for (const storage::SeriesColumn& column : batch.series) {
+        out += selection->labels(column.series).to_series_string();
+        for (std::uint32_t i = 0; i < column.rows; ++i) {
+          if (!column.has(i)) continue;
+          out += fmt::format(" {}:{}", (column.times->ms[column.first + i] - kStartMs) / kHourMs,
+                             value_text(column.floats[i]));
+        }
+        out += "\n";
+      }
+    }
+    return out;
+  }
+  std::vector<std::string> pods(std::int64_t mint, std::int64_t maxt, std::size_t limit = 0) {
+    storage::LabelHints hints{from_ms(mint), from_ms(maxt), limit};
+    return db_->label_values("pod", {Matcher::equal("job", "web")}, hints, {})->values;
+  }
+  static Matchers named(const Labels& labels) { return {Matcher::equal("pod", labels.get("pod"))}; }
+};
+
+TEST_F(DbChurnTest, MemoryFollowsActiveSeriesAndAllStillAnswer) {
+  constexpr int kGenerations = 20;
+  constexpr int kSeries = 10'000;
+  open();
+  std::uint64_t memory = 0;
+  const auto index_bytes = [&] {
+    for (const base::MetricFamily& family : metrics_.gather()) {
+      if (family.name == "prometheus_tsdb_symbol_table_size_bytes")
+        return static_cast<std::uint64_t>(family.samples[0].value);
+    }
+    return std::uint64_t{0};
+  };
+  for (int generation = 0; generation < kGenerations; ++generation) {
+    run_generation(generation, kSeries);
+    EXPECT_LE(db_->stats().active_series, 2U * kSeries + 1) << generation;
+    if (generation == 2) memory = index_bytes();
+  }
+  EXPECT_LT(index_bytes(), memory * 2);
+  const auto check = [&] {
+    for (const int generation : {0, 7, kGenerations - 1}) {
+      const Labels one = pod(generation, 1234);
+      const std::int64_t t = time_of(generation);
+      EXPECT_EQ(find(named(one), t, t),
+                one.to_series_string() + fmt::format(" {}:{}\n", generation * 3, generation));
+      EXPECT_EQ(find(named(one), t + 30 * kHourMs, t + 31 * kHourMs), "");
+    }
+    const std::vector<std::string> of_third = pods(time_of(3), time_of(3));
+    EXPECT_GE(of_third.size(), std::size_t{kSeries});
+    EXPECT_TRUE(std::ranges::binary_search(of_third, "web-3-77"));
+    EXPECT_EQ(pods(time_of(3), time_of(3), 5).size(), 5U);
+    const auto series = db_->series({{*Matcher::make(Matcher::Type::kRegex, "pod", "web-5-1.?")}},
+                                    {from_ms(time_of(5)), from_ms(time_of(6))}, {});
+    EXPECT_EQ(series->size(), 11U);
+  };
+  check();
+  open();
+  EXPECT_LE(db_->stats().active_series, 2U * kSeries + 1);
+  check();
+}
+
+TEST_F(DbChurnTest, ASeriesThatComesBackIsTheOldOne) {
+  open();
+  const Labels returns = pod(0, 5);
+  for (int generation = 0; generation < 5; ++generation) run_generation(generation, 10);
+  ASSERT_LT(db_->stats().active_series, 40U);
+  EXPECT_EQ(append(returns, time_of(0), 7).code(), StatusCode::kAlreadyExists);
+  EXPECT_EQ(append(returns, time_of(0) - 1, 7).code(), StatusCode::kOutOfRange);
+  ASSERT_TRUE(append(returns, time_of(5), 5).ok());
+  const std::string both = returns.to_series_string() + " 0:0 15:5\n";
+  EXPECT_EQ(find(named(returns), 0, time_of(9)), both);
+  open();  // its new sample is in the journal only
+  EXPECT_EQ(find(named(returns), 0, time_of(9)), both);
+  ASSERT_TRUE(db_->seal_all().ok());
+  open();
+  EXPECT_EQ(find(named(returns), 0, time_of(9)), both);
+  EXPECT_EQ(find({*Matcher::make(Matcher::Type::kNotRegex, "pod", "web-[1-4].*"),
+                  Matcher::equal("job", "web")},
+                 0, time_of(0)),
+            [] {
+              std::string all;
+              for (int i = 0; i < 10; ++i) all += pod(0, i).to_series_string() + " 0:0\n";
+              return all;
+            }());
+}
+
+TEST_F(DbChurnTest, DeletingAndRetentionReachSeriesThatLeft) {
+  open();
+  for (int generation = 0; generation < 30; ++generation) run_generation(generation, 10);
+  const Labels deleted = pod(20, 5);
+  ASSERT_TRUE(db_->delete_series({named(deleted)}, from_ms(0), from_ms(time_of(30))).ok());
+  EXPECT_EQ(find(named(deleted), 0, time_of(30)), "");
+  EXPECT_NE(find(named(pod(20, 6)), 0, time_of(30)), "");
+  options_.retention = base::Duration(2 * 24 * kHourMs);
+  db_->reconfigure(options_);
+  ASSERT_TRUE(db_->maintain().ok());
+  EXPECT_EQ(find(named(pod(1, 5)), 0, time_of(30)), "");
+  EXPECT_FALSE(std::ranges::binary_search(pods(0, time_of(30)), "web-1-5"));
+  EXPECT_TRUE(std::ranges::binary_search(pods(0, time_of(30)), "web-20-6"));
+  open();
+  EXPECT_EQ(find(named(deleted), 0, time_of(30)), "");
+  EXPECT_NE(find(named(pod(20, 6)), 0, time_of(30)), "");
+  EXPECT_EQ(find(named(pod(1, 5)), 0, time_of(30)), "");
+}
+
+}  // namespace
+}  // namespace tocsin::tsdb

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which series match, whether they are in memory or in the store only, and their labels.
+//
+// Memory is asked first: a series that leaves meanwhile was found there, and one that comes back is
+// found in the store too.
+// Borrows: Core. Threads: shared. Errors: of the store and of the token.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "tsdb/core/core.h"
+
+namespace tocsin::tsdb {
+
+struct TimeRange {
+  std::int64_t min_ms = 0;  // closed
+  std::int64_t max_ms = 0;  // closed
+};
+
+// Ids that match, ascending: all of those in memory, and the others that may have samples in the
+// range.
+StatusOr<std::vector<storage::SeriesId>> find_series(const Core& core,
+                                                     const model::Matchers& matchers,
+                                                     TimeRange range,
+                                                     const storage::CancelToken* cancel);
+// Those of them that are not in memory.
+StatusOr<Postings> find_left_series(const Core& core, const model::Matchers& matchers,
+                                    TimeRange range, const storage::CancelToken* cancel);
+
+// Empty for an unknown series.
+StatusOr<model::Labels> labels_of(const Core& core, storage::SeriesId id);
+
+}  // namespace tocsin::tsdb
