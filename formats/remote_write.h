@@ -63,6 +63,9 @@ class WriteRequestReader {
   Status open(WriteProtocol protocol, std::string_view message, base::Hash128 seed);
   // Moves to the next series; false behind the last one.
   StatusOr<bool> next();
+  // The current series' bytes; revisit() makes them the current series again, until the next open().
+  std::string_view series() const { return series_; }
+  Status revisit(std::string_view series);
 
   // Of the current series; views are valid until next().
   base::Hash128 key() const { return key_; }

@@ -49,6 +49,14 @@ struct AppendResult {
   bool created = false;  // the series was not active before
 };
 
+// A sample of a series that was resolved before.
+struct KnownSample {
+  SeriesRef ref;
+  model::Timestamp t;
+  double value = 0;
+  std::int64_t start_ms = 0;  // as AppendOptions::start; 0: none
+};
+
 class Appender {
  public:
   using CommitCallback = std::function<void(Status)>;
@@ -60,6 +68,10 @@ class Appender {
   virtual StatusOr<AppendResult> append(SeriesRef ref, const model::Labels& labels,
                                         model::Timestamp t, double value,
                                         const AppendOptions& options = {}) = 0;
+  // Appends many samples in this order, each as append() without labels would, and calls
+  // `refused` with the position and the error of each that was not appended.
+  using Refused = std::function<void(std::size_t, const Status&)>;
+  virtual void append_known(std::span<const KnownSample> samples, const Refused& refused);
   virtual StatusOr<AppendResult> append_histogram(SeriesRef ref, const model::Labels& labels,
                                                   model::Timestamp t,
                                                   const model::FloatHistogram& histogram,

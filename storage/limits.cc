@@ -46,6 +46,18 @@ Status CancelToken::check() const {
   return ok();
 }
 
+void Appender::append_known(std::span<const KnownSample> samples, const Refused& refused) {
+  const model::Labels no_labels;
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const KnownSample& sample = samples[i];
+    AppendOptions options;
+    if (sample.start_ms != 0) options.start = model::from_ms(sample.start_ms);
+    const StatusOr<AppendResult> result =
+        append(sample.ref, no_labels, sample.t, sample.value, options);
+    if (!result.ok()) refused(i, result.status());
+  }
+}
+
 Status commit_and_wait(Appender& appender) {
   struct Shared {
     base::Mutex mutex;

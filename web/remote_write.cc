@@ -152,6 +152,11 @@ std::unique_ptr<WriteWorker> RemoteWrite::Impl::take_worker() {
 void RemoteWrite::Impl::give_back(std::unique_ptr<WriteWorker> worker) {
   worker->reader.shrink(kKeptBytes);
   if (worker->body.size() > kKeptBytes) worker->body = std::string();
+  if (worker->samples.capacity() * sizeof(formats::WriteSample) > kKeptBytes) worker->samples = {};
+  if (worker->known.capacity() * sizeof(storage::KnownSample) > kKeptBytes) {
+    worker->known = {};
+    worker->owners = {};
+  }
   if (worker->found.capacity() * sizeof(SeriesCache::Entry) > kKeptBytes) worker->found = {};
   idle_workers.lock()->push_back(std::move(worker));
 }

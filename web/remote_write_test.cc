@@ -2,6 +2,7 @@
 #include "web/remote_write.h"
 
 #include <algorithm>
+#include <map>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -110,6 +111,7 @@ class RemoteWriteTest : public ::testing::Test {
   base::Registry metrics_;
   storage::testing::MemStore store_;
   std::unique_ptr<RemoteWrite> receiver_;
+  int refused_before_ = 0;
 };
 
 using Strings = std::vector<std::string>;
@@ -139,6 +141,32 @@ TEST_F(RemoteWriteTest, DifferentBytesOfOneLabelSetAreOneSeries) {
           .status,
       204);
   EXPECT_EQ(stored(), Strings{R"(a{b="c"} 1@1 2@2 3@3)"});
+}
+
+// More series than are looked up at once, some known, some new, some refused, in the order sent.
+TEST_F(RemoteWriteTest, ManySeriesKeepTheirOrder) {
+  const auto series = [](int n, double value, std::int64_t t) {
+    return v1_series({{"__name__", "m"}, {"n", std::to_string(1000 + n)}}, value, t);
+  };
+  std::vector<std::string> want;
+  for (int n = 0; n < 300; ++n) want.push_back(fmt::format("m{{n=\"{}\"}}", 1000 + n));
+  for (int round = 1; round <= 4; ++round) {
+    WireWriter request;
+    int refused = 0;
+    for (int n = 0; n < round * 75; ++n) {
+      const std::int64_t t = 1000 * round;
+      request.message(1, series(n, round, t));
+      // The same series again, later in the request: the order decides which one is refused.
+      if (n % 7 == 0) request.message(1, series(n, 9, t + 1));
+      if (n % 11 == 0) request.message(1, series(n, 8, t - 1)), ++refused;
+      std::string& line = want[static_cast<std::size_t>(n)];
+      line += fmt::format(" {}@{}", round, t);
+      if (n % 7 == 0) line += fmt::format(" 9@{}", t + 1);
+    }
+    EXPECT_EQ(show(post(request)), "400 out of order sample\n");
+    EXPECT_EQ(metric("tocsin_remote_write_refused_total"), refused_before_ += refused);
+  }
+  EXPECT_EQ(stored(), want);
 }
 
 TEST_F(RemoteWriteTest, NegotiatesAsUpstream) {
@@ -223,6 +251,99 @@ TEST_F(RemoteWriteTest, InvalidLabelsOfV1AreLeftOutSilently) {
             "204 ");
   EXPECT_EQ(stored(), Strings{"ok 1@1"});
   EXPECT_EQ(metric("prometheus_api_remote_write_invalid_labels_samples_total"), 5);
+}
+
+// A store in which series leave memory when it is told so.
+class ForgetfulStore final : public storage::Appendable {
+ public:
+  class Batch final : public storage::Appender {
+   public:
+    explicit Batch(ForgetfulStore& store) : store_(store), inner_(store.inner_.appender()) {}
+    StatusOr<storage::AppendResult> append(storage::SeriesRef ref, const model::Labels& labels,
+                                           model::Timestamp t, double value,
+                                           const storage::AppendOptions& options) override {
+      if (ref && labels.empty() && store_.forgets) return not_found("unknown series reference");
+      if (!labels.empty()) ++store_.by_labels;
+      return inner_->append({}, labels.empty() ? store_.labels_.at(ref.value()) : labels, t, value,
+                            options)
+                     .ok()
+                 ? store_.remember(labels, ref)
+                 : StatusOr<storage::AppendResult>(out_of_range("out of order sample"));
+    }
+    StatusOr<storage::AppendResult> append_histogram(storage::SeriesRef, const model::Labels&,
+                                                     model::Timestamp, const model::FloatHistogram&,
+                                                     const storage::AppendOptions&) override {
+      return internal("not here");
+    }
+    StatusOr<storage::AppendResult> append_histogram(storage::SeriesRef, const model::Labels&,
+                                                     model::Timestamp, const model::Histogram&,
+                                                     const storage::AppendOptions&) override {
+      return internal("not here");
+    }
+    Status append_exemplar(storage::SeriesRef, const model::Labels&,
+                           const model::Exemplar&) override {
+      return internal("not here");
+    }
+    Status update_metadata(storage::SeriesRef, const model::Labels&,
+                           const model::Metadata&) override {
+      return internal("not here");
+    }
+    StatusOr<storage::GroupId> define_group(storage::GroupId,
+                                            std::span<const storage::SeriesRef>) override {
+      return internal("not here");
+    }
+    Status step(storage::GroupId, model::Timestamp) override { return internal("not here"); }
+    Status set(std::uint32_t, double) override { return internal("not here"); }
+    Status stale_all(storage::GroupId, model::Timestamp) override { return internal("not here"); }
+    void commit(CommitCallback done) override { inner_->commit(std::move(done)); }
+    void rollback() override { inner_->rollback(); }
+
+   private:
+    ForgetfulStore& store_;
+    std::unique_ptr<storage::Appender> inner_;
+  };
+
+  explicit ForgetfulStore(storage::testing::MemStore& inner) : inner_(inner) {}
+  std::unique_ptr<storage::Appender> appender() override { return std::make_unique<Batch>(*this); }
+  void drop_group(storage::GroupId) override {}
+
+  bool forgets = false;
+  int by_labels = 0;
+
+ private:
+  storage::AppendResult remember(const model::Labels& labels, storage::SeriesRef ref) {
+    if (labels.empty()) return {ref, false};
+    labels_[++last_ref_] = labels;
+    return {storage::SeriesRef(last_ref_), true};
+  }
+
+  storage::testing::MemStore& inner_;
+  std::map<std::uint64_t, model::Labels> labels_;
+  std::uint64_t last_ref_ = 0;
+};
+
+TEST_F(RemoteWriteTest, OutdatedReferencesAreLookedUpAgain) {
+  ForgetfulStore store(store_);
+  receiver_ = std::make_unique<RemoteWrite>(RemoteWriteOptions{.enabled = true},
+                                            RemoteWrite::Services{clock_, metrics_, store});
+  const auto request = [](std::int64_t t) {
+    return WireWriter()
+        .message(1, v1_series({{"__name__", "a"}}, 1, t).message(2, sample(2, t + 1)))
+        .message(1, v1_series({{"__name__", "b"}}, 1, t));
+  };
+  EXPECT_EQ(show(post(request(1000))), "204 ");
+  EXPECT_EQ(store.by_labels, 3);
+  EXPECT_EQ(show(post(request(2000))), "204 ");
+  EXPECT_EQ(store.by_labels, 3) << "known now";
+  store.forgets = true;
+  EXPECT_EQ(show(post(request(3000))), "204 ");
+  EXPECT_EQ(store.by_labels, 6);
+  store.forgets = false;
+  EXPECT_EQ(show(post(request(4000))), "204 ");
+  EXPECT_EQ(store.by_labels, 6) << "known again";
+  EXPECT_EQ(stored(), (Strings{"a 1@1000 2@1001 1@2000 2@2001 1@3000 2@3001 1@4000 2@4001",
+                               "b 1@1000 1@2000 1@3000 1@4000"}));
+  EXPECT_EQ(metric("tocsin_remote_write_stored_total"), 12);
 }
 
 class RemoteWriteV2Test : public RemoteWriteTest {

@@ -98,6 +98,11 @@ StatusOr<bool> WriteRequestReader::next() {
   return false;
 }
 
+Status WriteRequestReader::revisit(std::string_view series) {
+  series_ = series;
+  return read_series();
+}
+
 Status WriteRequestReader::read_series() {
   samples_.clear();
   histograms_.clear();

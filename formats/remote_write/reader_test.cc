@@ -128,6 +128,26 @@ TEST(WriteRequestReader, ReadsSeriesOfV2) {
   EXPECT_EQ(v2(reordered), "n=v v=1@2 h=0\n");
 }
 
+TEST(WriteRequestReader, ASeriesCanBeRevisited) {
+  const WireWriter request = WireWriter()
+                                 .message(1, v1_series({{"a", "b"}}, 1, 2))
+                                 .message(1, v1_series({{"c", "d"}}, 3, 4))
+                                 .message(1, v1_series({{"e", "f"}}, 5, 6));
+  WriteRequestReader reader;
+  ASSERT_EQ(reader.open(WriteProtocol::kV1, request.text(), kSeed), ok());
+  ASSERT_TRUE(*reader.next());
+  const std::string_view first = reader.series();
+  const base::Hash128 key = reader.key();
+  ASSERT_TRUE(*reader.next());
+  ASSERT_EQ(reader.revisit(first), ok());
+  EXPECT_EQ(reader.key(), key);
+  EXPECT_EQ(reader.samples()[0].value, 1);
+  std::vector<model::LabelView> labels;
+  ASSERT_EQ(reader.labels(&labels), ok());
+  EXPECT_EQ(labels, (std::vector<model::LabelView>{{"a", "b"}}));
+  EXPECT_EQ(describe(reader), "e=f v=5@6 h=0\n");
+}
+
 TEST(WriteRequestReader, StartOfEarlySendersCountsForEverySample) {
   const WireWriter series = WireWriter()
                                 .packed(1, {1, 1})

@@ -7,6 +7,8 @@
 namespace tocsin::web {
 namespace {
 
+constexpr std::size_t kTogether = 64;  // series that are looked up at once
+constexpr std::size_t kMaxWaitingSamples = 4096;
 constexpr std::uint64_t kMaxErrorTexts = 100;  // in one answer
 constexpr std::int64_t kOldestMs = model::to_ms(model::kMinTime);
 
@@ -42,23 +44,56 @@ bool is_refusal(const Status& status) {
 
 Status RequestWriter::run() {
   worker_.found.clear();
+  worker_.waiting.clear();
+  worker_.samples.clear();
+  worker_.known.clear();
+  worker_.owners.clear();
+  const formats::WriteRequestReader& reader = worker_.reader;
   for (;;) {
     ASSIGN_OR_RETURN(const bool more, worker_.reader.next());
-    if (!more) return ok();
-    RETURN_IF_ERROR(write_series());
+    if (!more) return write_waiting();
+    if (reader.histograms().empty() && reader.exemplars().empty() && !reader.samples().empty()) {
+      known_.prefetch(reader.key());
+      const auto samples = reader.samples();
+      worker_.samples.insert(worker_.samples.end(), samples.begin(), samples.end());
+      worker_.waiting.push_back({reader.key(), reader.series(), worker_.samples.size()});
+      if (worker_.waiting.size() == kTogether || worker_.samples.size() > kMaxWaitingSamples) {
+        RETURN_IF_ERROR(write_waiting());
+      }
+      continue;
+    }
+    const std::string_view series = reader.series();
+    RETURN_IF_ERROR(write_waiting());
+    RETURN_IF_ERROR(worker_.reader.revisit(series));
+    RETURN_IF_ERROR(write_by_labels(known_.find(reader.key())));
   }
 }
 
-Status RequestWriter::write_series() {
-  const formats::WriteRequestReader& reader = worker_.reader;
-  const bool only_samples = reader.histograms().empty() && reader.exemplars().empty();
-  const storage::SeriesRef known = known_.find(reader.key());
-  if (known && only_samples && !reader.samples().empty()) {
-    bool outdated = false;
-    RETURN_IF_ERROR(write_known(known, &outdated));
-    if (!outdated) return ok();
+// In the order of the request: what waits is appended before a series that is not known.
+Status RequestWriter::write_waiting() {
+  for (std::size_t i = 0; i < worker_.waiting.size(); ++i) {
+    if (const storage::SeriesRef ref = known_.find(worker_.waiting[i].key)) {
+      add_known(i, ref);
+      continue;
+    }
+    RETURN_IF_ERROR(write_known());
+    RETURN_IF_ERROR(worker_.reader.revisit(worker_.waiting[i].series));
+    RETURN_IF_ERROR(write_by_labels({}));
   }
-  return write_by_labels(known);
+  RETURN_IF_ERROR(write_known());
+  worker_.waiting.clear();
+  worker_.samples.clear();
+  return ok();
+}
+
+void RequestWriter::add_known(std::size_t position, storage::SeriesRef ref) {
+  const std::size_t begin = position == 0 ? 0 : worker_.waiting[position - 1].end;
+  for (std::size_t i = begin; i < worker_.waiting[position].end; ++i) {
+    const formats::WriteSample& sample = worker_.samples[i];
+    worker_.known.push_back(
+        {ref, model::from_ms(sample.timestamp_ms), sample.value, sample.start_ms});
+    worker_.owners.push_back(position);
+  }
 }
 
 Status RequestWriter::check_time(std::int64_t time_ms) const {
@@ -68,32 +103,50 @@ Status RequestWriter::check_time(std::int64_t time_ms) const {
   return ok();
 }
 
-// All samples of the series, or none when the reference is outdated.
-Status RequestWriter::write_known(storage::SeriesRef ref, bool* outdated) {
-  static const model::Labels kNoLabels;
-  worker_.labels.assign_sorted({});
-  for (const formats::WriteSample& sample : worker_.reader.samples()) {
-    Status status = check_time(sample.timestamp_ms);
-    if (status.ok()) {
-      storage::AppendOptions options;
-      if (sample.start_ms != 0) options.start = model::from_ms(sample.start_ms);
-      status =
-          appender_
-              .append(ref, kNoLabels, model::from_ms(sample.timestamp_ms), sample.value, options)
-              .status();
+// Appends worker_.known. Samples whose time is out of bounds are taken out first; a series whose
+// reference is outdated is written again by its labels.
+Status RequestWriter::write_known() {
+  Status failed;
+  std::vector<std::size_t> outdated;
+  const auto refused = [&](std::size_t i, const Status& error) {
+    const std::size_t owner = worker_.owners[i];
+    --outcome_.samples;
+    if (error.code() != StatusCode::kNotFound) {
+      if (const Status status = note_known(owner, error); failed.ok()) failed = status;
+    } else if (outdated.empty() || outdated.back() != owner) {
+      outdated.push_back(owner);
     }
-    if (status.ok()) {
-      ++outcome_.samples;
+  };
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < worker_.known.size(); ++i) {
+    const Status time = check_time(model::to_ms(worker_.known[i].t));
+    if (!time.ok()) {
+      RETURN_IF_ERROR(note_known(worker_.owners[i], time));
       continue;
     }
-    if (status.code() == StatusCode::kNotFound) {
-      *outdated = true;
-      return ok();
-    }
-    if (!v1_ && worker_.labels.empty()) RETURN_IF_ERROR(read_labels());
-    RETURN_IF_ERROR(note(status));
+    worker_.known[kept] = worker_.known[i];
+    worker_.owners[kept++] = worker_.owners[i];
+  }
+  worker_.known.resize(kept);
+  worker_.owners.resize(kept);
+  outcome_.samples += kept;
+  appender_.append_known(worker_.known, refused);
+  worker_.known.clear();
+  worker_.owners.clear();
+  RETURN_IF_ERROR(failed);
+  for (const std::size_t position : outdated) {
+    RETURN_IF_ERROR(worker_.reader.revisit(worker_.waiting[position].series));
+    RETURN_IF_ERROR(write_by_labels({}));
   }
   return ok();
+}
+
+Status RequestWriter::note_known(std::size_t position, const Status& error) {
+  if (!v1_) {
+    RETURN_IF_ERROR(worker_.reader.revisit(worker_.waiting[position].series));
+    RETURN_IF_ERROR(read_labels());
+  }
+  return note(error);
 }
 
 Status RequestWriter::write_by_labels(storage::SeriesRef known) {

@@ -21,7 +21,19 @@
 namespace tocsin::web {
 
 struct WriteWorker {
+  // A series of samples only that waits to be looked up with others.
+  struct Waiting {
+    base::Hash128 key;
+    std::string_view series;  // for the reader's revisit()
+    std::size_t end = 0;      // of its samples in `samples`; they begin where those before end
+  };
+
   formats::WriteRequestReader reader;
+  std::vector<Waiting> waiting;
+  std::vector<formats::WriteSample> samples;
+  std::vector<storage::KnownSample> known;
+  std::vector<std::size_t> owners;  // of `known`: positions in `waiting`
+
   std::string body;  // decompressed
   std::vector<model::LabelView> views;
   model::Labels labels;
@@ -56,8 +68,10 @@ class RequestWriter {
   WriteOutcome& outcome() { return outcome_; }
 
  private:
-  Status write_series();
-  Status write_known(storage::SeriesRef ref, bool* outdated);
+  Status write_waiting();
+  void add_known(std::size_t position, storage::SeriesRef ref);
+  Status write_known();
+  Status note_known(std::size_t position, const Status& error);
   // `known` may be outdated, or 0.
   Status write_by_labels(storage::SeriesRef known);
   Status write_histograms(storage::SeriesRef* ref);

@@ -32,6 +32,8 @@ class SeriesCache::Table {
     }
   }
 
+  void prefetch(base::Hash128 key) const { __builtin_prefetch(&slots_[home(key.high)]); }
+
   // REQUIRES: !is_full(); one writer at a time.
   void put(std::uint64_t high, std::uint32_t low, std::uint32_t ref) {
     for (std::size_t at = home(high);; at = next(at)) {
@@ -101,14 +103,20 @@ SeriesCache::SeriesCache(Options options) : options_(options) {
 }
 SeriesCache::~SeriesCache() = default;
 
-storage::SeriesRef SeriesCache::View::find(base::Hash128 key) {
+const SeriesCache::Table& SeriesCache::View::table_of(base::Hash128 key) {
   std::shared_ptr<const Table>& table = tables_[part_of(key)];
   if (table == nullptr) {
     const Part& part = cache_.parts_[part_of(key)];
     base::MutexLock lock(part.mutex);
     table = part.table;
   }
-  return storage::SeriesRef(table->find(key));
+  return *table;
+}
+
+void SeriesCache::View::prefetch(base::Hash128 key) { table_of(key).prefetch(key); }
+
+storage::SeriesRef SeriesCache::View::find(base::Hash128 key) {
+  return storage::SeriesRef(table_of(key).find(key));
 }
 
 void SeriesCache::put(std::span<const Entry> entries, base::SteadyTime now) {
