@@ -148,6 +148,15 @@ class PosixRandomAccessFile final : public RandomAccessFile {
   const std::uint64_t size_;
 };
 
+Status held_by_another(const FileDescriptor& fd, const std::string& path) {
+  char text[16] = {};
+  const ssize_t n = ::pread(fd.get(), text, sizeof(text) - 1, 0);
+  const std::string_view pid(text, n > 0 ? static_cast<std::size_t>(n) : 0);
+  const std::string_view digits = pid.substr(0, pid.find('\n'));
+  if (digits.empty()) return failed_precondition("lock {}: held by another process", path);
+  return failed_precondition("lock {}: held by another process (pid {})", path, digits);
+}
+
 class PosixFileLock final : public FileLock {
  public:
   explicit PosixFileLock(FileDescriptor fd) : fd_(std::move(fd)) {}
@@ -202,7 +211,12 @@ class PosixFileSystem final : public FileSystem {
     ASSIGN_OR_RETURN(FileDescriptor fd, open_file(path, O_RDWR | O_CREAT));
     if (retry([&] { return ::flock(fd.get(), LOCK_EX | LOCK_NB); }) != 0) {
       if (errno != EWOULDBLOCK) return io_error("lock", path);
-      return failed_precondition("lock {}: held by another process", path);
+      return held_by_another(fd, path);
+    }
+    // For people: who holds the lock. A lock whose process is gone is none, whatever the file says.
+    const std::string pid = fmt::format("{}\n", ::getpid());
+    if (::ftruncate(fd.get(), 0) == 0) {
+      static_cast<void>(::pwrite(fd.get(), pid.data(), pid.size(), 0) < 0);
     }
     return std::make_unique<PosixFileLock>(std::move(fd));
   }

@@ -177,6 +177,21 @@ TEST_P(FileSystemTest, ALockIsHeldOnce) {
   EXPECT_TRUE(files().lock(path("lock")).ok());
 }
 
+TEST(RealFileSystemTest, WhoHoldsALockIsNamedAndAStaleFileIsNoLock) {
+  std::string directory = (std::filesystem::temp_directory_path() / "tocsin_lock_XXXXXX").string();
+  ASSERT_NE(::mkdtemp(directory.data()), nullptr);
+  const std::string path = directory + "/lock";
+  FileSystem& real = real_file_system();
+  ASSERT_TRUE(write_file_atomically(real, path, "4711\n").ok());
+  auto held = real.lock(path);
+  ASSERT_TRUE(held.ok()) << "nobody holds what a dead process left";
+  EXPECT_EQ(message(real.lock(path).status()),
+            fmt::format("lock {}: held by another process (pid {})", path, ::getpid()));
+  held->reset();
+  EXPECT_TRUE(real.lock(path).ok());
+  std::filesystem::remove_all(directory);
+}
+
 TEST_P(FileSystemTest, WriteFileAtomicallyLeavesNoTemporary) {
   EXPECT_TRUE(write_file_atomically(files(), path("f"), "one").ok());
   EXPECT_TRUE(write_file_atomically(files(), path("f"), "two").ok());

@@ -8,8 +8,10 @@
 #include "base/log.h"
 #include "tsdb/core/core.h"
 #include "tsdb/ingest/appender.h"
+#include "tsdb/life/clean.h"
 #include "tsdb/life/deletion.h"
 #include "tsdb/life/retention.h"
+#include "tsdb/life/snapshot.h"
 #include "tsdb/query/selection.h"
 #include "tsdb/query/series_finder.h"
 
@@ -101,8 +103,16 @@ StatusOr<std::unique_ptr<Db>> Db::open(std::string directory, const Options& opt
   auto impl = std::make_unique<Impl>(directory, options, services);
   Core& core = impl->core;
   ASSIGN_OR_RETURN(core.lock, services.files.lock(base::join_path(directory, "lock")));
+  if (services.files.info(base::join_path(directory, kRestoringName)).ok()) {
+    return failed_precondition(
+        "{} holds a restore that did not end: restore the snapshot again, into the same folder",
+        directory);
+  }
   ASSIGN_OR_RETURN(core.runs, RunStore::open(base::join_path(directory, "store")));
   RETURN_IF_ERROR(annotate(recover(core), "opening {}", directory));
+  RETURN_IF_ERROR(remove_unfinished_snapshots(services.files, directory));
+  core.runs->set_reserve(SpaceGuard::seal_reserve(options.reserve_bytes));
+  core.space.check(options.reserve_bytes);
   impl->collected->lock()->core = &core;
   services.metrics.collector([collected = impl->collected](std::vector<base::MetricFamily>* out) {
     const auto held = collected->lock();
@@ -132,9 +142,11 @@ bool Db::Impl::keep_waiting(base::Duration duration) {
 
 void Db::Impl::run_sync() {
   for (;;) {
-    // A statement of its own: the handle must not hold the lock while this thread waits.
+    // Statements of their own: the handle must not hold the lock while this thread waits.
     const base::Duration interval = core.options.lock()->sync_interval;
     if (!keep_waiting(interval)) return;
+    const std::uint64_t reserve = core.options.lock()->reserve_bytes;
+    core.space.check(reserve);
     sync_once();
   }
 }
@@ -312,8 +324,10 @@ Status Db::delete_series(const std::vector<model::Matchers>& matcher_sets, model
                          model::Timestamp maxt) {
   return tsdb::delete_series(impl_->core, matcher_sets, {base::to_ms(mint), base::to_ms(maxt)});
 }
-Status Db::clean_tombstones() { return unimplemented("not supported yet: cleaning tombstones"); }
-StatusOr<std::string> Db::snapshot(bool) { return unimplemented("not supported yet: snapshots"); }
+Status Db::clean_tombstones() { return tsdb::clean_tombstones(impl_->core); }
+StatusOr<std::string> Db::snapshot(bool skip_head) {
+  return write_snapshot(impl_->core, {skip_head});
+}
 
 storage::StoreStats Db::stats() const {
   const Core& core = impl_->core;
@@ -350,6 +364,8 @@ std::vector<storage::CardinalityEntry> Db::series_by_pair(std::size_t limit) con
 }
 
 Status Db::maintain() {
+  const std::uint64_t reserve = impl_->core.options.lock()->reserve_bytes;
+  impl_->core.space.check(reserve);
   if (seal_is_due(impl_->core)) RETURN_IF_ERROR(seal(impl_->core));
   return retain(impl_->core);
 }
@@ -357,6 +373,7 @@ Status Db::maintain() {
 Status Db::seal_all() { return seal(impl_->core); }
 
 void Db::reconfigure(const Options& options) {
+  impl_->core.runs->set_reserve(SpaceGuard::seal_reserve(options.reserve_bytes));
   const auto current = impl_->core.options.lock();
   current->retention = options.retention;
   current->retention_bytes = options.retention_bytes;

@@ -15,7 +15,8 @@ Core::Core(std::string in_directory, const Options& in_options, const base::Cloc
       index(in_options.max_active_series),
       head(in_options.seal_rows),
       tombstones(in_files, base::join_path(directory, TombstoneFile::kName),
-                 in_options.max_tombstones) {}
+                 in_options.max_tombstones),
+      space(in_files, directory, registry) {}
 
 StatusOr<Newest> Core::newest_in_runs(storage::SeriesId id, std::int64_t from_ms) {
   const std::shared_ptr<const RunStore::Snapshot> snapshot = runs->snapshot();

@@ -25,6 +25,7 @@
 #include "tsdb/index/series_index.h"
 #include "tsdb/ingest/commit_queue.h"
 #include "tsdb/journal/journal.h"
+#include "tsdb/life/space_guard.h"
 #include "tsdb/life/tombstone_file.h"
 #include "tsdb/options.h"
 #include "tsdb/run/run_store.h"
@@ -45,6 +46,7 @@ struct Metrics {
   base::Counter& time_retentions;
   base::Counter& size_retentions;
   base::Histogram& compaction_duration;
+  base::Histogram& tombstone_cleanup;
   base::Summary& sync_duration;
   base::Gauge& replay_duration;
 };
@@ -71,6 +73,7 @@ struct Core {
   std::unique_ptr<Journal> journal;
   std::unique_ptr<CommitQueue> queue;
   TombstoneFile tombstones;
+  SpaceGuard space;
   base::Gate gate;  // open appenders
 
   // Up to here runs may have the newest sample of a series without the head knowing it: they are

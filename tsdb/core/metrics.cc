@@ -48,6 +48,9 @@ Metrics::Metrics(base::Registry& registry)
           "Times that runs were dropped because the database or the disk was too full.")),
       compaction_duration(registry.histogram("prometheus_tsdb_compaction_duration_seconds",
                                              "Duration of seals.", {0.01, 0.1, 1, 10, 60, 300})),
+      tombstone_cleanup(registry.histogram("prometheus_tsdb_tombstone_cleanup_seconds",
+                                           "Time taken to clean tombstones.",
+                                           {0.01, 0.1, 1, 10, 60, 300})),
       sync_duration(registry
                         .summary("prometheus_tsdb_wal_fsync_duration_seconds",
                                  "Duration of journal syncs.", {}, {0.5, 0.9, 0.99})

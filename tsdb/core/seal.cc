@@ -16,7 +16,8 @@ namespace {
 
 using storage::SeriesId;
 
-constexpr std::uint64_t kMaxRunRows = 8'000'000;  // decoded at once: 64 MB of values
+constexpr std::uint64_t kWorthSealing = 1U << 20;  // bytes of journal
+constexpr std::uint64_t kMaxRunRows = 8'000'000;   // decoded at once: 64 MB of values
 
 struct Cut {
   std::uint64_t epoch = 0;
@@ -120,6 +121,8 @@ Status seal_cut(Core& core, const Cut& cut) {
 
 bool seal_is_due(const Core& core) {
   if (core.seal_failed) return true;
+  // On a nearly full disk: a run is smaller than its journal.
+  if (core.space.full() && core.journal->size_bytes() > kWorthSealing) return true;
   const Options options = *core.options.lock();
   const std::int64_t age_ms = base::to_ms(core.clock.now()) - core.epoch_began_ms;
   return age_ms >= options.seal_age.count() || core.head.stats().samples >= options.seal_samples;

@@ -282,7 +282,13 @@ Status TsdbAppender::stale_all(GroupId group, model::Timestamp t) {
 
 Status TsdbAppender::finish() {
   batch_.ops.insert(batch_.ops.begin(), first_ops_.begin(), first_ops_.end());
-  return core_.queue->commit(batch_, removals_);
+  RETURN_IF_ERROR(core_.space.admit());
+  const Status result = core_.queue->commit(batch_, removals_);
+  if (result.code() == StatusCode::kResourceExhausted) {
+    const std::uint64_t reserve = core_.options.lock()->reserve_bytes;
+    core_.space.check(reserve);
+  }
+  return result;
 }
 
 void TsdbAppender::commit(CommitCallback done) {

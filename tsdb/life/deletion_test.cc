@@ -39,6 +39,21 @@ class DeletionTest : public testing::DbTest {
     for (const std::string& value : found->values) out += value + " ";
     return out;
   }
+  // Of the largest file of the store.
+  std::uint64_t run_bytes() const {
+    std::uint64_t bytes = 0;
+    for (const auto& file : std::filesystem::directory_iterator(directory_ + "/store")) {
+      if (file.path().extension() == ".sst") bytes = std::max(bytes, file.file_size());
+    }
+    return bytes;
+  }
+  std::size_t tombstones() const {
+    for (const base::MetricFamily& family : metrics_.gather()) {
+      if (family.name == "tocsin_tsdb_tombstones")
+        return static_cast<std::size_t>(family.samples.front().value);
+    }
+    return 999;
+  }
   std::string last(std::string_view name, std::int64_t at, std::int64_t lookback) {
     storage::SelectHints hints;
     const auto selection = *db_->select(named(name), hints, {});
@@ -150,6 +165,79 @@ TEST_F(DeletionTest, TombstonesGoWithTheirSeries) {
   db_.reset();
 }
 
+TEST_F(DeletionTest, CleaningTakesDeletedSamplesFromTheDiskAndForgetsTheTombstones) {
+  open();
+  const auto appender = db_->appender();
+  for (int i = 0; i < 2000; ++i) {
+    ASSERT_TRUE(appender->append({}, labels("big"), from_ms(1000 + i), 1.0 / (i + 3), {}).ok());
+  }
+  ASSERT_TRUE(commit_and_wait(*appender).ok());
+  fill("small", 4);
+  fill("gone", 2);
+  ASSERT_TRUE(db_->seal_all().ok());
+  const std::uint64_t before = run_bytes();
+  ASSERT_TRUE(remove("big", 1000, 2900).ok());
+  ASSERT_TRUE(remove("gone", 0, 9000).ok());
+  ASSERT_TRUE(remove("small", 2000, 2000).ok());
+  const std::string left = query();
+  ASSERT_TRUE(db_->clean_tombstones().ok());
+  EXPECT_EQ(query(), left);
+  EXPECT_EQ(db_->stats().active_series, 2U);
+  EXPECT_EQ(tombstones(), 0U);
+  EXPECT_LT(run_bytes(), before / 3);
+  open();
+  EXPECT_EQ(query(), left);
+  EXPECT_EQ(db_->stats().active_series, 2U);
+  ASSERT_TRUE(append(labels("gone"), 10'000, 1).ok());
+  EXPECT_EQ(query(), left + "gone{instance=\"a\"} 10000:1\n");
+}
+
+TEST_F(DeletionTest, TheNewestSampleStaysDeletedAfterCleaning) {
+  open();
+  fill("a", 3);
+  ASSERT_TRUE(remove("a", 3000, 3000).ok());
+  ASSERT_TRUE(db_->clean_tombstones().ok());
+  EXPECT_EQ(last("a", 4000, 1500), "none");
+  EXPECT_EQ(last("a", 4000, 2500), "2000:2");
+  EXPECT_EQ(append(labels("a"), 2500, 1).code(), StatusCode::kOutOfRange);
+  ASSERT_TRUE(append(labels("a"), 4000, 4).ok());
+  ASSERT_TRUE(db_->clean_tombstones().ok());
+  EXPECT_EQ(tombstones(), 0U);
+  EXPECT_EQ(query(), "a{instance=\"a\"} 1000:1 2000:2 4000:4\n");
+}
+
+TEST_F(DeletionTest, ACleanUpThatFailsAnywhereShowsNothingDeletedAndCanBeDoneAgain) {
+  RecordProperty("expects_error_lines", 1);
+  base::testing::FaultFs faulty(*memory_);
+  files_ = &faulty;
+  bool failed = true;
+  for (std::uint64_t n = 1; failed; ++n) {
+    SCOPED_TRACE(n);
+    ASSERT_LT(n, 30U);
+    db_.reset();
+    std::filesystem::remove_all(directory_);
+    ASSERT_TRUE(memory_->remove_recursively(directory_).ok());
+    open();
+    fill("a", 5);
+    ASSERT_TRUE(db_->seal_all().ok());
+    fill("b", 5);
+    ASSERT_TRUE(remove("a", 2000, 4000).ok());
+    ASSERT_TRUE(remove("b", 0, 9000).ok());
+    const std::string left = query();
+    faulty.fail_at(n, base::testing::FaultFs::Fault::kDiskFull, true);
+    failed = !db_->clean_tombstones().ok();
+    EXPECT_EQ(query(), left);
+    faulty.clear();
+    open();
+    EXPECT_EQ(query(), left);
+    const Status again = db_->clean_tombstones();
+    ASSERT_TRUE(again.ok()) << again;
+    EXPECT_EQ(query(), left);
+    EXPECT_EQ(names(), "a ");
+  }
+  db_.reset();
+}
+
 // Deletions, appends, seals, restarts and clean-ups against a map of samples.
 class DeletionRandomTest : public DeletionTest {
  protected:
@@ -237,7 +325,11 @@ class DeletionRandomTest : public DeletionTest {
       case 1:
         open();
         break;
-      case 2:
+      case 2: {
+        const Status cleaned = db_->clean_tombstones();
+        ASSERT_TRUE(cleaned.ok()) << cleaned;
+        break;
+      }
       case 3:
       case 4:
         erase();
@@ -261,6 +353,7 @@ TEST_F(DeletionRandomTest, EveryAnswerIsThatOfAMap) {
   random_.seed(seed);
   options_.seal_rows = 5;
   options_.journal_segment_bytes = 700;
+  options_.head_keep = base::Duration(40'000);  // series leave memory
   open();
   for (int i = 0; i < 400 && !HasFatalFailure(); ++i) {
     SCOPED_TRACE(fmt::format("round {}", i));

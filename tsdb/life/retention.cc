@@ -68,7 +68,8 @@ Day first_day(const Core& core) {
   return day_of(min_ms);
 }
 
-// Forgets series of which nothing is left in runs, unless they are in use, and days without runs.
+}  // namespace
+
 Status forget_series(Core& core, const std::vector<SeriesId>& gone) {
   std::vector<SeriesId> forgotten;
   core.queue->exclusive([&] {
@@ -82,8 +83,6 @@ Status forget_series(Core& core, const std::vector<SeriesId>& gone) {
   RETURN_IF_ERROR(core.catalog->forget(forgotten));
   return core.catalog->forget_days_before(first_day(core));
 }
-
-}  // namespace
 
 StatusOr<std::uint64_t> retention_limit_bytes(const Core& core) {
   const Options options = *core.options.lock();

@@ -2,6 +2,7 @@
 #include "tsdb/run/run_store.h"
 
 #include <algorithm>
+#include <atomic>
 #include <iterator>
 #include <set>
 #include <utility>
@@ -18,8 +19,6 @@ namespace {
 
 using Runs = std::vector<std::shared_ptr<const Run>>;
 
-// A run is not begun with less than this left on the disk after it.
-constexpr std::uint64_t kReserveBytes = 32U << 20;
 // Series rows go into the final batch up to this size; more of them are written before it.
 constexpr std::size_t kMaxBatchBytes = 4U << 20;
 
@@ -102,6 +101,7 @@ struct RunStore::Impl {
 
   std::string directory;
   StepHook hook;
+  std::atomic<std::uint64_t> reserve_bytes{32U << 20};
   std::shared_ptr<const RunFiles> files;
   base::Guarded<State> state;
   // Serialises writers over their I/O; readers never take it.
@@ -188,7 +188,7 @@ Status RunStore::Impl::write_rows(const std::vector<SeriesRow>& rows, KvBatch* l
 
 StatusOr<RunRecord> RunStore::Impl::write_file(std::vector<RunSeriesInput> series) {
   base::FileSystem& file_system = base::real_file_system();
-  std::uint64_t needed = kReserveBytes;
+  std::uint64_t needed = reserve_bytes;
   for (const RunSeriesInput& one : series) needed += one.column.floats.size() * sizeof(double);
   ASSIGN_OR_RETURN(const std::uint64_t free, file_system.free_bytes(directory));
   if (free < needed) {
@@ -333,12 +333,22 @@ void RunStore::Impl::collect() {
 
 StatusOr<std::vector<storage::SeriesId>> RunStore::drop_runs_before(
     std::int64_t before_ms, const std::function<bool(storage::SeriesId)>& keep) {
+  std::vector<RunId> old;
+  for (const auto& run : impl_->snapshot()->runs()) {
+    if (run->record.info.max_ms < before_ms) old.push_back(run->record.info.id);
+  }
+  return drop_runs(old, keep);
+}
+
+StatusOr<std::vector<storage::SeriesId>> RunStore::drop_runs(
+    std::span<const RunId> wanted, const std::function<bool(storage::SeriesId)>& keep) {
   base::MutexLock lock(impl_->writer);
   impl_->collect();
   Runs gone;
   Runs left = impl_->snapshot()->runs();
-  const auto first_kept = std::ranges::stable_partition(
-      left, [&](const auto& run) { return run->record.info.max_ms < before_ms; });
+  const auto first_kept = std::ranges::stable_partition(left, [&](const auto& run) {
+    return std::ranges::find(wanted, run->record.info.id) != wanted.end();
+  });
   gone.assign(left.begin(), first_kept.begin());
   left.erase(left.begin(), first_kept.begin());
   std::vector<storage::SeriesId> ids;
@@ -358,6 +368,35 @@ StatusOr<std::vector<storage::SeriesId>> RunStore::drop_runs_before(
 }
 
 KvStore& RunStore::kv() { return impl_->kv(); }
+
+namespace {
+
+StatusOr<std::shared_ptr<const Run>> find_run(const RunStore::Snapshot& snapshot, RunId id) {
+  for (const auto& run : snapshot.runs()) {
+    if (run->record.info.id == id) return run;
+  }
+  return not_found("run {} does not exist", id.value());
+}
+
+}  // namespace
+
+StatusOr<std::vector<storage::SeriesId>> RunStore::series_of(const Snapshot& snapshot, RunId id) {
+  ASSIGN_OR_RETURN(const auto run, find_run(snapshot, id));
+  ASSIGN_OR_RETURN(const auto directory, snapshot.files().directories.get(run->record));
+  std::vector<storage::SeriesId> ids(directory->ids.begin(), directory->ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  return ids;
+}
+
+Status RunStore::read_one(const Snapshot& snapshot, RunId id,
+                          std::span<const storage::SeriesId> ids,
+                          std::vector<std::vector<storage::SeriesColumn>>* out,
+                          std::vector<std::string>* warnings) {
+  ASSIGN_OR_RETURN(const auto run, find_run(snapshot, id));
+  return read_run(snapshot.files(), run->record, {ids, INT64_MIN, INT64_MAX, out, warnings});
+}
+
+void RunStore::set_reserve(std::uint64_t bytes) { impl_->reserve_bytes = bytes; }
 
 std::uint64_t RunStore::bytes_on_disk() const { return impl_->kv().bytes_on_disk(); }
 

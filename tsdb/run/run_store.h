@@ -113,9 +113,24 @@ class RunStore {
   StatusOr<std::vector<storage::SeriesId>> drop_runs_before(
       std::int64_t before_ms, const std::function<bool(storage::SeriesId)>& keep);
 
+  // Drops these runs; otherwise as drop_runs_before.
+  StatusOr<std::vector<storage::SeriesId>> drop_runs(
+      std::span<const RunId> runs, const std::function<bool(storage::SeriesId)>& keep);
+
+  // The series of one run, ascending; kDataLoss when its directory is damaged.
+  static StatusOr<std::vector<storage::SeriesId>> series_of(const Snapshot& snapshot, RunId run);
+  // As read(), of one run and without a range.
+  static Status read_one(const Snapshot& snapshot, RunId run,
+                         std::span<const storage::SeriesId> ids,
+                         std::vector<std::vector<storage::SeriesColumn>>* out,
+                         std::vector<std::string>* warnings);
+
   // Time range in which `id` may have samples in runs: for label queries. False when no run has it.
   static bool may_have(const Snapshot& snapshot, storage::SeriesId id, std::int64_t min_ms,
                        std::int64_t max_ms);
+
+  // A run is not begun when less than this would be left on the disk after it.
+  void set_reserve(std::uint64_t bytes);
 
   std::uint64_t bytes_on_disk() const;
   // Of dropped runs whose files readers still hold.

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tsdb/life/clean.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/log.h"
+#include "tsdb/life/deletion.h"
+#include "tsdb/life/retention.h"
+#include "tsdb/query/series_finder.h"
+
+namespace tocsin::tsdb {
+namespace {
+
+using storage::kBatchSeries;
+using storage::SeriesColumn;
+using storage::SeriesId;
+
+constexpr std::uint64_t kMaxRunRows = 8'000'000;  // decoded at once, as when sealing
+
+bool overlaps(const RunInfo& run, const Interval& interval) {
+  return run.min_ms <= interval.max_ms && run.max_ms >= interval.min_ms;
+}
+
+class Cleaner {
+ public:
+  Cleaner(Core& core, const Tombstones& deleted) : core_(core), deleted_(deleted) {}
+
+  Status clean() {
+    runs_ = core_.runs->snapshot();
+    const std::vector<RunInfo> infos(RunStore::runs(*runs_).begin(), RunStore::runs(*runs_).end());
+    for (const RunInfo& run : infos) {
+      runs_ = core_.runs->snapshot();
+      const StatusOr<std::vector<SeriesId>> ids = RunStore::series_of(*runs_, run.id);
+      Status cleaned = ids.ok() ? ok() : ids.status();
+      if (ids.ok() && is_touched(run, *ids)) cleaned = rewrite(run, *ids);
+      if (cleaned.ok()) continue;
+      if (cleaned.code() != StatusCode::kDataLoss) return cleaned;
+      damaged_.push_back(run);
+      damage_ = cleaned;
+    }
+    return ok();
+  }
+
+  // Ranges of runs that could not be read: their tombstones stay.
+  bool is_in_damage(const Interval& interval) const {
+    return std::any_of(damaged_.begin(), damaged_.end(),
+                       [&](const RunInfo& run) { return overlaps(run, interval); });
+  }
+  const Status& damage() const { return damage_; }
+  // Series that no run holds any more.
+  std::vector<SeriesId> gone() const { return {gone_.begin(), gone_.end()}; }
+  std::size_t rewritten() const { return rewritten_; }
+
+ private:
+  bool is_touched(const RunInfo& run, const std::vector<SeriesId>& ids) const {
+    return std::any_of(ids.begin(), ids.end(), [&](SeriesId id) {
+      const std::span<const Interval> deleted = deleted_.of(id);
+      return std::any_of(deleted.begin(), deleted.end(),
+                         [&](const Interval& interval) { return overlaps(run, interval); });
+    });
+  }
+
+  // Writes what is left of the run into new ones, then drops it. In between samples are in both,
+  // which readers expect.
+  Status rewrite(const RunInfo& run, const std::vector<SeriesId>& ids) {
+    std::vector<RunSeriesInput> series;
+    std::uint64_t rows = 0;
+    for (std::size_t begin = 0; begin < ids.size(); begin += kBatchSeries) {
+      const auto batch = std::span(ids).subspan(begin, std::min(kBatchSeries, ids.size() - begin));
+      RETURN_IF_ERROR(take(run, batch, &series, &rows));
+      if (rows >= kMaxRunRows) RETURN_IF_ERROR(write(&series, &rows));
+    }
+    if (!series.empty()) RETURN_IF_ERROR(write(&series, &rows));
+    runs_.reset();  // so that dropping it gives its space back at once
+    const auto in_head = [this](SeriesId id) {
+      return core_.head.has_samples(id, INT64_MIN, INT64_MAX);
+    };
+    ASSIGN_OR_RETURN(const std::vector<SeriesId> gone,
+                     core_.runs->drop_runs({&run.id, 1}, in_head));
+    gone_.insert(gone.begin(), gone.end());
+    ++rewritten_;
+    return ok();
+  }
+
+  Status take(const RunInfo& run, std::span<const SeriesId> ids,
+              std::vector<RunSeriesInput>* series, std::uint64_t* rows) const {
+    std::vector<std::vector<SeriesColumn>> columns(ids.size());
+    std::vector<std::string> warnings;
+    RETURN_IF_ERROR(RunStore::read_one(*runs_, run.id, ids, &columns, &warnings));
+    if (!warnings.empty()) return data_loss("{}", warnings.front());
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      for (SeriesColumn& column : columns[i]) {
+        hide_deleted(deleted_.of(ids[i]), &column);
+        if (column.rows == 0) continue;
+        *rows += column.rows;
+        ASSIGN_OR_RETURN(model::Labels labels, labels_of(core_, ids[i]));
+        series->push_back({ids[i], {}, std::move(labels), std::move(column)});
+      }
+    }
+    return ok();
+  }
+
+  Status write(std::vector<RunSeriesInput>* series, std::uint64_t* rows) {
+    RunStore::Commit commit;
+    commit.journal = core_.runs->journal_position();
+    commit.head_state = core_.runs->head_state();
+    *rows = 0;
+    return core_.runs->write_run(std::exchange(*series, {}), commit).status();
+  }
+
+  Core& core_;
+  const Tombstones& deleted_;
+  std::shared_ptr<const RunStore::Snapshot> runs_;  // of the run that is looked at
+  std::vector<RunInfo> damaged_;
+  Status damage_;
+  std::set<SeriesId> gone_;
+  std::size_t rewritten_ = 0;
+};
+
+Status forget_cleaned(Core& core, const Tombstones& cleaned, const Cleaner& cleaner) {
+  return core.tombstones.reduce([&](const Tombstone& stone) -> std::vector<Interval> {
+    if (cleaner.is_in_damage(stone.deleted)) return {stone.deleted};
+    // What was deleted meanwhile is not cleaned yet.
+    std::vector<Interval> left = gaps(stone.deleted, cleaned.of(stone.id));
+    // The head still knows the newest sample of each series, by value: it stays hidden.
+    const std::optional<Newest> newest = core.head.newest(stone.id);
+    if (newest && newest->time_ms != kUnknownTime && cleaned.covers(stone.id, newest->time_ms)) {
+      left.push_back({newest->time_ms, newest->time_ms});
+    }
+    return left;
+  });
+}
+
+}  // namespace
+
+Status clean_tombstones(Core& core) {
+  const auto deleted = core.tombstones.snapshot();  // before the seal: it has all of their samples
+  if (deleted->empty()) return ok();
+  RETURN_IF_ERROR(annotate(seal(core), "cleaning tombstones"));
+  const Turn::Holder turn(core.maintenance);
+  const base::SteadyTime begin = core.clock.steady_now();
+  Cleaner cleaner(core, *deleted);
+  RETURN_IF_ERROR(annotate(cleaner.clean(), "cleaning tombstones"));
+  RETURN_IF_ERROR(annotate(forget_series(core, cleaner.gone()), "cleaning tombstones"));
+  RETURN_IF_ERROR(annotate(forget_cleaned(core, *deleted, cleaner), "cleaning tombstones"));
+  RETURN_IF_ERROR(forget_void_tombstones(core));
+  const std::chrono::duration<double> took = core.clock.steady_now() - begin;
+  core.metrics.tombstone_cleanup.observe(took.count());
+  base::log::info("tombstones cleaned", {{"runs_rewritten", cleaner.rewritten()},
+                                         {"series_forgotten", cleaner.gone().size()},
+                                         {"seconds", took.count()}});
+  return annotate(cleaner.damage(), "cleaning tombstones");
+}
+
+}  // namespace tocsin::tsdb
