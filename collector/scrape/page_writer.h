@@ -52,6 +52,8 @@ class PageWriter {
   // Marks everything stale at `t` for the last time; the group is dropped.
   void store_end(storage::Appender& appender, model::Timestamp t);
 
+  std::size_t memory() const { return cache_.memory(); }
+
  private:
   // One page as it is stored sample by sample. The vectors are by slot.
   struct Row {
