@@ -76,14 +76,16 @@ struct ClientRequest {
   base::Duration timeout{10'000};           // of the whole exchange
   std::uint64_t max_body_bytes = 64 << 20;  // of the decoded response body; 0: no limit
   bool accept_gzip = false;                 // ask for gzip and decode it
-  bool hide_url = false;  // the URL is a secret (Slack): keep it out of errors and logs
+  bool keep_gzip = false;  // but leave it to the caller to decode it (gunzip()), on another thread
+  bool hide_url = false;   // the URL is a secret (Slack): keep it out of errors and logs
   std::shared_ptr<const HttpClientOptions> options;  // null: defaults
 };
 
 struct ClientResponse {
   int status = 0;
   HttpHeaders headers;
-  std::string body;  // decoded
+  std::string body;   // decoded
+  bool gzip = false;  // keep_gzip: the body is not decoded
   std::uint64_t wire_body_bytes = 0;
 };
 
@@ -92,6 +94,8 @@ class HttpClient {
   using Callback = std::function<void(StatusOr<ClientResponse>)>;
   virtual ~HttpClient() = default;
   virtual void send(ClientRequest request, Callback callback) = 0;
+  // Takes the memory of a body that was read, for the next one.
+  virtual void recycle(std::string /*body*/) {}
 };
 
 }  // namespace tocsin::net

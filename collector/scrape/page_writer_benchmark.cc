@@ -84,13 +84,13 @@ void BM_StorePage(benchmark::State& state) {
   }
   std::int64_t ms = 1;
   const auto scrape = [&](std::size_t i) {
-    std::unique_ptr<PageWriter::Page> page = shared.pages.take();
+    auto memory = shared.memory.take();
+    PageWriter::Page* const page = &memory->page;
     ScrapeFigures figures;
-    Status status =
-        writers[i]->read(formats::ExpositionFormat::kText, pages[i], page.get(), &figures);
+    Status status = writers[i]->read(formats::ExpositionFormat::kText, pages[i], page, &figures);
     if (status.ok()) status = writers[i]->store(appender, base::from_ms(ms++), *page, &figures);
     writers[i]->tidy(*page);
-    shared.pages.give_back(std::move(page));
+    shared.memory.give_back(std::move(memory));
     if (!status.ok()) state.SkipWithError("the page was refused");
   };
   for (std::size_t i = 0; i < targets; ++i) scrape(i);

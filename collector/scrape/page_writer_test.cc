@@ -27,9 +27,10 @@ class Target {
   // Scrapes `text` at `ms`; returns the error, or "".
   std::string scrape(const std::string& text, std::int64_t ms, bool stored = true) {
     figures = {};
-    auto page = shared_.pages.take();
+    auto memory = shared_.memory.take();
+    PageWriter::Page* const page = &memory->page;
     auto appender = store_.appender();
-    Status status = writer_.read(formats::ExpositionFormat::kText, text, page.get(), &figures);
+    Status status = writer_.read(formats::ExpositionFormat::kText, text, page, &figures);
     const std::string error(message(status));
     if (status.ok()) {
       status = writer_.store(*appender, base::from_ms(ms), *page, &figures);
@@ -38,7 +39,7 @@ class Target {
     }
     EXPECT_TRUE(status.ok()) << message(status);
     writer_.tidy(*page);
-    shared_.pages.give_back(std::move(page));
+    shared_.memory.give_back(std::move(memory));
     if (stored) {
       EXPECT_TRUE(storage::commit_and_wait(*appender).ok());
     } else {

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "formats/exposition.h"
 #include "model/value.h"
+#include "net/gunzip.h"
 
 namespace tocsin::collector {
 
@@ -38,6 +39,7 @@ ScrapeLoop::ScrapeLoop(Target target, std::shared_ptr<const ScrapeOptions> optio
       interval_length_(
           shared_->metrics.interval_length.with({model::format_duration(target_.interval)})),
       offset_(scrape_offset(target_, seed)),
+      request_(make_request()),
       strand_(services.ingest),
       writer_(options_, target_.labels, {services.clock, services.storage, *shared_}),
       report_(*options_, target_.labels) {
@@ -88,11 +90,7 @@ void ScrapeLoop::arm() {
   const bool set_back = scheduled_ - now > target_.interval;
   scheduled_ = next_slot(set_back ? now : std::max(now, scheduled_), target_.interval, offset_);
   timer_ = services_.timers.schedule(steady + (scheduled_ - now),
-                                     [self = shared_from_this()] { self->fire(); });
-}
-
-void ScrapeLoop::fire() {
-  if (!strand_.post([self = shared_from_this()] { self->begin(); })) arm();
+                                     [self = shared_from_this()] { self->begin(); });
 }
 
 void ScrapeLoop::begin() {
@@ -114,10 +112,10 @@ void ScrapeLoop::begin() {
   if (base::to_ms(last) != 0) {
     interval_length_.observe(base::to_seconds(now - last));
   }
-  services_.http.send(make_request(), [self = shared_from_this(),
-                                       attempt](StatusOr<net::ClientResponse> response) {
+  services_.http.send(request_, [self = shared_from_this(),
+                                 attempt](StatusOr<net::ClientResponse> response) {
     auto kept = std::make_shared<StatusOr<net::ClientResponse>>(std::move(response));
-    if (!self->strand_.post([self, attempt, kept] { self->finish(attempt, *kept); })) {
+    if (!self->strand_.post([self, attempt, kept] { self->finish(attempt, kept.get()); })) {
       base::log::warn("scrape dropped: the ingest queue is full", {{"target", self->target_.url}});
       self->arm();
     }
@@ -133,25 +131,26 @@ net::ClientRequest ScrapeLoop::make_request() const {
   request.headers.set("X-Prometheus-Scrape-Timeout-Seconds",
                       model::format_float(base::to_seconds(target_.timeout)));
   request.accept_gzip = options_->enable_compression;
+  request.keep_gzip = true;  // decoded by read_page, off the io thread
   request.timeout = target_.timeout;
   request.max_body_bytes = options_->limits.body_bytes;
   request.options = options_->http;
   return request;
 }
 
-void ScrapeLoop::finish(const AttemptPtr& attempt, const StatusOr<net::ClientResponse>& response) {
+void ScrapeLoop::finish(const AttemptPtr& attempt, StatusOr<net::ClientResponse>* response) {
   attempt->figures.duration_seconds =
       std::chrono::duration<double>(services_.clock.steady_now() - attempt->started).count();
-  std::unique_ptr<PageWriter::Page> page = shared_->pages.take();
+  std::unique_ptr<ScrapeMemory> memory = shared_->memory.take();
   Status status =
-      response.ok() ? read_page(*response, page.get(), attempt.get()) : response.status();
-  if (!response.ok() && message(status) == "body size limit exceeded") {
+      response->ok() ? read_page(**response, memory.get(), attempt.get()) : response->status();
+  if (message(status) == "body size limit exceeded") {
     shared_->metrics.exceeded_body_limit.inc();
     attempt->figures.body_bytes = -1;
   }
   std::unique_ptr<storage::Appender> appender = services_.storage.appender();
   if (status.ok()) {
-    status = store_page(*appender, *page, attempt.get());
+    status = store_page(*appender, memory->page, attempt.get());
     if (!status.ok()) {
       appender->rollback();
       forget_places();
@@ -159,8 +158,9 @@ void ScrapeLoop::finish(const AttemptPtr& attempt, const StatusOr<net::ClientRes
     }
   }
   if (!status.ok()) status = store_failure(*appender, status, attempt.get());
-  if (attempt->page_read) writer_.tidy(*page);
-  shared_->pages.give_back(std::move(page));
+  if (attempt->page_read) writer_.tidy(memory->page);
+  shared_->memory.give_back(std::move(memory));
+  if (response->ok()) services_.http.recycle(std::move((*response)->body));
   if (!status.ok()) {
     appender->rollback();
     return complete(attempt, status);
@@ -168,13 +168,18 @@ void ScrapeLoop::finish(const AttemptPtr& attempt, const StatusOr<net::ClientRes
   commit(std::move(appender), attempt);
 }
 
-Status ScrapeLoop::read_page(const net::ClientResponse& response, PageWriter::Page* page,
+Status ScrapeLoop::read_page(const net::ClientResponse& response, ScrapeMemory* memory,
                              Attempt* attempt) {
   if (response.status != 200) {
     return unavailable("server returned HTTP status {} {}", response.status,
                        net::status_reason(response.status));
   }
-  attempt->figures.body_bytes = static_cast<double>(response.body.size());
+  std::string_view text = response.body;
+  if (response.gzip) {
+    RETURN_IF_ERROR(net::gunzip(response.body, options_->limits.body_bytes, &memory->text));
+    text = memory->text;
+  }
+  attempt->figures.body_bytes = static_cast<double>(text.size());
   ASSIGN_OR_RETURN(
       formats::ExpositionFormat format,
       formats::choose_format(response.headers.get("Content-Type"), options_->fallback_protocol));
@@ -182,7 +187,7 @@ Status ScrapeLoop::read_page(const net::ClientResponse& response, PageWriter::Pa
     return unimplemented("not supported yet: the protobuf exposition format");
   }
   attempt->page_read = true;
-  return writer_.read(format, response.body, page, &attempt->figures);
+  return writer_.read(format, text, &memory->page, &attempt->figures);
 }
 
 Status ScrapeLoop::store_page(storage::Appender& appender, const PageWriter::Page& page,

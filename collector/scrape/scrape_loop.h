@@ -6,8 +6,8 @@
 // nothing of it: then every series of the page before goes stale and up is 0. A series that is
 // missing from a page goes stale at that scrape. Timestamps are the scheduled times when the scrape
 // starts within min(1 % of the interval, 2 ms) of them.
-// Threads: start(), stop() and status() from
-// any thread; everything else on the target's strand.
+// Threads: start(), stop() and status() from any thread; the request is sent by the thread of the
+// timers; everything else on the target's strand.
 // Errors: shown in status().last_error. Does
 // not throw.
 #pragma once
@@ -58,11 +58,10 @@ class ScrapeLoop : public std::enable_shared_from_this<ScrapeLoop> {
   using AttemptPtr = std::shared_ptr<Attempt>;
 
   void arm();
-  void fire();
   void begin();
   net::ClientRequest make_request() const;
-  void finish(const AttemptPtr& attempt, const StatusOr<net::ClientResponse>& response);
-  Status read_page(const net::ClientResponse& response, PageWriter::Page* page, Attempt* attempt);
+  void finish(const AttemptPtr& attempt, StatusOr<net::ClientResponse>* response);
+  Status read_page(const net::ClientResponse& response, ScrapeMemory* memory, Attempt* attempt);
   Status store_page(storage::Appender& appender, const PageWriter::Page& page, Attempt* attempt);
   Status store_failure(storage::Appender& appender, const Status& why, Attempt* attempt);
   void commit(std::unique_ptr<storage::Appender> appender, AttemptPtr attempt);
@@ -76,6 +75,7 @@ class ScrapeLoop : public std::enable_shared_from_this<ScrapeLoop> {
   const std::shared_ptr<ScrapeShared> shared_;
   base::Summary& interval_length_;
   const base::Duration offset_;
+  const net::ClientRequest request_;
   base::Strand strand_;
 
   // Confined to strand_.

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/gate.h"
@@ -18,28 +19,32 @@
 
 namespace tocsin::collector {
 
-// Working memory of page reads: as many as run at once, of which a few of ordinary size are kept.
-class PagePool {
- public:
-  using Page = formats::PageReader::Page;
+// Working memory of one page.
+struct ScrapeMemory {
+  formats::PageReader::Page page;
+  std::string text;  // decoded
+};
 
-  std::unique_ptr<Page> take() {
-    auto pages = pages_.lock();
-    if (pages->empty()) return std::make_unique<Page>();
-    std::unique_ptr<Page> page = std::move(pages->back());
-    pages->pop_back();
-    return page;
+// As many as pages are read at once, of which a few of ordinary size are kept.
+class ScrapeMemoryPool {
+ public:
+  std::unique_ptr<ScrapeMemory> take() {
+    auto idle = idle_.lock();
+    if (idle->empty()) return std::make_unique<ScrapeMemory>();
+    std::unique_ptr<ScrapeMemory> memory = std::move(idle->back());
+    idle->pop_back();
+    return memory;
   }
-  void give_back(std::unique_ptr<Page> page) {
-    constexpr std::size_t kMaxPages = 16;
+  void give_back(std::unique_ptr<ScrapeMemory> memory) {
+    constexpr std::size_t kMaxIdle = 16;
     constexpr std::size_t kMaxBytes = 4U << 20;
-    if (page->memory() > kMaxBytes) return;
-    auto pages = pages_.lock();
-    if (pages->size() < kMaxPages) pages->push_back(std::move(page));
+    if (memory->page.memory() + memory->text.capacity() > kMaxBytes) return;
+    auto idle = idle_.lock();
+    if (idle->size() < kMaxIdle) idle->push_back(std::move(memory));
   }
 
  private:
-  base::Guarded<std::vector<std::unique_ptr<Page>>> pages_;
+  base::Guarded<std::vector<std::unique_ptr<ScrapeMemory>>> idle_;
 };
 
 struct ScrapeShared {
@@ -48,7 +53,7 @@ struct ScrapeShared {
   ScrapeMetrics metrics;
   base::Gate gate;
   formats::LineTable lines{{}};
-  PagePool pages;
+  ScrapeMemoryPool memory;
 };
 
 }  // namespace tocsin::collector

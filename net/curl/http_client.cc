@@ -17,13 +17,16 @@ class CurlHttpClient final : public HttpClient {
 
   void send(ClientRequest request, Callback callback) override {
     const base::Duration timeout = request.timeout;
-    transfers_->submit(
-        std::make_shared<HttpTransfer>(std::move(request), user_agent_, std::move(callback)),
-        timeout);
+    transfers_->submit(std::make_shared<HttpTransfer>(std::move(request), user_agent_, bodies_,
+                                                      std::move(callback)),
+                       timeout);
   }
+
+  void recycle(std::string body) override { bodies_.give_back(std::move(body)); }
 
  private:
   const std::string user_agent_;
+  BodyPool bodies_;
   const std::shared_ptr<Transfers> transfers_;
 };
 

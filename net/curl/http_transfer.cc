@@ -9,6 +9,8 @@ namespace tocsin::net {
 namespace {
 
 constexpr int kMaxRedirects = 10;
+// Pages of metrics are larger than curl's 16 KiB; each piece costs a poll() and a recv().
+constexpr long kReceiveBuffer = 128L << 10;
 constexpr std::size_t kMaxHeaderBytes = 1 << 20;
 
 std::string_view trim(std::string_view text) {
@@ -100,9 +102,12 @@ StatusOr<std::string> authorization_of(const HttpClientOptions& options) {
 
 }  // namespace
 
-HttpTransfer::HttpTransfer(ClientRequest request, const std::string& user_agent,
+HttpTransfer::HttpTransfer(ClientRequest request, const std::string& user_agent, BodyPool& bodies,
                            HttpClient::Callback callback)
-    : request_(std::move(request)), user_agent_(user_agent), callback_(std::move(callback)) {
+    : request_(std::move(request)),
+      user_agent_(user_agent),
+      bodies_(bodies),
+      callback_(std::move(callback)) {
   or_default(request_.options);
 }
 
@@ -184,6 +189,7 @@ void HttpTransfer::set_connection(CURL* easy) {
   }
   curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, kReceiveBuffer);
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error_text_.data());
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &HttpTransfer::on_header);
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, this);
@@ -277,14 +283,27 @@ std::size_t HttpTransfer::on_body(char* data, std::size_t size, std::size_t coun
   return transfer->error_.ok() ? size * count : 0;
 }
 
+void HttpTransfer::begin_body() {
+  constexpr std::uint64_t kMaxReserve = 16U << 20;  // what a header alone may make us allocate
+  response_.body = bodies_.take();
+  const std::string_view length = response_.headers.get("Content-Length");
+  std::uint64_t bytes = 0;
+  std::from_chars(length.data(), length.data() + length.size(), bytes);
+  if (bytes <= kMaxReserve) response_.body.reserve(bytes);
+  if (!request_.accept_gzip) return;
+  const std::string encoding = lower(std::string(response_.headers.get("Content-Encoding")));
+  if (encoding != "gzip" && encoding != "x-gzip") return;
+  response_.gzip = request_.keep_gzip;
+  if (!response_.gzip) inflater_.emplace(request_.max_body_bytes);
+}
+
 Status HttpTransfer::take_body(std::string_view data) {
-  const std::uint64_t limit = request_.max_body_bytes;
-  if (!std::exchange(body_started_, true) && request_.accept_gzip) {
-    const std::string encoding = lower(std::string(response_.headers.get("Content-Encoding")));
-    if (encoding == "gzip" || encoding == "x-gzip") inflater_.emplace(limit);
-  }
+  if (!std::exchange(body_started_, true)) begin_body();
   response_.wire_body_bytes += data.size();
   if (inflater_) return inflater_->append(data, &response_.body);
+  std::uint64_t limit = request_.max_body_bytes;
+  // Incompressible data grows a little; gunzip() sees to the limit itself.
+  if (limit != 0 && response_.gzip) limit += limit / 64 + 1024;
   if (limit != 0 && response_.body.size() + data.size() > limit) return body_too_large();
   response_.body.append(data);
   return ok();
@@ -370,8 +389,8 @@ void HttpTransfer::finish(const Status& failure) {
     callback_(in_context(status));
     return;
   }
-  if (inflater_) {
-    // The body is decoded, so what described its encoding goes.
+  if (inflater_ || response_.gzip) {
+    // The body is decoded, or will be, so what described its encoding goes.
     HttpHeaders headers;
     for (const auto& [name, value] : response_.headers.all()) {
       const std::string key = lower(name);

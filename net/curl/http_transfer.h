@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "net/curl/body_pool.h"
 #include "net/curl/inflater.h"
 #include "net/curl/options.h"
 #include "net/curl/transfers.h"
@@ -16,7 +17,9 @@ namespace tocsin::net {
 
 class HttpTransfer final : public Transfer {
  public:
-  HttpTransfer(ClientRequest request, const std::string& user_agent, HttpClient::Callback callback);
+  // Borrows the pool.
+  HttpTransfer(ClientRequest request, const std::string& user_agent, BodyPool& bodies,
+               HttpClient::Callback callback);
 
   const HttpClientOptions& connection_key() const override { return *request_.options; }
   bool needs_files() const override;
@@ -30,6 +33,7 @@ class HttpTransfer final : public Transfer {
   static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self);
   Status take_header(std::string_view line);
   Status take_body(std::string_view data);
+  void begin_body();
   Status check_request() const;
   Status set_headers(CURL* easy);
   void set_method(CURL* easy) const;
@@ -39,7 +43,8 @@ class HttpTransfer final : public Transfer {
   Status in_context(const Status& status) const;
 
   ClientRequest request_;
-  const std::string user_agent_;
+  const std::string& user_agent_;
+  BodyPool& bodies_;
   const HttpClient::Callback callback_;
 
   std::optional<std::string> authorization_;  // the header's value, once secrets are read

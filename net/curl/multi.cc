@@ -70,10 +70,20 @@ int CurlMulti::Impl::on_timer(CURLM* /*multi*/, long timeout_ms, void* self) {
   auto* impl = static_cast<Impl*>(self);
   if (impl->timer != 0) impl->loop.cancel(std::exchange(impl->timer, 0));
   if (timeout_ms < 0) return 0;
+  if (timeout_ms == 0) {
+    // At once, but not inside this call of curl; a timer would cost system calls.
+    static_cast<void>(impl->loop.post([weak = impl->weak_from_this()] {
+      if (const auto alive = weak.lock()) alive->timer_fired();
+    }));
+    return 0;
+  }
   impl->timer =
       impl->loop.schedule(impl->loop.clock().steady_now() + std::chrono::milliseconds(timeout_ms),
                           [weak = impl->weak_from_this()] {
-                            if (const auto alive = weak.lock()) alive->timer_fired();
+                            const auto alive = weak.lock();
+                            if (!alive) return;
+                            alive->timer = 0;
+                            alive->timer_fired();
                           });
   return 0;
 }
@@ -105,7 +115,6 @@ void CurlMulti::Impl::sockets_ready() {
 }
 
 void CurlMulti::Impl::timer_fired() {
-  timer = 0;
   int running = 0;
   curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running);
   finish_transfers();

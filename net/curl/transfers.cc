@@ -79,8 +79,11 @@ void Transfers::start(const Handle& transfer, const Status& ready) {
   if (transfer->state_ == Transfer::State::kFinished) return;
   if (!ready.ok()) return complete(transfer, ready);
   transfer->state_ = Transfer::State::kRunning;
-  if (transfer->easy_ == nullptr) transfer->easy_ = take_easy();
-  curl_easy_reset(transfer->easy_);
+  if (transfer->easy_ == nullptr) {
+    transfer->easy_ = take_easy();
+  } else {
+    curl_easy_reset(transfer->easy_);  // it ran before
+  }
   if (const Status status = transfer->configure(transfer->easy_); !status.ok()) {
     return complete(transfer, status);
   }

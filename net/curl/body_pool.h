@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// BodyPool keeps the memory of response bodies that were read, for the next responses.
+//
+// At most 16 buffers of at most 1 MiB each are kept. Threads: shared.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/mutex.h"
+
+namespace tocsin::net {
+
+class BodyPool {
+ public:
+  // An empty string, perhaps with memory.
+  std::string take() {
+    auto bodies = bodies_.lock();
+    if (bodies->empty()) return {};
+    std::string body = std::move(bodies->back());
+    bodies->pop_back();
+    return body;
+  }
+  void give_back(std::string body) {
+    constexpr std::size_t kMaxBodies = 16;
+    constexpr std::size_t kMaxBytes = 1U << 20;
+    if (body.capacity() > kMaxBytes) return;
+    body.clear();
+    auto bodies = bodies_.lock();
+    if (bodies->size() < kMaxBodies) bodies->push_back(std::move(body));
+  }
+
+ private:
+  base::Guarded<std::vector<std::string>> bodies_;
+};
+
+}  // namespace tocsin::net
