@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collector/scrape/target.h"
 
+#include <algorithm>
+
 #include "base/hash.h"
 #include "model/timestamp.h"
 #include "net/http.h"
@@ -107,8 +109,12 @@ StatusOr<std::optional<Target>> make_target(const model::Labels& discovered,
 base::Duration scrape_offset(const Target& target, std::uint64_t seed) {
   const std::uint64_t hash =
       base::fnv1a64(target.url, base::fnv1a64(target.labels.encoded())) ^ seed;
-  return base::Duration(
-      static_cast<std::int64_t>(hash % static_cast<std::uint64_t>(target.interval.count())));
+  // Targets that share a moment are scraped with one wake-up and warm caches; a moment is short, so
+  // that few do.
+  const std::int64_t moment = std::clamp<std::int64_t>(target.interval.count() / 20, 1, 50);
+  const std::int64_t moments = std::max<std::int64_t>(target.interval.count() / moment, 1);
+  return base::Duration(static_cast<std::int64_t>(hash % static_cast<std::uint64_t>(moments)) *
+                        moment);
 }
 
 }  // namespace tocsin::collector

@@ -36,7 +36,8 @@ model::Labels discovered_labels(const discovery::TargetGroup& group, const model
 StatusOr<std::optional<Target>> make_target(const model::Labels& discovered,
                                             const ScrapeOptions& options);
 
-// Where in the interval the target is scraped: [0, interval), equal for equal targets and seeds.
+// Where in the interval the target is scraped: [0, interval), equal for equal targets and seeds; a
+// multiple of 50 ms, in intervals of a second and more.
 base::Duration scrape_offset(const Target& target, std::uint64_t seed);
 
 }  // namespace tocsin::collector

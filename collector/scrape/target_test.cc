@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collector/scrape/target.h"
 
+#include <set>
+
 #include <gtest/gtest.h>
 
 namespace tocsin::collector {
@@ -91,6 +93,19 @@ TEST(Target, OffsetIsInsideTheIntervalAndDependsOnTargetAndSeed) {
   EXPECT_EQ(scrape_offset(a, 1), scrape_offset(a, 1));
   EXPECT_NE(scrape_offset(a, 1), scrape_offset(b, 1));
   EXPECT_NE(scrape_offset(a, 1), scrape_offset(a, 2));
+  std::set<base::Duration> offsets;
+  for (std::uint64_t seed = 0; seed < 1000; ++seed) {
+    offsets.insert(scrape_offset(a, seed));
+    EXPECT_EQ(scrape_offset(a, seed).count() % 50, 0);
+  }
+  EXPECT_GT(offsets.size(), 250U) << "of the 300 moments";
+  for (const std::int64_t interval : {1, 7, 19, 99, 1000, 1001}) {
+    a.interval = base::Duration(interval);
+    for (std::uint64_t seed = 0; seed < 100; ++seed) {
+      EXPECT_LT(scrape_offset(a, seed), a.interval);
+      EXPECT_GE(scrape_offset(a, seed).count(), 0);
+    }
+  }
 }
 
 }  // namespace

@@ -2,7 +2,8 @@
 //
 // BodyPool keeps the memory of response bodies that were read, for the next responses.
 //
-// At most 16 buffers of at most 1 MiB each are kept. Threads: shared.
+// At most 16 buffers of at most 1 MiB each are kept.
+// Threads: shared. Errors: none.
 #pragma once
 
 #include <string>
