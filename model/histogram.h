@@ -3,15 +3,24 @@
 // FloatHistogram and Histogram: native histograms (schema -4..8, and -53 with custom bounds).
 //
 // Buckets are spans (offset to the previous span's end, length) with one count per bucket: absolute
-// floats in FloatHistogram, deltas of integers in Histogram. Values.
+// floats in FloatHistogram, deltas of integers in Histogram. A staleness marker is a histogram whose
+// sum is model::stale_nan(). Values; pure functions.
+// Errors: kInvalidArgument from validate(), in the words of Prometheus.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
+
+#include "base/status.h"
 
 namespace tocsin::model {
 
 inline constexpr std::int32_t kCustomBucketsSchema = -53;
+inline constexpr std::int32_t kMinExponentialSchema = -4;
+inline constexpr std::int32_t kMaxExponentialSchema = 8;
+// Far above what instrumentation makes (160 by default).
+inline constexpr std::size_t kMaxHistogramBuckets = std::size_t{1} << 16U;
 
 enum class CounterResetHint : std::uint8_t { kUnknown, kReset, kNotReset, kGauge };
 
@@ -50,5 +59,17 @@ struct Histogram {
   std::vector<double> custom_values;
   friend bool operator==(const Histogram&, const Histogram&) = default;
 };
+
+// Whether the parts fit each other: schema, spans, counts, custom bounds.
+Status validate(const Histogram& histogram);
+Status validate(const FloatHistogram& histogram);
+
+// The same histogram with absolute counts.
+FloatHistogram to_float(const Histogram& histogram);
+
+// Whether both say the same: the same buckets, whatever the spans look like, and the same bits of
+// sum and bounds. The hint does not count.
+bool same_histogram(const Histogram& a, const Histogram& b);
+bool same_histogram(const FloatHistogram& a, const FloatHistogram& b);
 
 }  // namespace tocsin::model

@@ -337,9 +337,12 @@ storage::StoreStats Db::stats() const {
   const auto snapshot = core.runs->snapshot();
   const std::span<const RunInfo> runs = RunStore::runs(*snapshot);
   for (const RunInfo& run : runs) {
-    if (run.samples == 0) continue;
+    if (run.samples == 0 && run.side_samples == 0) continue;
     min_ms = std::min(min_ms, run.min_ms);
     max_ms = std::max(max_ms, run.max_ms);
+    if (run.side_samples == 0) continue;
+    min_ms = std::min(min_ms, run.side_min_ms);
+    max_ms = std::max(max_ms, run.side_max_ms);
   }
   storage::StoreStats stats;
   stats.active_series = core.index.size();

@@ -17,10 +17,12 @@ struct Options {
   // Free disk space that ingestion leaves for sealing, which frees the journal. Below it samples
   // are refused until there is an eighth more than this.
   std::uint64_t reserve_bytes = 128ULL << 20;
-  // Samples older than the newest of their series are refused whatever it is: not supported yet.
+  // A sample older than the newest of its series is taken when it is not older than this before the
+  // newest of all; 0: never.
   model::Duration out_of_order_window{0};
-  model::Duration seal_age{30LL * 60 * 1000};  // the head becomes a run at this age
-  std::uint64_t seal_samples = 100'000'000;    // or with this many samples
+  model::Duration seal_age{30LL * 60 * 1000};    // the head becomes a run at this age
+  std::uint64_t seal_samples = 100'000'000;      // or with this many samples
+  std::uint64_t seal_side_bytes = 128ULL << 20;  // or with this much beside in-order floats
   std::uint32_t seal_rows = 240;  // a group's chunk in memory is closed at this many rows
   std::uint64_t journal_segment_bytes = 64ULL << 20;
   model::Duration sync_interval{1000};           // fdatasync of the journal

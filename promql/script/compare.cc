@@ -30,7 +30,7 @@ std::string text_of(const Item& item) {
 bool same_item(const Item& expected, const Item& actual) {
   if (expected.kind != actual.kind) return false;
   if (expected.kind == Item::Kind::kHistogram) {
-    return same_histogram(*expected.histogram, *actual.histogram);
+    return close_histograms(*expected.histogram, *actual.histogram);
   }
   return expected.kind == Item::Kind::kGap || same_number(expected.value, actual.value);
 }

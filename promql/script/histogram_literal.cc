@@ -193,7 +193,7 @@ StatusOr<FloatHistogram> add(const FloatHistogram& a, const FloatHistogram& b, d
   return sum;
 }
 
-bool same_histogram(const FloatHistogram& expected, const FloatHistogram& actual) {
+bool close_histograms(const FloatHistogram& expected, const FloatHistogram& actual) {
   auto near = [](double a, double b) { return functions::almost_equal(a, b, kEpsilon); };
   const bool hint = expected.reset_hint == model::CounterResetHint::kUnknown ||
                     expected.reset_hint == actual.reset_hint;

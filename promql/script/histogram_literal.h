@@ -22,7 +22,7 @@ StatusOr<model::FloatHistogram> add(const model::FloatHistogram& a, const model:
 
 // Equal as scripts compare: counts within a relative 1e-6, empty buckets ignored; the reset hint
 // only when `expected` has one.
-bool same_histogram(const model::FloatHistogram& expected, const model::FloatHistogram& actual);
+bool close_histograms(const model::FloatHistogram& expected, const model::FloatHistogram& actual);
 
 // As a script writes it, for messages.
 std::string to_text(const model::FloatHistogram& histogram);

@@ -36,33 +36,6 @@ Status check_labels(const model::Labels& labels) {
   return ok();
 }
 
-std::vector<double> absolute(const std::vector<std::int64_t>& deltas) {
-  std::vector<double> counts;
-  counts.reserve(deltas.size());
-  std::int64_t count = 0;
-  for (std::int64_t delta : deltas) {
-    count += delta;
-    counts.push_back(static_cast<double>(count));
-  }
-  return counts;
-}
-
-model::FloatHistogram to_float(const model::Histogram& h) {
-  model::FloatHistogram f;
-  f.reset_hint = h.reset_hint;
-  f.schema = h.schema;
-  f.zero_threshold = h.zero_threshold;
-  f.zero_count = static_cast<double>(h.zero_count);
-  f.count = static_cast<double>(h.count);
-  f.sum = h.sum;
-  f.positive_spans = h.positive_spans;
-  f.negative_spans = h.negative_spans;
-  f.positive_buckets = absolute(h.positive_deltas);
-  f.negative_buckets = absolute(h.negative_deltas);
-  f.custom_values = h.custom_values;
-  return f;
-}
-
 // Holds the place of a member that another group took over.
 constexpr std::uint64_t kMovedAway = 0;
 
@@ -140,7 +113,7 @@ class MemStore::Batch final : public Appender {
   StatusOr<AppendResult> append_histogram(SeriesRef ref, const model::Labels& labels,
                                           model::Timestamp t, const model::Histogram& histogram,
                                           const AppendOptions& options) override {
-    return append_histogram(ref, labels, t, to_float(histogram), options);
+    return append_histogram(ref, labels, t, model::to_float(histogram), options);
   }
   Status append_exemplar(SeriesRef, const model::Labels&, const model::Exemplar&) override {
     return ok();

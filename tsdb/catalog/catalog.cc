@@ -55,7 +55,7 @@ Status each_block(const std::vector<std::uint32_t>& ids, Visit visit) {
 
 }  // namespace
 
-void RunDays::add(std::uint32_t id, Day day) {
+void RunDays::add_day(std::uint32_t id, Day day) {
   std::vector<std::uint32_t>& ids = by_day_[day];
   if (ids.empty() || ids.back() != id) ids.push_back(id);
 }
@@ -66,11 +66,16 @@ void RunDays::add(storage::SeriesId id, const storage::SeriesColumn& column) {
   const std::int64_t* const times = column.times->ms.data() + column.first;
   max_ms_ = std::max(max_ms_, times[column.rows - 1]);
   const Day first = day_of(times[0]);
-  add(id32, first);
+  add_day(id32, first);
   if (day_of(times[column.rows - 1]) == first) return;
   for (std::uint32_t row = 0; row < column.rows; ++row) {
-    if (column.has(row)) add(id32, day_of(times[row]));
+    if (column.has(row)) add_day(id32, day_of(times[row]));
   }
+}
+
+void RunDays::add(storage::SeriesId id, std::int64_t time_ms) {
+  max_ms_ = std::max(max_ms_, time_ms);
+  add_day(static_cast<std::uint32_t>(id.value()), day_of(time_ms));
 }
 
 Catalog::Catalog(KvStore& kv, SeriesIndex& index, StepHook hook)

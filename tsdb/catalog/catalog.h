@@ -41,12 +41,13 @@ class RunDays {
  public:
   // REQUIRES: ids ascend.
   void add(storage::SeriesId id, const storage::SeriesColumn& column);
+  void add(storage::SeriesId id, std::int64_t time_ms);
 
   const std::map<Day, std::vector<std::uint32_t>>& by_day() const { return by_day_; }
   std::int64_t max_ms() const { return max_ms_; }  // INT64_MIN without samples
 
  private:
-  void add(std::uint32_t id, Day day);
+  void add_day(std::uint32_t id, Day day);
 
   std::map<Day, std::vector<std::uint32_t>> by_day_;
   std::int64_t max_ms_ = INT64_MIN;

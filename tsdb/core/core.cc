@@ -18,6 +18,24 @@ Core::Core(std::string in_directory, const Options& in_options, const base::Cloc
                  in_options.max_tombstones),
       space(in_files, directory, registry) {}
 
+Status Core::learn_histograms(const RunStore::Snapshot& snapshot, storage::SeriesId id,
+                              std::int64_t from_ms) {
+  std::vector<std::vector<SideChunk>> chunks(1);
+  std::vector<std::string> warnings;
+  RETURN_IF_ERROR(
+      RunStore::read_side(snapshot, {&id, 1}, from_ms, sealed_max_ms, &chunks, &warnings));
+  std::vector<SideSample> samples;
+  for (const SideChunk& chunk : chunks[0]) {
+    if (!decode_side(chunk.bytes, id, &samples).ok()) continue;  // damaged: queries name it
+  }
+  std::int64_t newest_ms = kUnknownTime;
+  for (const SideSample& sample : samples) {
+    if (!sample.out_of_order) newest_ms = std::max(newest_ms, sample.time_ms);
+  }
+  if (newest_ms >= from_ms) head.side().learn_last(id, newest_ms);
+  return ok();
+}
+
 StatusOr<Newest> Core::newest_in_runs(storage::SeriesId id, std::int64_t from_ms) {
   const std::shared_ptr<const RunStore::Snapshot> snapshot = runs->snapshot();
   std::vector<std::vector<storage::SeriesColumn>> columns(1);
@@ -26,6 +44,7 @@ StatusOr<Newest> Core::newest_in_runs(storage::SeriesId id, std::int64_t from_ms
   RETURN_IF_ERROR(RunStore::read(*snapshot, {&id, 1}, from_ms, until_ms, &columns, &warnings));
   ColumnMerger merger(from_ms, until_ms);
   ASSIGN_OR_RETURN(const storage::SeriesColumn column, merger.merge(columns[0], {}));
+  RETURN_IF_ERROR(learn_histograms(*snapshot, id, from_ms));
   if (column.rows == 0) return Newest();
   const Newest newest{column.times->ms[column.first + column.rows - 1],
                       std::bit_cast<std::uint64_t>(column.floats.back())};

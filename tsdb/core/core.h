@@ -38,7 +38,9 @@ struct Metrics {
 
   base::Counter& series_created;
   base::Counter& series_removed;
-  base::Counter& out_of_order;
+  base::CounterVec& out_of_order_samples;  // by type, as the next two
+  base::CounterVec& too_old_samples;
+  base::Counter& out_of_order;  // floats
   base::Counter& journal_corruptions;
   base::CounterVec& corruptions;  // by what was damaged
   base::Counter& compactions;
@@ -58,6 +60,9 @@ struct Core {
   // Looks up the newest sample of a series at or after `from_ms` in runs up to sealed_max_ms, and
   // tells the head. kUnknownTime when there is none.
   StatusOr<Newest> newest_in_runs(storage::SeriesId id, std::int64_t from_ms);
+  // The same for the newest in-order histogram.
+  Status learn_histograms(const RunStore::Snapshot& snapshot, storage::SeriesId id,
+                          std::int64_t from_ms);
 
   const std::string directory;
   const base::Clock& clock;

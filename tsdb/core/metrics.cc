@@ -28,10 +28,13 @@ Metrics::Metrics(base::Registry& registry)
                                       "Series created in the head.")),
       series_removed(registry.counter("prometheus_tsdb_head_series_removed_total",
                                       "Series removed from the head.")),
-      out_of_order(registry
-                       .counter("prometheus_tsdb_out_of_order_samples_total",
-                                "Samples refused because they were out of order.", {"type"})
-                       .with({"float"})),
+      out_of_order_samples(registry.counter("prometheus_tsdb_out_of_order_samples_total",
+                                            "Samples refused because they were out of order.",
+                                            {"type"})),
+      too_old_samples(registry.counter(
+          "prometheus_tsdb_too_old_samples_total",
+          "Samples refused because they were older than the out-of-order window.", {"type"})),
+      out_of_order(out_of_order_samples.with({"float"})),
       journal_corruptions(registry.counter("prometheus_tsdb_wal_corruptions_total",
                                            "Journal segments that ended in a damaged record.")),
       corruptions(registry.counter("tocsin_tsdb_corruptions_total",
@@ -99,6 +102,16 @@ void collect_metrics(const Core& core, std::vector<MetricFamily>* out) {
       static_cast<double>(head.groups));
   add(out, "prometheus_tsdb_head_samples_appended_total", "Samples appended.", kCounter,
       static_cast<double>(counters.samples.load()), {{"type", "float"}});
+  const SideStore::Stats side = core.head.side().stats();
+  add(out, "prometheus_tsdb_head_out_of_order_samples_appended_total",
+      "Samples appended out of order.", kCounter, static_cast<double>(side.out_of_order));
+  add(out, "tocsin_tsdb_head_histograms_appended_total", "Native histograms appended.", kCounter,
+      static_cast<double>(side.histograms));
+  add(out, "tocsin_tsdb_side_series",
+      "Series with histograms, samples out of order or start timestamps.", kGauge,
+      static_cast<double>(side.series));
+  add(out, "tocsin_tsdb_side_bytes", "Memory of such samples in the head.", kGauge,
+      static_cast<double>(side.bytes));
   add(out, "tocsin_tsdb_head_samples_refused_total",
       "Samples of committed batches that another batch had overtaken.", kCounter,
       static_cast<double>(counters.refused.load()));

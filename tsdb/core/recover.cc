@@ -62,7 +62,7 @@ Status load_series(Core& core) {
   std::int64_t sealed_max_ms = INT64_MIN;
   const auto snapshot = core.runs->snapshot();
   for (const RunInfo& run : RunStore::runs(*snapshot)) {
-    sealed_max_ms = std::max(sealed_max_ms, run.max_ms);
+    sealed_max_ms = std::max({sealed_max_ms, run.max_ms, run.side_max_ms});
   }
   core.sealed_max_ms = sealed_max_ms;
   core.catalog = std::make_unique<Catalog>(core.runs->kv(), core.index);

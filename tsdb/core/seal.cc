@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "tsdb/core/core.h"
 #include "tsdb/core/head_state.h"
+#include "tsdb/core/side_seal.h"
 #include "tsdb/query/column_merger.h"
 
 namespace tocsin::tsdb {
@@ -64,7 +65,8 @@ std::vector<Source> sources_of(std::span<const ChunkPtr> chunks) {
 }
 
 // Takes series off the front of `sources` until the run is large enough.
-StatusOr<std::vector<RunSeriesInput>> take_run(const Core& core, std::span<const Source>* sources) {
+StatusOr<std::vector<RunSeriesInput>> take_run(const Core& core, const SideSeal& side,
+                                               std::span<const Source>* sources) {
   ColumnMerger merger(INT64_MIN, INT64_MAX);
   std::vector<RunSeriesInput> run;
   std::uint64_t rows = 0;
@@ -79,18 +81,32 @@ StatusOr<std::vector<RunSeriesInput>> take_run(const Core& core, std::span<const
       group = source.chunk->group;
     }
     ASSIGN_OR_RETURN(storage::SeriesColumn column, merger.merge({}, pieces));
+    side.fill_starts(id, &column);
     rows += column.rows;
     run.push_back({id, group, core.index.labels(id), std::move(column)});
   }
   return run;
 }
 
-Status write_runs(Core& core, std::span<const Source> sources, const Cut& cut) {
+// Which days the series of a run have. REQUIRES: both ascend by series.
+StatusOr<RunDays> days_of(std::span<const RunSeriesInput> run, std::span<const RunSideInput> side) {
+  RunDays days;
+  for (const RunSeriesInput& series : run) {
+    for (; !side.empty() && side.front().id <= series.id; side = side.subspan(1)) {
+      RETURN_IF_ERROR(add_side_days(side.front(), &days));
+    }
+    days.add(series.id, series.column);
+  }
+  for (const RunSideInput& series : side) RETURN_IF_ERROR(add_side_days(series, &days));
+  return days;
+}
+
+Status write_runs(Core& core, std::span<const Source> sources, SideSeal* side, const Cut& cut) {
   do {
-    ASSIGN_OR_RETURN(std::vector<RunSeriesInput> run, take_run(core, &sources));
-    RunDays days;
-    for (const RunSeriesInput& series : run) days.add(series.id, series.column);
+    ASSIGN_OR_RETURN(std::vector<RunSeriesInput> run, take_run(core, *side, &sources));
     const bool last = sources.empty();
+    std::vector<RunSideInput> beside = last ? side->take() : std::vector<RunSideInput>();
+    ASSIGN_OR_RETURN(const RunDays days, days_of(run, beside));
     ASSIGN_OR_RETURN(Catalog::Change change,
                      core.catalog->prepare(days, last ? cut.unstored : std::vector<SeriesId>()));
     RunStore::Commit commit = cut.commit;
@@ -101,7 +117,7 @@ Status write_runs(Core& core, std::span<const Source> sources, const Cut& cut) {
       commit.journal = core.runs->journal_position();
       commit.head_state = core.runs->head_state();
     }
-    RETURN_IF_ERROR(core.runs->write_run(std::move(run), commit).status());
+    RETURN_IF_ERROR(core.runs->write_run(std::move(run), commit, std::move(beside)).status());
     core.catalog->apply(std::move(change), base::to_ms(core.clock.now()));
     core.metrics.compactions.inc();
   } while (!sources.empty());
@@ -110,8 +126,10 @@ Status write_runs(Core& core, std::span<const Source> sources, const Cut& cut) {
 
 Status seal_cut(Core& core, const Cut& cut) {
   const std::vector<ChunkPtr> chunks = core.head.close_before(cut.epoch);
-  RETURN_IF_ERROR(write_runs(core, sources_of(chunks), cut));
+  ASSIGN_OR_RETURN(SideSeal side, SideSeal::make(core.head.side(), cut.epoch));
+  RETURN_IF_ERROR(write_runs(core, sources_of(chunks), &side, cut));
   core.head.drop_chunks(chunks);
+  side.drop();
   core.head.forget_range_before(cut.epoch);
   RETURN_IF_ERROR(core.journal->remove_before(cut.commit.journal.segment));
   return evict_idle(core);
@@ -125,7 +143,8 @@ bool seal_is_due(const Core& core) {
   if (core.space.full() && core.journal->size_bytes() > kWorthSealing) return true;
   const Options options = *core.options.lock();
   const std::int64_t age_ms = base::to_ms(core.clock.now()) - core.epoch_began_ms;
-  return age_ms >= options.seal_age.count() || core.head.stats().samples >= options.seal_samples;
+  return age_ms >= options.seal_age.count() || core.head.stats().samples >= options.seal_samples ||
+         core.head.side().stats().bytes >= options.seal_side_bytes;
 }
 
 Status seal(Core& core) {

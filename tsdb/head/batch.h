@@ -12,6 +12,7 @@
 
 #include "model/labels.h"
 #include "storage/types.h"
+#include "tsdb/side/side_sample.h"
 
 namespace tocsin::tsdb {
 
@@ -39,10 +40,10 @@ struct Batch {
     std::size_t set_at = 0;
     std::size_t values_at = 0;
   };
-  enum class OpKind : std::uint8_t { kDefine, kSamples, kRow };
+  enum class OpKind : std::uint8_t { kDefine, kSamples, kRow, kSide };
   struct Op {
     OpKind kind;
-    std::size_t first;  // index into definitions, samples or rows
+    std::size_t first;  // index into definitions, samples, rows or side
     std::size_t count;
   };
 
@@ -50,6 +51,7 @@ struct Batch {
   std::vector<Definition> definitions;
   std::vector<Sample> samples;
   std::vector<Row> rows;
+  std::vector<SideSample> side;
   std::vector<std::uint64_t> set;
   std::vector<std::uint64_t> values;
   std::vector<Op> ops;
@@ -69,6 +71,12 @@ struct Batch {
       set[row.set_at + first / 64] |= ones << (first % 64);
       first += in_word;
     }
+  }
+  void add_side(SideSample sample) {
+    if (ops.empty() || ops.back().kind != OpKind::kSide)
+      ops.push_back({OpKind::kSide, side.size(), 0});
+    ++ops.back().count;
+    side.push_back(std::move(sample));
   }
   void clear() { *this = Batch(); }
 };

@@ -174,6 +174,7 @@ void Head::read(SeriesId id, std::int64_t min_ms, std::int64_t max_ms,
 }
 
 bool Head::has_samples(SeriesId id, std::int64_t min_ms, std::int64_t max_ms) const {
+  if (side_.has_samples(id, min_ms, max_ms)) return true;
   bool open = false;
   visit_series(id, [&](const Entry& at, Group* group) {
     const std::uint32_t length = group != nullptr ? group->length(at.slot) : 0;
@@ -306,6 +307,7 @@ std::vector<SeriesId> Head::remove_series(std::span<const SeriesId> ids) {
     Entry* found = find_entry(s, id);
     if (found == nullptr) continue;
     *found = Entry();
+    side_.remove(id);
     removed.push_back(id);
   }
   if (!removed.empty()) removals_.fetch_add(1);

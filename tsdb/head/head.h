@@ -28,6 +28,7 @@
 #include "base/mutex.h"
 #include "tsdb/head/batch.h"
 #include "tsdb/head/group.h"
+#include "tsdb/side/side_store.h"
 
 namespace tocsin::tsdb {
 
@@ -73,6 +74,9 @@ class Head {
     std::uint64_t unknown = 0;  // of series or groups that do not exist
   };
   Applied apply(const Batch& batch);
+  // What is not an in-order float. newest() and read() do not look at it, the rest does.
+  SideStore& side() { return side_; }
+  const SideStore& side() const { return side_; }
 
   // Forgets series that have no sample in the head. Returns those forgotten.
   std::vector<storage::SeriesId> remove_series(std::span<const storage::SeriesId> ids);
@@ -145,6 +149,7 @@ class Head {
   void apply_definition(const Batch::Definition& definition);
   void apply_sample(const Batch::Sample& sample, Tally* tally);
   void apply_row(const Batch& batch, const Batch::Row& row, Tally* tally);
+  void apply_side(const SideSample& sample, Tally* tally);
   // Puts the row's samples into the group; what the group cannot take goes to `rest`.
   void make_way(Group* group, std::int64_t t_ms);
   void put_row(const Batch& batch, const Batch::Row& row, std::vector<Batch::Sample>* rest,
@@ -164,6 +169,7 @@ class Head {
   const std::uint32_t chunk_rows_;
   mutable std::array<SeriesStripe, kStripes> series_;
   mutable std::array<GroupStripe, kStripes> groups_;
+  SideStore side_;
   std::atomic<std::uint32_t> next_group_{1};
   std::atomic<std::uint64_t> epoch_{1};
   std::atomic<std::uint64_t> order_{1};

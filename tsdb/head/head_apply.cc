@@ -50,6 +50,9 @@ Head::Applied Head::apply(const Batch& batch) {
         case Batch::OpKind::kRow:
           apply_row(batch, batch.rows[i], &tally);
           break;
+        case Batch::OpKind::kSide:
+          apply_side(batch.side[i], &tally);
+          break;
       }
     }
   }
@@ -253,6 +256,16 @@ void Head::apply_row(const Batch& batch, const Batch::Row& row, Tally* tally) {
       if (now && is_stale(*now)) continue;
     }
     apply_sample(sample, tally);
+  }
+}
+
+void Head::apply_side(const SideSample& sample, Tally* tally) {
+  if (!has_series(sample.id)) {
+    ++tally->applied.unknown;
+  } else if (!side_.apply(sample, epoch_.load())) {
+    ++tally->applied.refused;
+  } else if (!std::holds_alternative<StartChange>(sample.value)) {
+    tally->took(sample.time_ms);
   }
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "model/value.h"
+#include "tsdb/ingest/append_side.h"
 
 namespace tocsin::tsdb {
 
@@ -87,40 +88,49 @@ void TsdbAppender::note_series(SeriesId id, const model::Labels& labels) {
   bytes_ += batch_.new_series.back().labels.bytes() + 32;
 }
 
-StatusOr<TsdbAppender::Verdict> TsdbAppender::check(SeriesId id, std::int64_t t_ms,
-                                                    std::uint64_t bits) {
-  Newest newest;
+StatusOr<Newest> TsdbAppender::newest_float(SeriesId id, std::int64_t t_ms) {
   if (const auto pending = pending_.find(id); pending != pending_.end()) {
-    newest = {pending->second.time_ms, pending->second.bits};
-  } else {
-    const std::optional<Newest> known = core_.head.newest(id);
-    if (!known) return not_found("unknown series reference");
-    newest = *known;
-    if (newest.time_ms == kUnknownTime && t_ms <= core_.sealed_max_ms) {
-      ASSIGN_OR_RETURN(newest, core_.newest_in_runs(id, t_ms));
-    }
+    return Newest{pending->second.time_ms, pending->second.bits};
   }
+  const std::optional<Newest> known = core_.head.newest(id);
+  if (!known) return not_found("unknown series reference");
+  if (known->time_ms != kUnknownTime || t_ms > core_.sealed_max_ms) return *known;
+  return core_.newest_in_runs(id, t_ms);
+}
+
+StatusOr<TsdbAppender::Verdict> TsdbAppender::check(SeriesId id, std::int64_t t_ms,
+                                                    std::uint64_t bits,
+                                                    const storage::AppendOptions& options) {
+  ASSIGN_OR_RETURN(const Newest newest, newest_float(id, t_ms));
+  if (has_side(id)) return check_side(id, t_ms, bits, newest, options);
   if (newest.time_ms == kUnknownTime || t_ms > newest.time_ms) return Verdict::kAppend;
-  if (t_ms < newest.time_ms) {
-    core_.metrics.out_of_order.inc();
-    return out_of_range("out of order sample");
-  }
+  if (t_ms < newest.time_ms) return check_late({id, t_ms, newest.time_ms}, bits, options);
   if (newest.bits == bits) return Verdict::kDuplicate;
-  return already_exists("duplicate sample for timestamp");
+  return duplicate_sample(t_ms, newest.bits, bits);
 }
 
 StatusOr<AppendResult> TsdbAppender::append(SeriesRef ref, const model::Labels& labels,
                                             model::Timestamp t, double value,
-                                            const storage::AppendOptions&) {
+                                            const storage::AppendOptions& options) {
   CHECK(!finished_);
   ASSIGN_OR_RETURN(const AppendResult result, resolve(ref, labels));
   const SeriesId id(result.ref.value());
   const std::int64_t t_ms = base::to_ms(t);
   const auto bits = std::bit_cast<std::uint64_t>(value);
-  ASSIGN_OR_RETURN(const Verdict verdict, check(id, t_ms, bits));
+  if (has_side(id) && model::is_stale(value)) {
+    if (const std::optional<SideValue> ends = newest_histogram(id)) {
+      return append_value(result.ref, labels, t, stale_value(*ends), options);
+    }
+  }
+  ASSIGN_OR_RETURN(const Verdict verdict, check(id, t_ms, bits, options));
   if (verdict == Verdict::kDuplicate) return result;
   RETURN_IF_ERROR(charge(kMaxSampleBytes));
   note_series(id, labels);
+  if (verdict == Verdict::kLate) {
+    RETURN_IF_ERROR(put_side({id, t_ms, start_of(t_ms, options), true, bits}));
+    return result;
+  }
+  RETURN_IF_ERROR(put_start(id, t_ms, options));
   if (batch_.ops.empty() || batch_.ops.back().kind != Batch::OpKind::kSamples) {
     batch_.ops.push_back({Batch::OpKind::kSamples, batch_.samples.size(), 0});
   }
@@ -130,17 +140,6 @@ StatusOr<AppendResult> TsdbAppender::append(SeriesRef ref, const model::Labels& 
   return result;
 }
 
-StatusOr<AppendResult> TsdbAppender::append_histogram(SeriesRef, const model::Labels&,
-                                                      model::Timestamp,
-                                                      const model::FloatHistogram&,
-                                                      const storage::AppendOptions&) {
-  return unimplemented("not supported yet: native histograms");
-}
-StatusOr<AppendResult> TsdbAppender::append_histogram(SeriesRef, const model::Labels&,
-                                                      model::Timestamp, const model::Histogram&,
-                                                      const storage::AppendOptions&) {
-  return unimplemented("not supported yet: native histograms");
-}
 Status TsdbAppender::append_exemplar(SeriesRef, const model::Labels&, const model::Exemplar&) {
   return unimplemented("not supported yet: exemplars");
 }
@@ -214,9 +213,13 @@ Status TsdbAppender::step(GroupId group, model::Timestamp t) {
   }
   const auto members = static_cast<std::uint32_t>(row_members_.size());
   RETURN_IF_ERROR(charge(members * std::uint64_t{14} + 64));
-  row_unchecked_ = info && info->members == members && info->all_here && t_ms > info->newest_ms &&
-                   (info->all_known || t_ms > core_.sealed_max_ms) && batch_.definitions.empty() &&
-                   pending_.empty();
+  const SideStore& side = core_.head.side();
+  const bool any_side = !pending_side_.empty() ||
+                        (side.any() && std::any_of(row_members_.begin(), row_members_.end(),
+                                                   [&](SeriesId id) { return side.has(id); }));
+  row_unchecked_ = !any_side && info && info->members == members && info->all_here &&
+                   t_ms > info->newest_ms && (info->all_known || t_ms > core_.sealed_max_ms) &&
+                   batch_.definitions.empty() && pending_.empty();
   add_row(group, t_ms, members, false);
   row_open_ = true;
   return ok();
@@ -226,11 +229,21 @@ Status TsdbAppender::set(std::uint32_t position, double value) {
   CHECK(row_open_ && position < row_members_.size());
   const Batch::Row& row = batch_.rows.back();
   const auto bits = std::bit_cast<std::uint64_t>(value);
-  if (!row_unchecked_) {
+  if (!row_unchecked_ && !batch_.is_set(row, position)) {
     const SeriesId id = row_members_[position];
+    if (has_side(id) && model::is_stale(value)) {
+      if (const std::optional<SideValue> ends = newest_histogram(id)) {
+        return append_value(SeriesRef(id.value()), {}, base::from_ms(row.time_ms),
+                            stale_value(*ends), {})
+            .status();
+      }
+    }
     ASSIGN_OR_RETURN(const Verdict verdict, check(id, row.time_ms, bits));
     if (verdict == Verdict::kDuplicate) return ok();
     note_series(id, {});
+    if (verdict == Verdict::kLate) return put_side({id, row.time_ms, 0, true, bits});
+    RETURN_IF_ERROR(put_start(id, row.time_ms, {}));
+    if (has_side(id)) pending_.insert_or_assign(id, Pending{row.time_ms, bits});
   }
   batch_.values[row.values_at + position] = bits;
   batch_.mark_set(row, position);
@@ -270,6 +283,7 @@ Status TsdbAppender::stale_all(GroupId group, model::Timestamp t) {
         marked[i] = batch_.values[row.values_at + i] != model::kStaleNanBits;
     }
   }
+  RETURN_IF_ERROR(stale_histograms(members, t_ms, &marked));
   RETURN_IF_ERROR(charge(members.size() / 8 + 64));
   const Batch::Row row = add_row(group, t_ms, static_cast<std::uint32_t>(members.size()), true);
   for (std::uint32_t i = 0; i < row.members; ++i) {

@@ -3,16 +3,17 @@
 // TsdbAppender: collects one batch, checks each sample against the head and the batch itself, and
 // hands it to the commit queue.
 //
-// Start timestamps (AppendOptions::start) are not kept yet and are ignored, as Prometheus does by
-// default; histograms, exemplars and metadata are refused with kUnimplemented, after which the
-// batch stays usable.
+// What is not an in-order float goes to the side of the batch (append_side.cc). Exemplars and
+// metadata are refused with kUnimplemented, after which the batch stays usable.
 // Borrows: Core. Threads: confined. commit() calls back on the caller's thread,
 // after the write.
 // Errors: see storage/appender.h; kResourceExhausted for a batch above the
 // journal's record size.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -54,12 +55,42 @@ class TsdbAppender final : public storage::Appender {
   void rollback() override;
 
  private:
-  enum class Verdict { kAppend, kDuplicate };
+  enum class Verdict { kAppend, kDuplicate, kLate };
 
   StatusOr<storage::AppendResult> resolve(storage::SeriesRef ref, const model::Labels& labels);
   Status check_labels(const model::Labels& labels) const;
   // Compares with the newest sample of the series, stored or in this batch.
-  StatusOr<Verdict> check(storage::SeriesId id, std::int64_t t_ms, std::uint64_t bits);
+  StatusOr<Verdict> check(storage::SeriesId id, std::int64_t t_ms, std::uint64_t bits,
+                          const storage::AppendOptions& options = {});
+  // What check() does for a series with side data; `newest` is its newest float.
+  StatusOr<Verdict> check_side(storage::SeriesId id, std::int64_t t_ms, const SideValue& value,
+                               const Newest& newest, const storage::AppendOptions& options);
+  // Judges a sample that is older than the newest of its series.
+  struct Late {
+    storage::SeriesId id;
+    std::int64_t t_ms;
+    std::int64_t series_newest_ms;
+  };
+  StatusOr<Verdict> check_late(const Late& late, const SideValue& value,
+                               const storage::AppendOptions& options);
+  // The newest float, of this batch or stored; looks into runs where the head may not know it.
+  StatusOr<Newest> newest_float(storage::SeriesId id, std::int64_t t_ms);
+  SideStore::Last last_side(storage::SeriesId id) const;
+  bool has_side(storage::SeriesId id) const {
+    return core_.head.side().has(id) || (!pending_side_.empty() && pending_side_.contains(id));
+  }
+  // The newest histogram of the series when no float is newer.
+  std::optional<SideValue> newest_histogram(storage::SeriesId id) const;
+  StatusOr<storage::AppendResult> append_value(storage::SeriesRef ref, const model::Labels& labels,
+                                               model::Timestamp t, SideValue value,
+                                               const storage::AppendOptions& options);
+  std::optional<SideValue> earlier_in_batch(storage::SeriesId id, std::int64_t t_ms) const;
+  Status put_side(SideSample sample);
+  // Notes the start timestamp of an in-order float.
+  Status put_start(storage::SeriesId id, std::int64_t t_ms, const storage::AppendOptions& options);
+  // Ends members of a group whose newest sample is a histogram.
+  Status stale_histograms(std::span<const storage::SeriesId> members, std::int64_t t_ms,
+                          std::vector<bool>* marked);
   Status charge(std::uint64_t bytes);
   void note_series(storage::SeriesId id, const model::Labels& labels);
   StatusOr<std::vector<storage::SeriesId>> members_of(storage::GroupId group) const;
@@ -80,6 +111,9 @@ class TsdbAppender final : public storage::Appender {
     std::uint64_t bits;
   };
   std::unordered_map<storage::SeriesId, Pending> pending_;
+  std::unordered_map<storage::SeriesId, std::size_t> pending_side_;  // newest, in batch_.side
+  std::unordered_map<storage::SeriesId, std::int64_t> pending_start_;
+  std::map<std::pair<storage::SeriesId, std::int64_t>, std::size_t> pending_late_;
   std::unordered_map<storage::SeriesId, bool> noted_;  // in batch_.new_series
 
   // The row that set() writes to.

@@ -65,6 +65,9 @@ Status CommitQueue::check_series(const Waiter& waiter) const {
   for (const Batch::Sample& sample : waiter.batch->samples) {
     if (gone(sample.id)) return unavailable("a series was removed while the batch was open");
   }
+  for (const SideSample& sample : waiter.batch->side) {
+    if (gone(sample.id)) return unavailable("a series was removed while the batch was open");
+  }
   for (const Batch::Definition& definition : waiter.batch->definitions) {
     if (std::any_of(definition.members.begin(), definition.members.end(), gone)) {
       return unavailable("a series was removed while the batch was open");

@@ -12,6 +12,7 @@
 //   unless all] value      = varint code, extra: as in the change log (head/change_log.h). A
 //   sample's is against 0, a row's
 //                against the member's last changed value in this journal.
+//   side (8)   = varint count, (zigzag id - id before, entry of side/side_codec.h)*
 #include "tsdb/journal/batch_codec.h"
 
 #include "base/check.h"
@@ -23,11 +24,20 @@ namespace {
 using storage::GroupId;
 using storage::SeriesId;
 
-enum : std::uint8_t { kSeries = 1, kDefinition = 2, kSamples = 3, kRow = 4, kStaleRow = 5 };
+enum : std::uint8_t {
+  kSeries = 1,
+  kDefinition = 2,
+  kSamples = 3,
+  kRow = 4,
+  kStaleRow = 5,
+  kSide = 8
+};
 enum : std::uint8_t { kAllSet = 1, kNoneChanged = 2 };
 
 // Far above any real group: what a damaged count may not exceed.
 constexpr std::uint32_t kMaxMembers = 1U << 24;
+// Start changes that are remembered; above it all are written again.
+constexpr std::size_t kMaxStarts = 1U << 20;
 
 void put_string(std::string* out, std::string_view text) {
   put_varint(out, text.size());
@@ -136,6 +146,9 @@ StatusOr<std::string> BatchCodec::encode(const Batch& batch, std::uint64_t seque
           put_row(batch, batch.rows[i], segment, &out);
         }
         break;
+      case Batch::OpKind::kSide:
+        put_side(batch, op, segment, &out);
+        break;
     }
   }
   return out;
@@ -143,6 +156,7 @@ StatusOr<std::string> BatchCodec::encode(const Batch& batch, std::uint64_t seque
 
 void BatchCodec::restart() {
   for (auto& [id, group] : groups_) group.segment = 0;
+  starts_.clear();
 }
 
 void BatchCodec::put_definition(GroupId id, GroupState* group, std::uint64_t segment,
@@ -212,6 +226,33 @@ void BatchCodec::put_row(const Batch& batch, const Batch::Row& row, std::uint64_
   out->append(values);
 }
 
+// Whether a sample must be written: a start change that is in the segment already is not.
+bool BatchCodec::is_news(const SideSample& sample, std::uint64_t segment) {
+  if (!std::holds_alternative<StartChange>(sample.value)) return true;
+  if (starts_segment_ != segment || starts_.size() > kMaxStarts) starts_.clear();
+  starts_segment_ = segment;
+  const auto [at, inserted] = starts_.try_emplace(sample.id, sample.start_ms);
+  return inserted || std::exchange(at->second, sample.start_ms) != sample.start_ms;
+}
+
+void BatchCodec::put_side(const Batch& batch, const Batch::Op& op, std::uint64_t segment,
+                          std::string* out) {
+  std::vector<const SideSample*> samples;
+  for (std::size_t i = op.first; i < op.first + op.count; ++i) {
+    if (is_news(batch.side[i], segment)) samples.push_back(&batch.side[i]);
+  }
+  if (samples.empty()) return;
+  out->push_back(kSide);
+  put_varint(out, samples.size());
+  SideCodec codec;
+  std::uint64_t id = 0;
+  for (const SideSample* sample : samples) {
+    put_varint(out, zigzag(sample->id.value() - id));
+    codec.put(*sample, out);
+    id = sample->id.value();
+  }
+}
+
 // Decoding --------------------------------------------------------------------------------------
 
 StatusOr<std::uint64_t> BatchCodec::sequence(std::string_view payload) {
@@ -241,6 +282,9 @@ StatusOr<Batch> BatchCodec::decode(std::string_view payload) {
         break;
       case kStaleRow:
         read_row(&reader, true, &batch);
+        break;
+      case kSide:
+        read_side(&reader, &batch);
         break;
       default:
         reader.fail();
@@ -282,6 +326,23 @@ void BatchCodec::read_samples(ByteReader* reader, Batch* batch) {
     batch->samples.push_back({SeriesId(id), static_cast<std::int64_t>(time_ms), bits});
   }
   add_op(Batch::OpKind::kSamples, first, batch->samples.size() - first, batch);
+}
+
+void BatchCodec::read_side(ByteReader* reader, Batch* batch) {
+  const std::uint64_t count = reader->varint();
+  const std::size_t first = batch->side.size();
+  SideCodec codec;
+  std::uint64_t id = 0;
+  std::uint64_t buckets = 0;
+  for (std::uint64_t i = 0; i < count && reader->ok(); ++i) {
+    SideSample& sample = batch->side.emplace_back();
+    id += unzigzag(reader->varint());
+    sample.id = SeriesId(id);
+    codec.read(reader, &sample);
+    buckets += buckets_of(sample.value);
+    if (buckets > kMaxBatchBuckets) reader->fail();
+  }
+  add_op(Batch::OpKind::kSide, first, batch->side.size() - first, batch);
 }
 
 void BatchCodec::read_row(ByteReader* reader, bool stale, Batch* batch) {

@@ -22,6 +22,7 @@
 #include "base/status.h"
 #include "tsdb/head/batch.h"
 #include "tsdb/head/change_log.h"
+#include "tsdb/side/side_codec.h"
 
 namespace tocsin::tsdb {
 
@@ -44,6 +45,9 @@ class BatchCodec {
   // Says that records are missing before the next payload to decode.
   void forget_all() { groups_.clear(); }
 
+  // Buckets of histograms in one batch; a batch with more is refused.
+  static constexpr std::uint64_t kMaxBatchBuckets = 1U << 25U;
+
  private:
   // What rows of a group are coded against.
   struct Member {
@@ -63,11 +67,17 @@ class BatchCodec {
                       std::string* out);
   void put_samples(const Batch& batch, const Batch::Op& op, std::string* out);
   void put_row(const Batch& batch, const Batch::Row& row, std::uint64_t segment, std::string* out);
+  void put_side(const Batch& batch, const Batch::Op& op, std::uint64_t segment, std::string* out);
+  bool is_news(const SideSample& sample, std::uint64_t segment);
+  static void read_side(ByteReader* reader, Batch* batch);
   void read_definition(ByteReader* reader, Batch* batch);
   static void read_samples(ByteReader* reader, Batch* batch);
   void read_row(ByteReader* reader, bool stale, Batch* batch);
 
   std::unordered_map<storage::GroupId, GroupState> groups_;
+  // Start changes that are in the segment already: they are written when they change.
+  std::unordered_map<storage::SeriesId, std::int64_t> starts_;
+  std::uint64_t starts_segment_ = 0;
   std::uint64_t lost_rows_ = 0;
 };
 

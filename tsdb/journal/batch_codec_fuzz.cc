@@ -26,6 +26,9 @@ void check_batch(const Batch& batch) {
       case Batch::OpKind::kRow:
         CHECK(end <= batch.rows.size());
         break;
+      case Batch::OpKind::kSide:
+        CHECK(end <= batch.side.size());
+        break;
     }
   }
   for (const Batch::Row& row : batch.rows) {

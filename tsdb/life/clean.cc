@@ -8,6 +8,7 @@
 #include "tsdb/life/deletion.h"
 #include "tsdb/life/retention.h"
 #include "tsdb/query/series_finder.h"
+#include "tsdb/side/side_clean.h"
 
 namespace tocsin::tsdb {
 namespace {
@@ -19,7 +20,8 @@ using storage::SeriesId;
 constexpr std::uint64_t kMaxRunRows = 8'000'000;  // decoded at once, as when sealing
 
 bool overlaps(const RunInfo& run, const Interval& interval) {
-  return run.min_ms <= interval.max_ms && run.max_ms >= interval.min_ms;
+  const bool tiles = run.min_ms <= interval.max_ms && run.max_ms >= interval.min_ms;
+  return tiles || (run.side_min_ms <= interval.max_ms && run.side_max_ms >= interval.min_ms);
 }
 
 class Cleaner {
@@ -69,9 +71,12 @@ class Cleaner {
     for (std::size_t begin = 0; begin < ids.size(); begin += kBatchSeries) {
       const auto batch = std::span(ids).subspan(begin, std::min(kBatchSeries, ids.size() - begin));
       RETURN_IF_ERROR(take(run, batch, &series, &rows));
-      if (rows >= kMaxRunRows) RETURN_IF_ERROR(write(&series, &rows));
+      if (rows >= kMaxRunRows) RETURN_IF_ERROR(write(&series, {}, &rows));
     }
-    if (!series.empty()) RETURN_IF_ERROR(write(&series, &rows));
+    ASSIGN_OR_RETURN(std::vector<RunSideInput> side, take_side(run));
+    if (!series.empty() || !side.empty()) {
+      RETURN_IF_ERROR(write(&series, std::move(side), &rows));
+    }
     runs_.reset();  // so that dropping it gives its space back at once
     const auto in_head = [this](SeriesId id) {
       return core_.head.has_samples(id, INT64_MIN, INT64_MAX);
@@ -101,12 +106,24 @@ class Cleaner {
     return ok();
   }
 
-  Status write(std::vector<RunSeriesInput>* series, std::uint64_t* rows) {
+  StatusOr<std::vector<RunSideInput>> take_side(const RunInfo& run) const {
+    std::vector<std::string> warnings;
+    ASSIGN_OR_RETURN(std::vector<RunSideInput> side, RunStore::side_of(*runs_, run.id, &warnings));
+    if (!warnings.empty()) return data_loss("{}", warnings.front());
+    for (RunSideInput& series : side) {
+      RETURN_IF_ERROR(remove_deleted(deleted_.of(series.id), series.id, &series.chunks));
+    }
+    std::erase_if(side, [](const RunSideInput& series) { return series.chunks.empty(); });
+    return side;
+  }
+
+  Status write(std::vector<RunSeriesInput>* series, std::vector<RunSideInput> side,
+               std::uint64_t* rows) {
     RunStore::Commit commit;
     commit.journal = core_.runs->journal_position();
     commit.head_state = core_.runs->head_state();
     *rows = 0;
-    return core_.runs->write_run(std::exchange(*series, {}), commit).status();
+    return core_.runs->write_run(std::exchange(*series, {}), commit, std::move(side)).status();
   }
 
   Core& core_;

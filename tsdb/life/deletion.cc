@@ -53,8 +53,14 @@ Status find_newest(const RunStore::Snapshot& runs, Interval interval, std::vecto
     std::vector<std::string> warnings;
     RETURN_IF_ERROR(
         RunStore::read(runs, batch, interval.min_ms, interval.max_ms, &columns, &warnings));
+    std::vector<std::vector<SideChunk>> side(batch.size());
+    RETURN_IF_ERROR(
+        RunStore::read_side(runs, batch, interval.min_ms, interval.max_ms, &side, &warnings));
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      const std::int64_t time = newest_of(columns[i]);
+      std::int64_t time = newest_of(columns[i]);
+      for (const SideChunk& chunk : side[i]) {
+        time = std::max(time, std::min(chunk.max_ms, interval.max_ms));
+      }
       if (time == kUnknownTime) {
         left.push_back(batch[i]);
       } else {
@@ -74,7 +80,9 @@ StatusOr<std::map<SeriesId, std::int64_t>> newest_in_runs(const Core& core,
   std::map<SeriesId, std::int64_t> newest;
   const auto snapshot = core.runs->snapshot();
   std::int64_t end_ms = INT64_MIN;
-  for (const RunInfo& run : RunStore::runs(*snapshot)) end_ms = std::max(end_ms, run.max_ms);
+  for (const RunInfo& run : RunStore::runs(*snapshot)) {
+    end_ms = std::max({end_ms, run.max_ms, run.side_max_ms});
+  }
   for (std::int64_t hours = 2; !ids.empty() && end_ms >= from_ms; hours *= 6) {
     const bool all = hours > 10'000 || end_ms < INT64_MIN + hours * kHourMs;
     const std::int64_t begin_ms = all ? from_ms : std::max(from_ms, end_ms - hours * kHourMs);
@@ -99,8 +107,10 @@ Status delete_series(Core& core, const std::vector<model::Matchers>& matcher_set
   ASSIGN_OR_RETURN(const std::vector<SeriesId> ids, matching(core, matcher_sets, interval));
   for (const SeriesId id : ids) {
     const std::optional<Newest> newest = core.head.newest(id);
-    if (newest && newest->time_ms != kUnknownTime) {
-      add(id, newest->time_ms);
+    const std::int64_t side_ms = core.head.side().last(id).time_ms.value_or(kUnknownTime);
+    const std::int64_t newest_ms = std::max(newest ? newest->time_ms : kUnknownTime, side_ms);
+    if (newest_ms != kUnknownTime) {
+      add(id, newest_ms);
     } else {
       unknown.push_back(id);
     }
@@ -124,7 +134,7 @@ bool has_undeleted(const Core& core, SeriesId id, Interval interval,
                    std::span<const Interval> deleted) {
   std::vector<Interval> left = gaps(interval, deleted);
   if (const std::optional<Newest> newest = core.head.newest(id);
-      newest && newest->time_ms != kUnknownTime) {
+      newest && newest->time_ms != kUnknownTime && !core.head.side().has(id)) {
     std::erase_if(left, [&](const Interval& gap) { return gap.min_ms > newest->time_ms; });
     for (const Interval& gap : left) {
       if (gap.contains(newest->time_ms)) return true;
@@ -144,6 +154,7 @@ Status forget_void_tombstones(Core& core) {
   std::int64_t oldest_ms = head.min_ms;
   for (const RunInfo& run : RunStore::runs(*core.runs->snapshot())) {
     if (run.samples != 0) oldest_ms = std::min(oldest_ms, run.min_ms);
+    if (run.side_samples != 0) oldest_ms = std::min(oldest_ms, run.side_min_ms);
   }
   return core.tombstones.reduce([&](const Tombstone& stone) -> std::vector<Interval> {
     const StatusOr<model::Labels> labels = labels_of(core, stone.id);

@@ -13,6 +13,8 @@ using storage::SeriesId;
 
 namespace {
 
+std::int64_t newest_of(const RunInfo& run) { return std::max(run.max_ms, run.side_max_ms); }
+
 struct Reasons {
   bool time = false;
   bool space = false;
@@ -40,17 +42,17 @@ StatusOr<std::int64_t> drop_before(const Core& core, Reasons* reasons) {
   const auto snapshot = core.runs->snapshot();
   std::vector<RunInfo> runs(RunStore::runs(*snapshot).begin(), RunStore::runs(*snapshot).end());
   std::sort(runs.begin(), runs.end(),
-            [](const RunInfo& a, const RunInfo& b) { return a.max_ms < b.max_ms; });
+            [](const RunInfo& a, const RunInfo& b) { return newest_of(a) < newest_of(b); });
   const model::Duration retention = core.options.lock()->retention;
   std::int64_t before_ms =
       retention.count() == 0 ? INT64_MIN : base::to_ms(core.clock.now() - retention);
   ASSIGN_OR_RETURN(std::uint64_t excess, excess_bytes(core, runs));
   for (const RunInfo& run : runs) {
-    if (run.max_ms < before_ms) {
+    if (newest_of(run) < before_ms) {
       reasons->time = true;
     } else if (excess != 0) {
       reasons->space = true;
-      before_ms = run.max_ms + 1;
+      before_ms = newest_of(run) + 1;
     } else {
       break;
     }
@@ -63,7 +65,7 @@ StatusOr<std::int64_t> drop_before(const Core& core, Reasons* reasons) {
 Day first_day(const Core& core) {
   std::int64_t min_ms = INT64_MAX;
   for (const RunInfo& run : RunStore::runs(*core.runs->snapshot())) {
-    min_ms = std::min(min_ms, run.min_ms);
+    min_ms = std::min({min_ms, run.min_ms, run.side_min_ms});
   }
   return day_of(min_ms);
 }

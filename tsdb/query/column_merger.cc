@@ -27,6 +27,7 @@ void ColumnMerger::close_part(const Part& part, std::size_t values_before) {
   while (end > values_before && ((rows_.present[(end - 1) / 64] >> ((end - 1) % 64)) & 1U) == 0)
     --end;
   rows_.floats.resize(end);
+  if (starts_.size() > end) starts_.resize(end);
   rows_.present.resize((end + 63) / 64);
   if (end == values_before) return;
   const auto rows = static_cast<std::uint32_t>(end - values_before);
@@ -42,6 +43,11 @@ void ColumnMerger::add_sealed(const SeriesColumn& column) {
     rows_.append(1, column.has(row)
                         ? std::optional(std::bit_cast<std::uint64_t>(column.floats[row]))
                         : std::nullopt);
+  }
+  if (!column.start_ms.empty()) {
+    starts_.resize(before);
+    const auto first = column.start_ms.begin() + skip;
+    starts_.insert(starts_.end(), first, first + part.rows);
   }
   close_part(part, before);
 }
@@ -61,6 +67,7 @@ StatusOr<SeriesColumn> ColumnMerger::merge(std::span<const SeriesColumn> sealed,
                                            std::span<const Piece> head) {
   parts_.clear();
   rows_ = {};
+  starts_.clear();
   last_ms_ = INT64_MIN;
   // Columns of different runs may begin with rows of other series: what orders them is their first
   // sample.
@@ -85,6 +92,10 @@ StatusOr<SeriesColumn> ColumnMerger::merge(std::span<const SeriesColumn> sealed,
   }
   if (rows_.count_present() != out.rows) out.present = std::move(rows_.present);
   out.floats = std::move(rows_.floats);
+  if (std::ranges::any_of(starts_, [](std::int64_t start_ms) { return start_ms != 0; })) {
+    starts_.resize(out.rows);
+    out.start_ms = std::move(starts_);
+  }
   return out;
 }
 

@@ -56,6 +56,7 @@ class ColumnMerger {
   // Of the series being merged.
   std::vector<Part> parts_;
   DecodedRows rows_;
+  std::vector<std::int64_t> starts_;  // of rows_; shorter or empty: none
   std::int64_t last_ms_ = INT64_MIN;
 };
 

@@ -5,6 +5,8 @@
 
 #include "tsdb/query/column_merger.h"
 #include "tsdb/query/series_finder.h"
+#include "tsdb/query/side_lookup.h"
+#include "tsdb/query/side_merger.h"
 
 namespace tocsin::tsdb {
 
@@ -37,8 +39,14 @@ class Charge {
 };
 
 std::uint64_t bytes_of(const SeriesColumn& column) {
-  return sizeof(column) + column.floats.size() * sizeof(double) +
-         column.present.size() * sizeof(std::uint64_t);
+  std::uint64_t bytes = sizeof(column) + column.floats.size() * sizeof(double) +
+                        column.present.size() * sizeof(std::uint64_t) +
+                        column.start_ms.size() * sizeof(std::int64_t);
+  for (const auto& [row, h] : column.histograms) {
+    bytes += sizeof(h) + (h.positive_buckets.size() + h.negative_buckets.size()) * sizeof(double) +
+             h.custom_values.size() * sizeof(double);
+  }
+  return bytes;
 }
 
 }  // namespace
@@ -59,10 +67,12 @@ StatusOr<std::vector<SeriesColumn>> TsdbSelection::columns(std::span<const std::
   const auto deleted = core_.tombstones.snapshot();  // before the samples: see its header
   std::vector<std::vector<Piece>> pieces(ids.size());
   for (std::size_t i = 0; i < ids.size(); ++i) core_.head.read(ids[i], min_ms, max_ms, &pieces[i]);
+  ASSIGN_OR_RETURN(SideColumns side, side_of_head(core_, ids, min_ms, max_ms));
   const auto snapshot = core_.runs->snapshot();  // after the head: see the header
   std::vector<std::vector<SeriesColumn>> sealed(ids.size());
   std::vector<std::string> problems;
   RETURN_IF_ERROR(RunStore::read(*snapshot, ids, min_ms, max_ms, &sealed, &problems));
+  RETURN_IF_ERROR(add_side_of_runs(*snapshot, ids, min_ms, max_ms, &side, &problems));
   if (!problems.empty()) {
     auto warnings = warnings_.lock();
     warnings->insert(warnings->end(), problems.begin(), problems.end());
@@ -75,6 +85,9 @@ StatusOr<std::vector<SeriesColumn>> TsdbSelection::columns(std::span<const std::
   std::vector<SeriesColumn> out;
   for (std::size_t i = 0; i < ids.size(); ++i) {
     ASSIGN_OR_RETURN(SeriesColumn column, merger.merge(sealed[i], pieces[i]));
+    if (!side.empty() && !side[i].empty()) {
+      column = merge_side(std::move(column), std::move(side[i]), min_ms, max_ms);
+    }
     hide_deleted(deleted->of(ids[i]), &column);
     column.series = series[i];
     RETURN_IF_ERROR(charge.add(bytes_of(column)));
@@ -108,8 +121,8 @@ Status TsdbSelection::last(std::size_t batch, model::Timestamp at, model::Durati
   const auto deleted = core_.tombstones.snapshot();
   for (std::size_t i = begin; i < end; ++i) {
     const std::optional<Newest> newest = core_.head.newest(series_[i].id);
-    if (!newest || newest->time_ms == kUnknownTime || newest->time_ms > at_ms ||
-        deleted->covers(series_[i].id, newest->time_ms)) {
+    if (core_.head.side().has(series_[i].id) || !newest || newest->time_ms == kUnknownTime ||
+        newest->time_ms > at_ms || deleted->covers(series_[i].id, newest->time_ms)) {
       unsure.push_back(static_cast<std::uint32_t>(i));
     } else if (newest->time_ms > after_ms) {
       (*out)[i - begin] = {newest->time_ms, std::bit_cast<double>(newest->bits), true};
@@ -119,6 +132,7 @@ Status TsdbSelection::last(std::size_t batch, model::Timestamp at, model::Durati
   ASSIGN_OR_RETURN(const std::vector<SeriesColumn> read, columns(unsure, after_ms + 1, at_ms));
   for (const SeriesColumn& column : read) {
     if (column.rows == 0) continue;
+    if (!column.histograms.empty()) return unimplemented("a series has histograms: use read()");
     // The last row of a merged column holds a sample.
     (*out)[column.series - begin] = {column.times->ms[column.first + column.rows - 1],
                                      column.floats.back(), true};

@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "tsdb/kv/kv_store.h"
 #include "tsdb/run/run_directory.h"
+#include "tsdb/run/run_side.h"
 #include "tsdb/tile/tile.h"
 #include "tsdb/tile/time_codec.h"
 
@@ -177,7 +178,7 @@ Status write_file(const std::vector<RunSeriesInput>& series, Columns* columns, S
 }  // namespace
 
 StatusOr<RunRecord> build_run(const std::string& path, const RunInfo& info,
-                              std::vector<RunSeriesInput> series) {
+                              std::vector<RunSeriesInput> series, std::vector<RunSideInput> side) {
   RunRecord record;
   record.info = info;
   record.info.min_ms = std::numeric_limits<std::int64_t>::max();
@@ -186,7 +187,8 @@ StatusOr<RunRecord> build_run(const std::string& path, const RunInfo& info,
   std::erase_if(series, [](const RunSeriesInput& one) {
     return count_present(one.column.present, one.column.rows) == 0;
   });
-  if (series.empty()) return record;
+  std::erase_if(side, [](const RunSideInput& one) { return one.chunks.empty(); });
+  if (series.empty() && side.empty()) return record;
   if (series.size() > 0xffffffffU) return resource_exhausted("too many series in a run");
   Columns columns;
   for (const RunSeriesInput& one : series) {
@@ -196,6 +198,11 @@ StatusOr<RunRecord> build_run(const std::string& path, const RunInfo& info,
   record.info.series = series.size();
   ASSIGN_OR_RETURN(const std::unique_ptr<SampleFile> file, SampleFile::create(path));
   RETURN_IF_ERROR(write_file(series, &columns, file.get(), &record));
+  RETURN_IF_ERROR(write_side(std::move(side), file.get(), &record));
+  if (series.empty()) {
+    record.info.min_ms = record.info.side_min_ms;
+    record.info.max_ms = record.info.side_max_ms;
+  }
   ASSIGN_OR_RETURN(record.info.bytes, file->finish());
   return record;
 }

@@ -17,8 +17,9 @@
 namespace tocsin::tsdb {
 
 // Writes `path`; id and tier are taken from `info`. With no sample at all writes no file and
-// returns tiles = 0.
+// returns no tiles and no side blocks.
 StatusOr<RunRecord> build_run(const std::string& path, const RunInfo& info,
-                              std::vector<RunSeriesInput> series);
+                              std::vector<RunSeriesInput> series,
+                              std::vector<RunSideInput> side = {});
 
 }  // namespace tocsin::tsdb

@@ -9,7 +9,8 @@
 namespace tocsin::tsdb {
 namespace {
 
-constexpr std::uint8_t kRowVersion = 1;  // of run records and series rows
+constexpr std::uint8_t kRunVersion = 2;
+constexpr std::uint8_t kRowVersion = 1;  // of series rows
 constexpr std::size_t kSampleKeyBytes = 14;
 
 // Big-endian, so that keys sort as their numbers do.
@@ -37,7 +38,7 @@ std::string run_key(RunId id) {
 }
 
 std::string encode_run(const RunRecord& run) {
-  std::string out(1, static_cast<char>(kRowVersion));
+  std::string out(1, static_cast<char>(kRunVersion));
   out.push_back(static_cast<char>(run.info.tier));
   put_signed(&out, run.info.min_ms);
   put_signed(&out, run.info.max_ms);
@@ -47,6 +48,12 @@ std::string encode_run(const RunRecord& run) {
   for (const std::uint32_t number : {run.directory_parts, run.columns, run.tiles}) {
     put_varint(&out, number);
   }
+  put_varint(&out, run.side_blocks);
+  if (run.side_blocks == 0) return out;
+  put_varint(&out, run.side_parts);
+  put_varint(&out, run.info.side_samples);
+  put_signed(&out, run.info.side_min_ms);
+  put_signed(&out, run.info.side_max_ms);
   return out;
 }
 
@@ -55,7 +62,7 @@ StatusOr<RunRecord> decode_run(std::string_view key, std::string_view value) {
   RunRecord run;
   run.info.id = RunId(load_big64(key.substr(kRunPrefix.size())));
   ByteReader in(value);
-  if (const unsigned version = in.byte(); version != kRowVersion) {
+  if (const unsigned version = in.byte(); version != kRunVersion) {
     return data_loss("run {}: unknown version {}", run.info.id.value(), version);
   }
   run.info.tier = in.byte();
@@ -67,6 +74,13 @@ StatusOr<RunRecord> decode_run(std::string_view key, std::string_view value) {
   run.directory_parts = in.varint32();
   run.columns = in.varint32();
   run.tiles = in.varint32();
+  run.side_blocks = in.varint32();
+  if (run.side_blocks != 0) {
+    run.side_parts = in.varint32();
+    run.info.side_samples = in.varint();
+    run.info.side_min_ms = in.signed_varint();
+    run.info.side_max_ms = in.signed_varint();
+  }
   if (!in.ok() || !in.at_end()) return data_loss("run {}: damaged record", run.info.id.value());
   return run;
 }

@@ -32,6 +32,8 @@ struct RunRecord {
   std::uint32_t directory_parts = 0;
   std::uint32_t columns = 0;
   std::uint32_t tiles = 0;
+  std::uint32_t side_parts = 0;
+  std::uint32_t side_blocks = 0;
 };
 
 std::string run_key(RunId id);

@@ -16,6 +16,7 @@
 #include "tsdb/kv/kv_store.h"
 #include "tsdb/run/run_directory.h"
 #include "tsdb/run/run_format.h"
+#include "tsdb/run/run_side.h"
 #include "tsdb/run/run_store.h"
 
 namespace tocsin::tsdb {
@@ -32,7 +33,10 @@ struct RunFiles {
   static constexpr std::size_t kDirectoryBytes = 64U << 20;
 
   const std::unique_ptr<KvStore> kv;
+  // And for those of side samples: 400,000 series.
+  static constexpr std::size_t kSideDirectoryBytes = 16U << 20;
   mutable RunDirectories directories{*kv, kDirectoryBytes};
+  mutable SideDirectories side_directories{*kv, kSideDirectoryBytes};
 };
 
 class RunStore::Snapshot {

@@ -85,10 +85,11 @@ struct RunStore::Impl {
   Status load();
   Status drop_orphans(const Runs& runs) ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer);
   Status write_rows(const std::vector<SeriesRow>& rows, KvBatch* last);
-  StatusOr<RunRecord> write_file(std::vector<RunSeriesInput> series)
+  StatusOr<RunRecord> write_file(std::vector<RunSeriesInput> series, std::vector<RunSideInput> side)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer);
   // Deletes the files of dropped runs that no snapshot holds any more.
   void collect() ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer);
+  StatusOr<std::vector<std::uint32_t>> ids_in(const RunRecord& run);
   StatusOr<std::vector<storage::SeriesId>> ids_only_in(const Runs& gone, const Runs& left);
 
   std::shared_ptr<const Snapshot> snapshot() const { return state.lock()->snapshot; }
@@ -186,10 +187,14 @@ Status RunStore::Impl::write_rows(const std::vector<SeriesRow>& rows, KvBatch* l
   return ok();
 }
 
-StatusOr<RunRecord> RunStore::Impl::write_file(std::vector<RunSeriesInput> series) {
+StatusOr<RunRecord> RunStore::Impl::write_file(std::vector<RunSeriesInput> series,
+                                               std::vector<RunSideInput> side) {
   base::FileSystem& file_system = base::real_file_system();
   std::uint64_t needed = reserve_bytes;
   for (const RunSeriesInput& one : series) needed += one.column.floats.size() * sizeof(double);
+  for (const RunSideInput& one : side) {
+    for (const SideChunk& chunk : one.chunks) needed += chunk.bytes.size() + 64;
+  }
   ASSIGN_OR_RETURN(const std::uint64_t free, file_system.free_bytes(directory));
   if (free < needed) {
     return resource_exhausted("{} bytes are free, a run needs {}", free, needed);
@@ -198,14 +203,14 @@ StatusOr<RunRecord> RunStore::Impl::write_file(std::vector<RunSeriesInput> serie
   info.id = RunId(next_run++);
   const std::string path =
       base::join_path(temporary_directory(), fmt::format("run-{}.sst", info.id.value()));
-  StatusOr<RunRecord> record = build_run(path, info, std::move(series));
+  StatusOr<RunRecord> record = build_run(path, info, std::move(series), std::move(side));
   if (!record.ok()) {
     if (const Status removed = file_system.remove(path); !removed.ok()) {
       base::log::warn("cannot remove an unfinished run", {{"error", message(removed)}});
     }
     return record;
   }
-  if (record->tiles == 0) return record;
+  if (record->tiles == 0 && record->side_blocks == 0) return record;
   RETURN_IF_ERROR(step("file"));
   if (const Status ingested = kv().ingest(path); !ingested.ok()) {
     if (const Status removed = file_system.remove(path); !removed.ok()) {
@@ -217,14 +222,15 @@ StatusOr<RunRecord> RunStore::Impl::write_file(std::vector<RunSeriesInput> serie
   return record;
 }
 
-StatusOr<RunInfo> RunStore::write_run(std::vector<RunSeriesInput> series, const Commit& commit) {
+StatusOr<RunInfo> RunStore::write_run(std::vector<RunSeriesInput> series, const Commit& commit,
+                                      std::vector<RunSideInput> side) {
   base::MutexLock lock(impl_->writer);
   impl_->collect();
   RunRecord record;
-  if (!series.empty()) {
-    ASSIGN_OR_RETURN(record, impl_->write_file(std::move(series)));
+  if (!series.empty() || !side.empty()) {
+    ASSIGN_OR_RETURN(record, impl_->write_file(std::move(series), std::move(side)));
   }
-  const bool has_run = record.tiles != 0;
+  const bool has_run = record.tiles != 0 || record.side_blocks != 0;
   KvBatch batch;
   RETURN_IF_ERROR(impl_->write_rows(commit.new_series, &batch));
   if (commit.catalog != nullptr) batch.append(*commit.catalog);
@@ -275,6 +281,24 @@ Status RunStore::read(const Snapshot& snapshot, std::span<const storage::SeriesI
   return ok();
 }
 
+Status RunStore::read_side(const Snapshot& snapshot, std::span<const storage::SeriesId> ids,
+                           std::int64_t min_ms, std::int64_t max_ms,
+                           std::vector<std::vector<SideChunk>>* out,
+                           std::vector<std::string>* warnings) {
+  CHECK(out->size() == ids.size());
+  const SideRequest request{ids, min_ms, max_ms, out, warnings};
+  for (const auto& run : snapshot.runs()) {
+    const RunRecord& record = run->record;
+    if (record.side_blocks == 0 || record.info.side_min_ms > max_ms ||
+        record.info.side_max_ms < min_ms) {
+      continue;
+    }
+    const RunFiles& files = snapshot.files();
+    RETURN_IF_ERROR(read_run_side(*files.kv, files.side_directories, record, request));
+  }
+  return ok();
+}
+
 Status RunStore::load_series(const std::function<Status(const SeriesRow&)>& visit) const {
   return impl_->kv().scan(Family::kSeries, "", [&](std::string_view key, std::string_view value) {
     ASSIGN_OR_RETURN(const SeriesRow row, decode_series_row(key, value));
@@ -284,32 +308,51 @@ Status RunStore::load_series(const std::function<Status(const SeriesRow&)>& visi
 
 bool RunStore::may_have(const Snapshot& snapshot, storage::SeriesId id, std::int64_t min_ms,
                         std::int64_t max_ms) {
+  const RunFiles& files = snapshot.files();
   return std::ranges::any_of(snapshot.runs(), [&](const std::shared_ptr<const Run>& run) {
-    if (!overlaps(run->record.info, min_ms, max_ms)) return false;
-    const auto directory = snapshot.files().directories.get(run->record);
-    return !directory.ok() || (*directory)->contains(id);  // unknown counts as yes
+    const RunRecord& record = run->record;
+    if (overlaps(record.info, min_ms, max_ms)) {
+      const auto directory = files.directories.get(record);
+      if (!directory.ok() || (*directory)->contains(id)) return true;  // unknown counts as yes
+    }
+    if (record.info.side_min_ms > max_ms || record.info.side_max_ms < min_ms) return false;
+    const auto directory = files.side_directories.get(record);
+    if (!directory.ok()) return true;
+    const SideEntry* entry = find_side(**directory, id);
+    return entry != nullptr && entry->min_ms <= max_ms && entry->max_ms >= min_ms;
   });
+}
+
+// The ids of all series in the run, ascending.
+StatusOr<std::vector<std::uint32_t>> RunStore::Impl::ids_in(const RunRecord& run) {
+  ASSIGN_OR_RETURN(const auto listed, files->directories.get(run));
+  std::vector<std::uint32_t> ids = listed->ids;
+  if (run.side_blocks == 0) return ids;
+  ASSIGN_OR_RETURN(const auto side, files->side_directories.get(run));
+  for (const SideEntry& entry : *side) ids.push_back(entry.id);
+  std::ranges::sort(ids);
+  return ids;
 }
 
 StatusOr<std::vector<storage::SeriesId>> RunStore::Impl::ids_only_in(const Runs& gone,
                                                                      const Runs& left) {
   std::vector<std::uint32_t> ids;
   for (const auto& run : gone) {
-    const auto listed = files->directories.get(run->record);
+    const auto listed = ids_in(run->record);
     if (is_damage(listed.status())) continue;  // its rows stay
     RETURN_IF_ERROR(listed.status());
-    ids.insert(ids.end(), (*listed)->ids.begin(), (*listed)->ids.end());
+    ids.insert(ids.end(), listed->begin(), listed->end());
   }
   std::ranges::sort(ids);
   ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
   // The newest run first: it has most of what is still active.
   for (auto it = left.rbegin(); it != left.rend() && !ids.empty(); ++it) {
-    const auto listed = files->directories.get((*it)->record);
+    const auto listed = ids_in((*it)->record);
     if (is_damage(listed.status()))
       return std::vector<storage::SeriesId>();  // it may have them all
     RETURN_IF_ERROR(listed.status());
     std::vector<std::uint32_t> remaining;
-    std::ranges::set_difference(ids, (*listed)->ids, std::back_inserter(remaining));
+    std::ranges::set_difference(ids, *listed, std::back_inserter(remaining));
     ids = std::move(remaining);
   }
   return std::vector<storage::SeriesId>(ids.begin(), ids.end());
@@ -335,7 +378,8 @@ StatusOr<std::vector<storage::SeriesId>> RunStore::drop_runs_before(
     std::int64_t before_ms, const std::function<bool(storage::SeriesId)>& keep) {
   std::vector<RunId> old;
   for (const auto& run : impl_->snapshot()->runs()) {
-    if (run->record.info.max_ms < before_ms) old.push_back(run->record.info.id);
+    const RunInfo& info = run->record.info;
+    if (std::max(info.max_ms, info.side_max_ms) < before_ms) old.push_back(info.id);
   }
   return drop_runs(old, keep);
 }
@@ -360,7 +404,10 @@ StatusOr<std::vector<storage::SeriesId>> RunStore::drop_runs(
   for (const storage::SeriesId id : ids) batch.erase(Family::kSeries, series_key(id));
   RETURN_IF_ERROR(impl_->kv().commit(batch));
   impl_->publish(std::move(left));
-  for (const auto& run : gone) impl_->files->directories.forget(run->record.info.id);
+  for (const auto& run : gone) {
+    impl_->files->directories.forget(run->record.info.id);
+    impl_->files->side_directories.forget(run->record.info.id);
+  }
   std::ranges::move(gone, std::back_inserter(impl_->dropped));
   gone.clear();
   impl_->collect();
@@ -384,8 +431,20 @@ StatusOr<std::vector<storage::SeriesId>> RunStore::series_of(const Snapshot& sna
   ASSIGN_OR_RETURN(const auto run, find_run(snapshot, id));
   ASSIGN_OR_RETURN(const auto directory, snapshot.files().directories.get(run->record));
   std::vector<storage::SeriesId> ids(directory->ids.begin(), directory->ids.end());
+  if (run->record.side_blocks != 0) {
+    ASSIGN_OR_RETURN(const auto side, snapshot.files().side_directories.get(run->record));
+    for (const SideEntry& entry : *side) ids.emplace_back(entry.id);
+    std::ranges::sort(ids);
+  }
   ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
   return ids;
+}
+
+StatusOr<std::vector<RunSideInput>> RunStore::side_of(const Snapshot& snapshot, RunId id,
+                                                      std::vector<std::string>* warnings) {
+  ASSIGN_OR_RETURN(const auto run, find_run(snapshot, id));
+  const RunFiles& files = snapshot.files();
+  return tsdb::read_side(*files.kv, files.side_directories, run->record, warnings);
 }
 
 Status RunStore::read_one(const Snapshot& snapshot, RunId id,

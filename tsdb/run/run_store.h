@@ -28,6 +28,7 @@
 #include "model/labels.h"
 #include "storage/queryable.h"
 #include "storage/types.h"
+#include "tsdb/side/side_chunk.h"
 
 namespace tocsin::tsdb {
 
@@ -41,6 +42,11 @@ struct RunInfo {
   std::uint64_t series = 0;
   std::uint64_t samples = 0;
   std::uint64_t bytes = 0;  // of the table file
+  // Side samples count apart from those in tiles: they may be older. With nothing in tiles, min_ms
+  // and max_ms are those of the side.
+  std::uint64_t side_samples = 0;
+  std::int64_t side_min_ms = INT64_MAX;  // closed
+  std::int64_t side_max_ms = INT64_MIN;  // closed
 };
 
 // One series' sealed samples. Rows as in storage::SeriesColumn: row i is times->ms[first + i].
@@ -49,6 +55,12 @@ struct RunSeriesInput {
   storage::GroupId group;
   model::Labels labels;          // for the metric order
   storage::SeriesColumn column;  // series index unused; `times` shared between members of a group
+};
+
+// What one series has beside its tiles: tsdb/side.
+struct RunSideInput {
+  storage::SeriesId id;
+  std::vector<SideChunk> chunks;
 };
 
 // Where replay must start after this run exists: journal records before it are covered.
@@ -87,7 +99,8 @@ class RunStore {
   };
   // Writes and publishes a run; `series` may be in any order and is consumed. An empty list writes
   // no run but still commits the rest.
-  StatusOr<RunInfo> write_run(std::vector<RunSeriesInput> series, const Commit& commit);
+  StatusOr<RunInfo> write_run(std::vector<RunSeriesInput> series, const Commit& commit,
+                              std::vector<RunSideInput> side = {});
 
   JournalPosition journal_position() const;
   std::string head_state() const;
@@ -105,6 +118,13 @@ class RunStore {
                      std::vector<std::vector<storage::SeriesColumn>>* out,
                      std::vector<std::string>* warnings);
 
+  // Appends to (*out)[i] the side chunks of `ids[i]` that touch [min_ms, max_ms], oldest run first.
+  // As read() otherwise.
+  static Status read_side(const Snapshot& snapshot, std::span<const storage::SeriesId> ids,
+                          std::int64_t min_ms, std::int64_t max_ms,
+                          std::vector<std::vector<SideChunk>>* out,
+                          std::vector<std::string>* warnings);
+
   // Calls visit for every stored series row, ascending by id.
   Status load_series(const std::function<Status(const SeriesRow&)>& visit) const;
 
@@ -119,6 +139,9 @@ class RunStore {
 
   // The series of one run, ascending; kDataLoss when its directory is damaged.
   static StatusOr<std::vector<storage::SeriesId>> series_of(const Snapshot& snapshot, RunId run);
+  // All side samples of one run, ascending by series; damaged ones are left out and named.
+  static StatusOr<std::vector<RunSideInput>> side_of(const Snapshot& snapshot, RunId run,
+                                                     std::vector<std::string>* warnings);
   // As read(), of one run and without a range.
   static Status read_one(const Snapshot& snapshot, RunId run,
                          std::span<const storage::SeriesId> ids,

@@ -21,7 +21,13 @@
 
 namespace tocsin::tsdb {
 
-enum class FrameKind : std::uint8_t { kDirectory = 1, kTimes = 2, kTile = 3 };
+enum class FrameKind : std::uint8_t {
+  kDirectory = 1,
+  kTimes = 2,
+  kTile = 3,
+  kSideDirectory = 8,
+  kSideBlock = 9
+};
 
 inline constexpr std::uint8_t kFrameVersion = 1;
 

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/histogram.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+
+#include "model/value.h"
+
+namespace tocsin::model {
+
+namespace {
+
+bool same_bits(double a, double b) {
+  return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b);
+}
+
+Status check_span_sizes(std::uint64_t needed, std::size_t buckets) {
+  if (buckets > kMaxHistogramBuckets) {
+    return invalid_argument("histogram has {} buckets, more than {}", buckets,
+                            kMaxHistogramBuckets);
+  }
+  if (needed == buckets) return ok();
+  return invalid_argument(
+      "spans need {} buckets, have {} buckets: histogram spans specify different number of buckets "
+      "than provided",
+      needed, buckets);
+}
+
+// Spans of a side; `first_may_be_negative` is false for custom buckets, which start at 0.
+Status check_spans(const std::vector<HistogramSpan>& spans, std::size_t buckets,
+                   bool first_may_be_negative) {
+  std::uint64_t needed = 0;
+  for (std::size_t i = 0; i < spans.size(); ++i) {
+    if (spans[i].offset < 0 && (i > 0 || !first_may_be_negative)) {
+      return invalid_argument(
+          "span number {} with offset {}: histogram has a span whose offset is negative", i + 1,
+          spans[i].offset);
+    }
+    needed += spans[i].length;
+  }
+  if (spans.size() > kMaxHistogramBuckets) {
+    return invalid_argument("histogram has {} spans, more than {}", spans.size(),
+                            kMaxHistogramBuckets);
+  }
+  return check_span_sizes(needed, buckets);
+}
+
+Status check_bounds(const std::vector<double>& bounds) {
+  double before = -std::numeric_limits<double>::infinity();
+  for (const double bound : bounds) {
+    if (std::isnan(bound)) return invalid_argument("histogram custom bounds must not be NaN");
+    if (bound <= before) {
+      return invalid_argument(
+          "previous bound is {:f} and current is {}: histogram custom bounds must be in strictly "
+          "increasing order",
+          before, std::isinf(bound) ? format_float(bound) : fmt::format("{:f}", bound));
+    }
+    before = bound;
+  }
+  if (before == std::numeric_limits<double>::infinity()) {
+    return invalid_argument(
+        "last +Inf bound must not be explicitly defined: histogram custom bounds must be finite");
+  }
+  return ok();
+}
+
+Status check_custom_spans(const std::vector<double>& bounds,
+                          const std::vector<HistogramSpan>& spans, std::size_t buckets) {
+  RETURN_IF_ERROR(check_spans(spans, buckets, false));
+  std::uint64_t total = 0;
+  for (const HistogramSpan& span : spans) {
+    total += std::uint64_t{span.length} + static_cast<std::uint64_t>(span.offset);
+  }
+  if (bounds.size() + 1 >= total) return ok();
+  return invalid_argument(
+      "only {} custom bounds defined which is insufficient to cover total span length of {}: "
+      "histogram custom bounds are too few",
+      bounds.size(), total);
+}
+
+// What custom buckets do not have.
+template <typename H, typename Buckets>
+Status check_custom(const H& h, const Buckets& positive, const Buckets& negative) {
+  RETURN_IF_ERROR(check_bounds(h.custom_values));
+  RETURN_IF_ERROR(check_custom_spans(h.custom_values, h.positive_spans, positive.size()));
+  if (h.zero_count != 0) return invalid_argument("must have zero count of 0");
+  if (h.zero_threshold != 0) return invalid_argument("must have zero threshold of 0");
+  if (!h.negative_spans.empty()) return invalid_argument("must not have negative spans");
+  if (!negative.empty()) return invalid_argument("must not have negative buckets");
+  return ok();
+}
+
+template <typename H, typename Buckets>
+Status check_shape(const H& h, const Buckets& positive, const Buckets& negative) {
+  if (h.schema == kCustomBucketsSchema) {
+    const Status custom = check_custom(h, positive, negative);
+    return annotate(custom, "custom buckets");
+  }
+  if (h.schema < kMinExponentialSchema || h.schema > kMaxExponentialSchema) {
+    return invalid_argument(
+        "histogram has an invalid schema, which must be between {} and {} for exponential "
+        "buckets, or {} for custom buckets, got schema {}",
+        kMinExponentialSchema, kMaxExponentialSchema, kCustomBucketsSchema, h.schema);
+  }
+  RETURN_IF_ERROR(annotate(check_spans(h.positive_spans, positive.size(), true), "positive side"));
+  RETURN_IF_ERROR(annotate(check_spans(h.negative_spans, negative.size(), true), "negative side"));
+  return ok();
+}
+
+Status negative_bucket(std::size_t at, std::string_view count) {
+  return invalid_argument(
+      "bucket number {} has observation count of {}: histogram has a bucket whose observation "
+      "count is negative",
+      at + 1, count);
+}
+
+// Adds up the buckets, modulo 2^64 as upstream does.
+Status add_buckets(const std::vector<std::int64_t>& deltas, std::uint64_t* total) {
+  std::uint64_t count = 0;
+  for (std::size_t i = 0; i < deltas.size(); ++i) {
+    count += static_cast<std::uint64_t>(deltas[i]);
+    if (static_cast<std::int64_t>(count) < 0) {
+      return negative_bucket(i, fmt::format("{}", static_cast<std::int64_t>(count)));
+    }
+    *total += count;
+  }
+  return ok();
+}
+
+Status check_counts(const std::vector<double>& counts) {
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    if (counts[i] < 0) return negative_bucket(i, format_float_g(counts[i]));
+  }
+  return ok();
+}
+
+std::vector<double> absolute(const std::vector<std::int64_t>& deltas) {
+  std::vector<double> counts;
+  counts.reserve(deltas.size());
+  std::uint64_t count = 0;
+  for (const std::int64_t delta : deltas) {
+    count += static_cast<std::uint64_t>(delta);
+    counts.push_back(static_cast<double>(static_cast<std::int64_t>(count)));
+  }
+  return counts;
+}
+
+// Spans without empty ones and with those that touch put together.
+std::vector<HistogramSpan> normal_spans(const std::vector<HistogramSpan>& spans) {
+  std::vector<HistogramSpan> out;
+  std::int32_t skipped = 0;
+  for (const HistogramSpan& span : spans) {
+    const auto offset = static_cast<std::int32_t>(static_cast<std::uint32_t>(span.offset) +
+                                                  static_cast<std::uint32_t>(skipped));
+    skipped = 0;
+    if (span.length == 0) {
+      skipped = offset;
+    } else if (!out.empty() && offset == 0) {
+      out.back().length += span.length;
+    } else {
+      out.push_back({offset, span.length});
+    }
+  }
+  return out;
+}
+
+template <typename H>
+bool same_parts(const H& a, const H& b) {
+  return a.schema == b.schema && same_bits(a.zero_threshold, b.zero_threshold) &&
+         same_bits(a.sum, b.sum) && a.count == b.count && a.zero_count == b.zero_count &&
+         std::equal(a.custom_values.begin(), a.custom_values.end(), b.custom_values.begin(),
+                    b.custom_values.end(), same_bits) &&
+         normal_spans(a.positive_spans) == normal_spans(b.positive_spans) &&
+         normal_spans(a.negative_spans) == normal_spans(b.negative_spans);
+}
+
+bool same_counts(const std::vector<double>& a, const std::vector<double>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), same_bits);
+}
+
+}  // namespace
+
+Status validate(const Histogram& h) {
+  RETURN_IF_ERROR(check_shape(h, h.positive_deltas, h.negative_deltas));
+  std::uint64_t observed = h.zero_count;
+  RETURN_IF_ERROR(annotate(add_buckets(h.negative_deltas, &observed), "negative side"));
+  if (h.schema != kCustomBucketsSchema && !h.custom_values.empty()) {
+    return invalid_argument("histogram with exponential schema must not have custom bounds");
+  }
+  RETURN_IF_ERROR(annotate(add_buckets(h.positive_deltas, &observed), "positive side"));
+  if (std::isnan(h.sum)) {
+    if (observed <= h.count) return ok();
+    return invalid_argument(
+        "{} observations found in buckets, but the Count field is {}: histogram's observation "
+        "count should be at least the number of observations found in the buckets",
+        observed, h.count);
+  }
+  if (observed == h.count) return ok();
+  return invalid_argument(
+      "{} observations found in buckets, but the Count field is {}: histogram's observation count "
+      "should equal the number of observations found in the buckets (in absence of NaN)",
+      observed, h.count);
+}
+
+Status validate(const FloatHistogram& h) {
+  RETURN_IF_ERROR(check_shape(h, h.positive_buckets, h.negative_buckets));
+  if (h.count < 0) {
+    return invalid_argument("observation count is {}: histogram's observation count is negative",
+                            format_float_g(h.count));
+  }
+  if (h.zero_count < 0) {
+    return invalid_argument(
+        "zero bucket has observation count of {}: histogram has a bucket whose observation count "
+        "is negative",
+        format_float_g(h.zero_count));
+  }
+  RETURN_IF_ERROR(annotate(check_counts(h.negative_buckets), "negative side"));
+  if (h.schema != kCustomBucketsSchema && !h.custom_values.empty()) {
+    return invalid_argument("histogram with exponential schema must not have custom bounds");
+  }
+  // The count is not compared with the buckets: sums of floats round.
+  return annotate(check_counts(h.positive_buckets), "positive side");
+}
+
+FloatHistogram to_float(const Histogram& h) {
+  FloatHistogram f;
+  f.reset_hint = h.reset_hint;
+  f.schema = h.schema;
+  f.zero_threshold = h.zero_threshold;
+  f.zero_count = static_cast<double>(h.zero_count);
+  f.count = static_cast<double>(h.count);
+  f.sum = h.sum;
+  f.positive_spans = h.positive_spans;
+  f.negative_spans = h.negative_spans;
+  f.positive_buckets = absolute(h.positive_deltas);
+  f.negative_buckets = absolute(h.negative_deltas);
+  f.custom_values = h.custom_values;
+  return f;
+}
+
+bool same_histogram(const Histogram& a, const Histogram& b) {
+  return same_parts(a, b) && a.positive_deltas == b.positive_deltas &&
+         a.negative_deltas == b.negative_deltas;
+}
+
+bool same_histogram(const FloatHistogram& a, const FloatHistogram& b) {
+  return same_parts(a, b) && same_counts(a.positive_buckets, b.positive_buckets) &&
+         same_counts(a.negative_buckets, b.negative_buckets);
+}
+
+}  // namespace tocsin::model
