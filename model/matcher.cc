@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Most expressions of real rules are a few literals or begin with one, so both are found in the
-// pattern's text before RE2 has to run: a set of literals never runs it, a prefix refuses early.
+// Most expressions of real rules are a few literals, or literals with anything between them: what
+// can be known from their text (regex/pattern.h) answers for most values before RE2 has to run.
 #include "model/matcher.h"
 
 #include <algorithm>
@@ -9,13 +9,13 @@
 
 #include <re2/re2.h>
 
+#include "model/regex/pattern.h"
 #include "model/unicode/unicode.h"
 
 namespace tocsin::model {
 namespace {
 
 constexpr std::int64_t kMaxProgramBytes = 8 << 20;
-constexpr std::size_t kMaxLiterals = 1000;
 constexpr std::size_t kMaxPrefix = 64;
 constexpr std::string_view kMeta = R"(.+*?()|[]{}^$\)";
 
@@ -41,27 +41,6 @@ bool take_literal(std::string_view* rest, std::string* out) {
   out->append(rest->substr(0, size));
   rest->remove_prefix(size);
   return true;
-}
-
-// Removes one group around the whole pattern. A ")" inside makes the caller's walk fail, so that
-// "(a)(b)" is not taken for one group.
-std::string_view without_group(std::string_view pattern) {
-  if (pattern.size() < 2 || pattern.front() != '(' || pattern.back() != ')') return pattern;
-  std::string_view body = pattern.substr(1, pattern.size() - 2);
-  if (body.substr(0, 2) == "?:") body.remove_prefix(2);
-  return body;
-}
-
-std::vector<std::string> find_literals(std::string_view pattern) {
-  std::string_view rest = without_group(pattern);
-  std::vector<std::string> result(1);
-  while (!rest.empty()) {
-    if (take_literal(&rest, &result.back())) continue;
-    if (rest.front() != '|' || result.size() == kMaxLiterals) return {};
-    rest.remove_prefix(1);
-    result.emplace_back();
-  }
-  return result;
 }
 
 // REQUIRES: `pattern` has no "|", so what comes first is in every match unless it is repeated.
@@ -212,21 +191,14 @@ struct Regex::Compiled {
 
   // REQUIRES: re.ok() and anchored.
   void analyze(Dot dot) {
-    match_all = dot == Dot::kMatchesNewline && (pattern == ".*" || pattern == "(.*)");
-    match_some = dot == Dot::kMatchesNewline && (pattern == ".+" || pattern == "(.+)");
-    literals = find_literals(pattern);
-    sorted_literals = literals;
-    std::sort(sorted_literals.begin(), sorted_literals.end());
-    prefix = literals.size() == 1 ? literals[0] : find_prefix(pattern, re);
+    shape = Pattern::analyze(pattern, dot == Dot::kMatchesNewline);
+    prefix = shape.prefix().empty() ? find_prefix(pattern, re) : shape.prefix();
   }
 
   std::string pattern;
   RE2 re;
   RE2::Anchor anchor;
-  bool match_all = false;   // any text
-  bool match_some = false;  // any text but ""
-  std::vector<std::string> literals;
-  std::vector<std::string> sorted_literals;
+  Pattern shape;  // of an anchored expression
   std::string prefix;
 };
 
@@ -250,16 +222,13 @@ StatusOr<Regex> Regex::unanchored(std::string_view pattern) {
 }
 
 const std::string& Regex::pattern() const { return compiled_->pattern; }
-const std::vector<std::string>& Regex::literals() const { return compiled_->literals; }
+const std::vector<std::string>& Regex::literals() const { return compiled_->shape.literals(); }
 const std::string& Regex::prefix() const { return compiled_->prefix; }
 
 bool Regex::matches(std::string_view text) const {
   const Compiled& c = *compiled_;
-  if (c.match_all) return true;
-  if (c.match_some) return !text.empty();
-  if (!c.sorted_literals.empty()) {
-    return std::binary_search(c.sorted_literals.begin(), c.sorted_literals.end(), text,
-                              std::less<std::string_view>());
+  if (const Pattern::Verdict verdict = c.shape.matches(text); verdict != Pattern::Verdict::kMaybe) {
+    return verdict == Pattern::Verdict::kYes;
   }
   if (text.substr(0, c.prefix.size()) != c.prefix) return false;
   return c.re.Match(piece(text), 0, text.size(), c.anchor, nullptr, 0);

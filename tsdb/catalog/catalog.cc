@@ -32,9 +32,8 @@ std::string encode_signed(std::int64_t value) {
 // The value of a key that may be absent, read by `read`.
 template <typename T, typename Read>
 StatusOr<T> number_or(const KvStore& kv, std::string_view key, T fallback, Read read) {
-  const StatusOr<std::string> value = kv.get(Family::kSeries, key);
-  if (!value.ok() && value.status().code() == StatusCode::kNotFound) return fallback;
-  RETURN_IF_ERROR(value.status());
+  ASSIGN_OR_RETURN(const std::optional<std::string> value, kv.find(Family::kSeries, key));
+  if (!value) return fallback;
   ByteReader in(*value);
   const T number = read(&in);
   if (!in.ok() || !in.at_end()) return data_loss("damaged value of {}", key);

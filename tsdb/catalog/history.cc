@@ -51,10 +51,8 @@ std::vector<Day> History::days(DayRange range) const {
 }
 
 StatusOr<Postings> History::postings(const std::string& key) const {
-  const StatusOr<std::string> value = kv_.get(Family::kSeries, key);
-  if (!value.ok() && value.status().code() == StatusCode::kNotFound) return Postings();
-  RETURN_IF_ERROR(value.status());
-  return Postings::decode(*value);
+  ASSIGN_OR_RETURN(const std::optional<std::string> value, kv_.find(Family::kSeries, key));
+  return value ? Postings::decode(*value) : Postings();
 }
 
 // Selecting -------------------------------------------------------------------------------------
@@ -202,9 +200,10 @@ StatusOr<std::shared_ptr<const SeriesRows>> History::block_of(std::uint32_t id) 
       return it->second.rows;
     }
   }
-  const StatusOr<std::string> value = kv_.get(Family::kSeries, rows_key(number));
+  ASSIGN_OR_RETURN(const std::optional<std::string> value,
+                   kv_.find(Family::kSeries, rows_key(number)));
   auto rows = std::make_shared<SeriesRows>();
-  if (value.ok()) {
+  if (value) {
     StatusOr<SeriesRows> decoded = decode_block(*value);
     if (decoded.ok()) {
       *rows = *std::move(decoded);
@@ -216,8 +215,6 @@ StatusOr<std::shared_ptr<const SeriesRows>> History::block_of(std::uint32_t id) 
     } else {
       return decoded.status();
     }
-  } else if (value.status().code() != StatusCode::kNotFound) {
-    return value.status();
   }
   const auto blocks = blocks_.lock();
   if (blocks->changes != changes) return rows;  // it may be outdated already
@@ -247,9 +244,8 @@ StatusOr<model::Labels> History::labels(std::uint32_t id) const {
 
 StatusOr<std::vector<std::uint32_t>> History::ids_of_tag(std::uint32_t tag) const {
   std::vector<std::uint32_t> ids;
-  const StatusOr<std::string> value = kv_.get(Family::kSeries, tag_key(tag));
-  if (!value.ok() && value.status().code() == StatusCode::kNotFound) return ids;
-  RETURN_IF_ERROR(value.status());
+  ASSIGN_OR_RETURN(const std::optional<std::string> value, kv_.find(Family::kSeries, tag_key(tag)));
+  if (!value) return ids;
   ByteReader in(*value);
   while (in.ok() && !in.at_end()) ids.push_back(in.fixed<std::uint32_t>());
   if (!in.ok()) return data_loss("damaged ids of a tag");

@@ -142,6 +142,15 @@ StatusOr<std::string> KvStore::get(Family family, std::string_view key) const {
   return value;
 }
 
+StatusOr<std::optional<std::string>> KvStore::find(Family family, std::string_view key) const {
+  std::string value;
+  const rocksdb::Status status =
+      impl_->db->Get(rocksdb::ReadOptions(), impl_->handle(family), slice(key), &value);
+  if (status.IsNotFound()) return std::nullopt;
+  RETURN_IF_ERROR(to_status(status, "reading metadata"));
+  return value;
+}
+
 void KvStore::get_samples(std::span<const std::string> keys, const Visit& visit) const {
   rocksdb::ReadOptions options;
   options.fill_cache = false;

@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -76,6 +77,8 @@ class KvStore {
   KvStore& operator=(const KvStore&) = delete;
 
   StatusOr<std::string> get(Family family, std::string_view key) const;
+  // The same for a key that is often absent, which is then no error.
+  StatusOr<std::optional<std::string>> find(Family family, std::string_view key) const;
   // Calls visit(i, status, value) for each key in order; the value is valid during the call. Reads
   // pass the cache by. REQUIRES: keys ascending.
   using Visit = std::function<void(std::size_t, const Status&, std::string_view)>;
