@@ -88,6 +88,7 @@ class DbRandomTest : public testing::DbTest {
   void add_singles();
   void define();
   void add_rows();
+  void push_together();
   bool end_batch(storage::Appender& appender, Model staged);
   void check();
   void check_last();
@@ -103,6 +104,7 @@ class DbRandomTest : public testing::DbTest {
     std::int64_t last_step = 0;
   };
   std::vector<Group> groups_;
+  bool pushing_ = false;
 };
 
 bool DbRandomTest::end_batch(storage::Appender& appender, Model staged) {
@@ -155,6 +157,30 @@ void DbRandomTest::add_singles() {
     }
   }
   static_cast<void>(end_batch(*appender, std::move(staged)));
+}
+
+// What a remote writer does: most series at one time, some of them with their own, sometimes in two
+// requests, sometimes several times in one.
+void DbRandomTest::push_together() {
+  for (std::uint64_t request = below(2); request < 2; ++request) {
+    const auto appender = db_->appender();
+    Model staged = model_;
+    std::int64_t t = now_;
+    for (std::uint64_t times = below(3); times < 3;
+         ++times, t += 1 + static_cast<std::int64_t>(below(9))) {
+      const std::uint64_t missing = below(8) == 0 ? 2 : 12;
+      for (int series = 0; series < kSeries; ++series) {
+        if (below(missing) == 0) continue;
+        const std::int64_t own = below(16) == 0 ? t - static_cast<std::int64_t>(below(40)) : t;
+        const double v = value();
+        const auto result = appender->append({}, name(series), from_ms(own), v, {});
+        EXPECT_EQ(result.status().code(), staged.put(series, own, v))
+            << result.status() << " " << series << "@" << own;
+        if (result.ok()) refs_[series] = result->ref;
+      }
+    }
+    static_cast<void>(end_batch(*appender, std::move(staged)));
+  }
 }
 
 void DbRandomTest::add_rows() {
@@ -263,7 +289,20 @@ TEST_F(DbRandomTest, EveryAnswerIsThatOfAMap) {
           groups_.pop_back();
         }
         break;
+      case 3:
+      case 4:
+      case 5:
+      case 6:
+        pushing_ = true;
+        push_together();
+        break;
       default:
+        // For a while nothing but pushes, so that groups live long enough to be broken up.
+        if (pushing_ && below(12) != 0) {
+          push_together();
+          break;
+        }
+        pushing_ = false;
         below(2) == 0 ? add_singles() : add_rows();
     }
     if (below(3) == 0) check();
