@@ -16,6 +16,7 @@ namespace {
 
 using formats::testing::Pairs;
 using formats::testing::sample;
+using formats::testing::snappy_block;
 using formats::testing::v1_labels;
 using formats::testing::v1_series;
 using formats::testing::WireWriter;
@@ -23,21 +24,6 @@ using ::testing::HasSubstr;
 
 constexpr std::int64_t kNow = 1'700'000'000'000;
 constexpr std::string_view kV2Type = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
-
-// A snappy block of literals only: valid, and made without the library.
-std::string snappy_block(std::string_view text) {
-  std::string out;
-  std::size_t size = text.size();
-  for (; size >= 0x80; size >>= 7U) out.push_back(static_cast<char>(size | 0x80U));
-  out.push_back(static_cast<char>(size));
-  while (!text.empty()) {
-    const std::string_view piece = text.substr(0, 60);
-    out.push_back(static_cast<char>((piece.size() - 1) << 2U));
-    out.append(piece);
-    text.remove_prefix(piece.size());
-  }
-  return out;
-}
 
 class RemoteWriteTest : public ::testing::Test {
  protected:

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "base/file_system.h"
+#include "formats/testing/remote_write_writer.h"
 #include "net/testing/raw_socket.h"
 
 namespace tocsin::app {
@@ -71,6 +72,26 @@ class DaemonTest : public ::testing::Test {
 
   std::string directory_;
 };
+
+TEST_F(DaemonTest, TakesRemoteWriteWhenToldTo) {
+  const std::string body = formats::testing::snappy_block(
+      formats::testing::WireWriter()
+          .message(1, formats::testing::v1_series({{"__name__", "pushed"}}, 7, 1000))
+          .text());
+  DaemonOptions with = options();
+  {
+    const std::unique_ptr<Daemon> daemon = start(with);
+    const RawHttp::Reply reply = RawHttp(daemon->addresses()[0]).post("/api/v1/write", body);
+    EXPECT_EQ(reply.status, 404);
+    EXPECT_THAT(reply.body, HasSubstr("--web.enable-remote-write-receiver"));
+  }
+  with.remote_write.enabled = true;
+  const std::unique_ptr<Daemon> daemon = start(with);
+  const std::string address = daemon->addresses()[0];
+  EXPECT_EQ(RawHttp(address).post("/api/v1/write", body).status, 204);
+  EXPECT_THAT(get(address, "/api/v1/query?query=pushed&time=1"), HasSubstr(R"("value":[1,"7"])"));
+  EXPECT_THAT(get(address, "/metrics"), HasSubstr("tocsin_remote_write_stored_total 1\n"));
+}
 
 TEST_F(DaemonTest, IsReadyWhenStartReturns) {
   const std::unique_ptr<Daemon> daemon = start(options());

@@ -92,4 +92,19 @@ inline WireWriter v1_series(Pairs pairs, double value, std::int64_t timestamp_ms
   return v1_labels(pairs).message(2, sample(value, timestamp_ms));
 }
 
+// A snappy block of literals only: valid, and made without the library.
+inline std::string snappy_block(std::string_view text) {
+  std::string out;
+  std::size_t size = text.size();
+  for (; size >= 0x80; size >>= 7U) out.push_back(static_cast<char>(size | 0x80U));
+  out.push_back(static_cast<char>(size));
+  while (!text.empty()) {
+    const std::string_view piece = text.substr(0, 60);
+    out.push_back(static_cast<char>((piece.size() - 1) << 2U));
+    out.append(piece);
+    text.remove_prefix(piece.size());
+  }
+  return out;
+}
+
 }  // namespace tocsin::formats::testing
