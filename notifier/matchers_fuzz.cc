@@ -14,6 +14,10 @@ void fuzz(std::string_view bytes) {
   static_cast<void>(parse_matcher(bytes));
   const StatusOr<model::Matchers> matchers = parse_matchers(bytes);
   if (!matchers.ok()) return;
+  // An empty name is printed as nothing, as upstream does.
+  for (const model::Matcher& matcher : *matchers) {
+    if (matcher.name().empty()) return;
+  }
   const std::string text = print_matchers(*matchers);
   const StatusOr<model::Matchers> again = parse_matchers(text);
   CHECK(again.ok());

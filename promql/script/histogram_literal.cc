@@ -59,9 +59,19 @@ struct Offsets {
   std::int32_t negative = 0;
 };
 
+// Far more than any bucket's index, and far from where sums of them overflow.
+constexpr double kMaxIndex = 1 << 24;
+
+StatusOr<std::int32_t> to_index(std::string_view key, double value) {
+  if (!(std::abs(value) <= kMaxIndex)) {
+    return invalid_argument("histogram: {} is out of range", key);
+  }
+  return static_cast<std::int32_t>(value);
+}
+
 Status set_number(std::string_view key, double value, FloatHistogram* h, Offsets* offsets) {
   if (key == "schema") {
-    h->schema = static_cast<std::int32_t>(value);
+    ASSIGN_OR_RETURN(h->schema, to_index(key, value));
   } else if (key == "sum") {
     h->sum = value;
   } else if (key == "count") {
@@ -71,9 +81,9 @@ Status set_number(std::string_view key, double value, FloatHistogram* h, Offsets
   } else if (key == "z_bucket_w") {
     h->zero_threshold = value;
   } else if (key == "offset") {
-    offsets->positive = static_cast<std::int32_t>(value);
+    ASSIGN_OR_RETURN(offsets->positive, to_index(key, value));
   } else if (key == "n_offset") {
-    offsets->negative = static_cast<std::int32_t>(value);
+    ASSIGN_OR_RETURN(offsets->negative, to_index(key, value));
   } else {
     return invalid_argument("histogram: unknown key {:?}", key);
   }
