@@ -110,6 +110,11 @@ StatusOr<std::unique_ptr<Db>> Db::open(std::string directory, const Options& opt
   }
   ASSIGN_OR_RETURN(core.runs, RunStore::open(base::join_path(directory, "store")));
   RETURN_IF_ERROR(annotate(recover(core), "opening {}", directory));
+  // Else a power cut may take the names of the new parts, or that of the whole directory.
+  RETURN_IF_ERROR(services.files.sync_directory(directory));
+  const std::size_t slash = directory.find_last_of('/');
+  const std::string parent = slash == std::string::npos ? "." : directory.substr(0, slash + 1);
+  static_cast<void>(services.files.sync_directory(parent));  // may be nobody's to read
   RETURN_IF_ERROR(remove_unfinished_snapshots(services.files, directory));
   core.runs->set_reserve(SpaceGuard::seal_reserve(options.reserve_bytes));
   core.space.check(options.reserve_bytes);

@@ -122,6 +122,26 @@ TEST_F(DbCrashTest, APowerCutLosesAtMostWhatWasNotSynced) {
   db_.reset();
 }
 
+TEST_F(DbCrashTest, WhatAKilledProcessLeftUnsyncedIsSyncedAtTheNextStart) {
+  RecordProperty("expects_error_lines", 1);
+  FaultFs faulty(*memory_);
+  files_ = &faulty;
+  const auto die = [&] {
+    faulty.fail_at(1, FaultFs::Fault::kError, true);
+    db_.reset();
+    faulty.clear();
+  };
+  open();
+  ASSERT_TRUE(append(labels("m"), 1000, 1).ok());
+  die();
+  open();
+  die();
+  faulty.power_cut();
+  open();
+  EXPECT_EQ(query(), "m{instance=\"a\"} 1000:1\n");
+  db_.reset();
+}
+
 TEST_F(DbCrashTest, DamageInTheMiddleLosesThatPartAndInventsNothing) {
   RecordProperty("expects_error_lines", 1);
   options_.journal_segment_bytes = 150;

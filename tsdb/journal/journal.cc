@@ -188,6 +188,13 @@ std::uint64_t Journal::size_bytes() const {
 
 namespace {
 
+// After kill -9 acknowledged records may still be on their way to the disk, and nobody else would
+// sync them.
+Status sync_file(FileSystem& files, const std::string& path) {
+  ASSIGN_OR_RETURN(const auto file, files.open_writable(path, FileSystem::OpenMode::kAppend));
+  return file->sync();
+}
+
 Status replay_segment(FileSystem& files, const std::string& path, std::uint64_t offset,
                       const JournalVisitor& visit, JournalReplay* result) {
   ASSIGN_OR_RETURN(const std::string bytes, files.read_file(path, UINT64_MAX));
@@ -206,7 +213,7 @@ Status replay_segment(FileSystem& files, const std::string& path, std::uint64_t 
       ++result->records;
       RETURN_IF_ERROR(annotate(visit(record->type, record->payload), "{}", path));
     }
-    if (rest.empty()) return ok();
+    if (rest.empty()) return sync_file(files, path);
   }
   ++result->torn_segments;
   result->damaged_bytes += rest.size();
@@ -243,7 +250,7 @@ Status replay_journal(FileSystem& files, const std::string& directory, JournalPo
         files.info(base::join_path(directory, segment_name(number)));
     if (info.ok()) result->bytes += info->size;
   }
-  return ok();
+  return files.sync_directory(directory);
 }
 
 }  // namespace tocsin::tsdb
