@@ -69,6 +69,20 @@ void NaiveStore::put_stale(std::size_t number, std::int64_t t) {
   insert(number, t, stale);
 }
 
+void NaiveStore::begin() {
+  unsynced_.insert(unsynced_.end(), changes_.begin(), changes_.end());
+  changes_.clear();
+}
+
+void NaiveStore::doubt_unsynced() {
+  begin();
+  for (const Change& change : unsynced_) {
+    const auto sample = series_[change.series].samples.find(change.t);
+    if (sample != series_[change.series].samples.end()) sample->second.required = false;
+  }
+  unsynced_.clear();
+}
+
 void NaiveStore::undo() {
   for (auto change = changes_.rbegin(); change != changes_.rend(); ++change) {
     Series& series = series_[change->series];
@@ -233,8 +247,8 @@ std::string NaiveStore::compare_labels(const storage::Queryable& database, const
   return difference;
 }
 
-void NaiveStore::settle(const storage::Queryable& database) {
-  const auto selection = database.select({}, hints_of(INT64_MIN / 8, INT64_MAX / 8), {});
+void NaiveStore::settle(const storage::Queryable& database, const model::Matchers& matchers) {
+  const auto selection = database.select(matchers, hints_of(INT64_MIN / 8, INT64_MAX / 8), {});
   std::vector<std::set<std::int64_t>> found(series_.size());
   for (std::size_t b = 0; selection.ok() && b < (*selection)->batch_count(); ++b) {
     storage::ColumnBatch batch;
@@ -248,7 +262,8 @@ void NaiveStore::settle(const storage::Queryable& database) {
   }
   for (std::size_t i = 0; i < series_.size(); ++i) {
     for (auto at = series_[i].samples.begin(); at != series_[i].samples.end();) {
-      if (at->second.required || found[i].contains(at->first)) {
+      const bool certain = at->second.required && at->first >= floor_ms_;
+      if (certain || found[i].contains(at->first)) {
         at->second.required = true;
         ++at;
       } else {

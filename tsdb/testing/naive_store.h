@@ -43,17 +43,21 @@ class NaiveStore {
   // A staleness marker, unless the newest sample is one.
   void put_stale(std::size_t series, std::int64_t t);
 
-  // Changes since begin() are kept, taken back, or in doubt.
-  void begin() { changes_.clear(); }
+  // Changes since begin() are taken back, or in doubt.
+  void begin();
   void undo();
   void doubt();
+  // Says that all before is synced; doubt_unsynced() puts in doubt what came after.
+  void synced() { unsynced_.clear(); }
+  void doubt_unsynced();
 
   // Deletes, or makes doubtful, what matches in the closed interval.
   void erase(const model::Matchers& matchers, std::int64_t mint, std::int64_t maxt, bool certainly);
   // Samples before `t` may have left the database.
   void expire_before(std::int64_t t) { floor_ms_ = std::max(floor_ms_, t); }
-  // Drops what has been doubtful and is not in the database. REQUIRES: compare() was content.
-  void settle(const storage::Queryable& database);
+  // Makes what `matchers` find in the database certain and forgets what is not there. REQUIRES:
+  // compare() was content.
+  void settle(const storage::Queryable& database, const model::Matchers& matchers);
 
   // Compares everything that matches in the closed interval; returns the first difference, or "".
   std::string compare(const storage::Queryable& database, const model::Matchers& matchers,
@@ -89,6 +93,7 @@ class NaiveStore {
   std::vector<Series> series_;
   std::unordered_map<model::Labels, std::size_t, model::LabelsHash> numbers_;
   std::vector<Change> changes_;
+  std::vector<Change> unsynced_;  // before begin()
   std::int64_t floor_ms_ = INT64_MIN;
 };
 

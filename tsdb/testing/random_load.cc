@@ -33,6 +33,7 @@ std::size_t RandomLoad::new_series() {
   labels.set("__name__", metric).set("instance", instance);
   if (number % 2 == 0) labels.set("job", number % 4 == 0 ? "a" : "b");
   if (number % 5 == 0) labels.set("päth", fmt::format("/{}\"\\\n", number % 11));
+  if (!options_.tag.empty()) labels.set("load", options_.tag);
   return model_.add(labels.build());
 }
 
@@ -65,8 +66,9 @@ std::uint64_t RandomLoad::value(std::size_t series) {
 
 RandomLoad::Single RandomLoad::single(std::size_t series, std::int64_t t) {
   const NaiveStore::Series& known = model_.series(series);
-  // The newest sample may have been deleted: whether it is still a duplicate is nobody's business.
-  if (t == known.newest && !known.samples.contains(t)) ++t;
+  // The newest sample may have been deleted, or lost: whether it still refuses others is nobody's
+  // business.
+  if (t <= known.newest && !known.samples.contains(known.newest)) t = known.newest + 1;
   Single one{series, t, value(series), below(2) == 0, StatusCode::kOk};
   if (t == known.newest && below(2) == 0) one.bits = known.newest_bits;
   one.verdict = model_.put(series, t, one.bits);
@@ -123,7 +125,8 @@ void RandomLoad::make_rows() {
     for (std::uint32_t position = 0; position < group.members.size(); ++position) {
       if (below(8) == 0) continue;
       const std::size_t series = group.members[position];
-      if (model_.series(series).newest == t && !model_.series(series).samples.contains(t)) continue;
+      const NaiveStore::Series& known = model_.series(series);
+      if (t <= known.newest && !known.samples.contains(known.newest)) continue;
       const std::uint64_t bits = value(series);
       row.values.push_back({position, bits, model_.put(series, t, bits)});
     }
@@ -137,6 +140,11 @@ void RandomLoad::make_rows() {
   }
   work_.rolled_back = below(16) == 0;
   if (!work_.rolled_back) group.last_step = last;
+}
+
+model::Matchers RandomLoad::matchers() const {
+  if (options_.tag.empty()) return {};
+  return {model::Matcher::equal("load", options_.tag)};
 }
 
 model::Matchers RandomLoad::some_matchers() {
@@ -163,8 +171,17 @@ model::Matchers RandomLoad::some_matchers() {
 void RandomLoad::make_delete() {
   work_.kind = Work::Kind::kDelete;
   work_.matchers = some_matchers();
+  for (model::Matcher& matcher : matchers()) work_.matchers.push_back(std::move(matcher));
   work_.mint = now_ms_ - static_cast<std::int64_t>(below(2'000'000));
   work_.maxt = work_.mint + static_cast<std::int64_t>(below(60'000));
+  work_.operations = 1;
+}
+
+void RandomLoad::make_upkeep() {
+  using Kind = Work::Kind;
+  const Kind kinds[] = {Kind::kSeal,     Kind::kSeal,     Kind::kSeal,  Kind::kSeal,
+                        Kind::kMaintain, Kind::kSnapshot, Kind::kClean, Kind::kRestart};
+  work_.kind = kinds[below(std::size(kinds))];
   work_.operations = 1;
 }
 
@@ -180,7 +197,9 @@ const RandomLoad::Work& RandomLoad::next() {
   model_.begin();
   const std::uint64_t choice = below(100);
   if (choice < 2) churn();
-  if (choice < 6 || groups_.empty()) {
+  if (below(100) < static_cast<std::uint64_t>(options_.upkeep_percent)) {
+    make_upkeep();
+  } else if (choice < 6 || groups_.empty()) {
     make_define();
   } else if (choice < 8) {
     work_.kind = Work::Kind::kDrop;
@@ -196,20 +215,39 @@ const RandomLoad::Work& RandomLoad::next() {
 }
 
 void RandomLoad::keep() {
-  if (work_.kind == Work::Kind::kDelete) model_.erase(work_.matchers, work_.mint, work_.maxt, true);
+  using Kind = Work::Kind;
+  const Kind kind = work_.kind;
+  if (kind == Kind::kDelete) model_.erase(work_.matchers, work_.mint, work_.maxt, true);
   model_.begin();
+  // A deletion syncs the journal first; a seal puts everything into a run.
+  if (kind == Kind::kDelete || kind == Kind::kSeal || kind == Kind::kRestart) model_.synced();
+  if (kind == Kind::kMaintain && options_.retention_ms > 0) {
+    model_.expire_before(now_ms_ - options_.retention_ms);
+  }
 }
 
 void RandomLoad::doubt() {
-  if (work_.kind == Work::Kind::kDelete)
+  if (work_.kind == Work::Kind::kDelete) {
     model_.erase(work_.matchers, work_.mint, work_.maxt, false);
+  }
+  if (work_.kind == Work::Kind::kMaintain && options_.retention_ms > 0) {
+    model_.expire_before(now_ms_ - options_.retention_ms);
+  }
   model_.doubt();
 }
+
+void RandomLoad::doubt_unsynced() {
+  doubt();
+  model_.doubt_unsynced();
+}
+
+void RandomLoad::undo() { model_.undo(); }
 
 void RandomLoad::reopened() {
   groups_.clear();
   refs_.clear();
   group_ids_.clear();
+  now_ms_ += 10'000;  // all new times are above those of what may be lost
 }
 
 void RandomLoad::expect(StatusCode expected, StatusCode other, const Status& status,
@@ -278,6 +316,16 @@ Status RandomLoad::run_appends(Db& db) {
 
 Status RandomLoad::run(Db& db) {
   switch (work_.kind) {
+    case Work::Kind::kSeal:
+      return db.seal_all();
+    case Work::Kind::kMaintain:
+      return db.maintain();
+    case Work::Kind::kClean:
+      return db.clean_tombstones();
+    case Work::Kind::kSnapshot:
+      return db.snapshot(false).status();
+    case Work::Kind::kRestart:
+      return ok();
     case Work::Kind::kDelete:
       return db.delete_series({work_.matchers}, from_ms(work_.mint), from_ms(work_.maxt));
     case Work::Kind::kDrop:

@@ -32,7 +32,12 @@ class RandomLoad {
     std::size_t series = 64;     // alive at a time
     std::size_t max_batch = 40;  // appended one by one
     bool deletes = true;
-    int replaced_percent = 5;  // of the series, at each churn
+    int replaced_percent = 5;       // of the series, at each churn
+    int upkeep_percent = 0;         // of the work: seals, snapshots, retention, clean-ups
+    std::int64_t retention_ms = 0;  // of the database; 0: none
+    // Value of a label that all its series have and that deletions name; "": no such label. Several
+    // loads can then share a database.
+    std::string tag = {};
   };
   struct Single {
     std::size_t series;
@@ -51,7 +56,18 @@ class RandomLoad {
     std::vector<Value> values;
   };
   struct Work {
-    enum class Kind { kSingles, kDefine, kRows, kDrop, kDelete } kind = Kind::kSingles;
+    enum class Kind {
+      kSingles,
+      kDefine,
+      kRows,
+      kDrop,
+      kDelete,
+      kSeal,
+      kMaintain,
+      kSnapshot,
+      kClean,
+      kRestart,  // the caller's: run() does nothing
+    } kind = Kind::kSingles;
     std::vector<Single> singles;
     std::size_t group = 0;             // a number of ours
     std::vector<std::size_t> members;  // of a new group
@@ -76,11 +92,18 @@ class RandomLoad {
   void keep();
   // The process died during run(): its samples may be there or not.
   void doubt();
+  // The power went: also what came after the last synced change may be there or not.
+  void doubt_unsynced();
+  // run() failed, and the process lives on: nothing of it may be there.
+  void undo();
   // The database, or the generator, is in a new process: groups and references are outdated.
   void reopened();
 
   std::int64_t now_ms() const { return now_ms_; }
   NaiveStore& model() { return model_; }
+  const Work& work() const { return work_; }
+  // That of the tag, if there is one.
+  model::Matchers matchers() const;
   const std::string& trouble() const { return trouble_; }
   // Matchers that some series of the model match.
   model::Matchers some_matchers();
@@ -100,6 +123,7 @@ class RandomLoad {
   void make_define();
   void make_rows();
   void make_delete();
+  void make_upkeep();
   void churn();
   std::size_t any_group();
 
