@@ -12,6 +12,7 @@
 #include "tsdb/life/deletion.h"
 #include "tsdb/life/retention.h"
 #include "tsdb/life/snapshot.h"
+#include "tsdb/life/verify.h"
 #include "tsdb/query/selection.h"
 #include "tsdb/query/series_finder.h"
 
@@ -108,7 +109,9 @@ StatusOr<std::unique_ptr<Db>> Db::open(std::string directory, const Options& opt
         "{} holds a restore that did not end: restore the snapshot again, into the same folder",
         directory);
   }
-  ASSIGN_OR_RETURN(core.runs, RunStore::open(base::join_path(directory, "store")));
+  const std::string store = base::join_path(directory, "store");
+  ASSIGN_OR_RETURN(core.runs,
+                   options.read_only ? RunStore::open_read_only(store) : RunStore::open(store));
   RETURN_IF_ERROR(annotate(recover(core), "opening {}", directory));
   // Else a power cut may take the names of the new parts, or that of the whole directory.
   RETURN_IF_ERROR(services.files.sync_directory(directory));
@@ -123,6 +126,11 @@ StatusOr<std::unique_ptr<Db>> Db::open(std::string directory, const Options& opt
     const auto held = collected->lock();
     if (held->core != nullptr) collect_metrics(*held->core, out);
   });
+  if (options.read_only) {
+    core.gate.close();
+    core.lock.reset();  // everything is read or held open by now: a server may start
+    return std::unique_ptr<Db>(new Db(std::move(impl)));
+  }
   if (options.background) impl->start_threads();
   return std::unique_ptr<Db>(new Db(std::move(impl)));
 }
@@ -325,12 +333,26 @@ StatusOr<std::vector<model::Labels>> Db::series(const std::vector<model::Matcher
 
 // Administration --------------------------------------------------------------------------------
 
+namespace {
+
+Status check_writable(const Core& core) {
+  if (!core.options.lock()->read_only) return ok();
+  return failed_precondition("the database is open for reading only");
+}
+
+}  // namespace
+
 Status Db::delete_series(const std::vector<model::Matchers>& matcher_sets, model::Timestamp mint,
                          model::Timestamp maxt) {
+  RETURN_IF_ERROR(check_writable(impl_->core));
   return tsdb::delete_series(impl_->core, matcher_sets, {base::to_ms(mint), base::to_ms(maxt)});
 }
-Status Db::clean_tombstones() { return tsdb::clean_tombstones(impl_->core); }
+Status Db::clean_tombstones() {
+  RETURN_IF_ERROR(check_writable(impl_->core));
+  return tsdb::clean_tombstones(impl_->core);
+}
 StatusOr<std::string> Db::snapshot(bool skip_head) {
+  RETURN_IF_ERROR(check_writable(impl_->core));
   return write_snapshot(impl_->core, {skip_head});
 }
 
@@ -372,13 +394,31 @@ std::vector<storage::CardinalityEntry> Db::series_by_pair(std::size_t limit) con
 }
 
 Status Db::maintain() {
+  RETURN_IF_ERROR(check_writable(impl_->core));
   const std::uint64_t reserve = impl_->core.options.lock()->reserve_bytes;
   impl_->core.space.check(reserve);
   if (seal_is_due(impl_->core)) RETURN_IF_ERROR(seal(impl_->core));
   return retain(impl_->core);
 }
 
-Status Db::seal_all() { return seal(impl_->core); }
+Status Db::seal_all() {
+  RETURN_IF_ERROR(check_writable(impl_->core));
+  return seal(impl_->core);
+}
+
+std::vector<RunReport> Db::runs() const {
+  std::vector<RunReport> reports;
+  const auto snapshot = impl_->core.runs->snapshot();
+  for (const RunInfo& run : RunStore::runs(*snapshot)) {
+    reports.push_back(
+        {run.id.value(), run.tier, run.min_ms, run.max_ms, run.series, run.samples, run.bytes});
+  }
+  return reports;
+}
+
+StatusOr<VerifyReport> Db::verify(const VerifyProgress& progress) const {
+  return tsdb::verify(impl_->core, progress);
+}
 
 void Db::reconfigure(const Options& options) {
   impl_->core.runs->set_reserve(SpaceGuard::seal_reserve(options.reserve_bytes));

@@ -14,6 +14,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/file_system.h"
 #include "base/metrics.h"
@@ -23,6 +24,7 @@
 #include "storage/appender.h"
 #include "storage/queryable.h"
 #include "tsdb/options.h"
+#include "tsdb/report.h"
 
 namespace tocsin::tsdb {
 
@@ -75,6 +77,11 @@ class Db final : public storage::Appendable, public storage::Queryable, public s
   Status seal_all();
   // Takes new retention and out-of-order settings.
   void reconfigure(const Options& options);
+
+  // Runs in ascending id.
+  std::vector<RunReport> runs() const;
+  // Reads everything that is stored and says what is damaged; nothing is changed.
+  StatusOr<VerifyReport> verify(const VerifyProgress& progress) const;
 
   // Refuses new appenders, waits for running ones, syncs the journal, stops the threads. Idempotent.
   void stop();

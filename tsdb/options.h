@@ -25,14 +25,17 @@ struct Options {
   std::uint64_t seal_side_bytes = 128ULL << 20;  // or with this much beside in-order floats
   std::uint32_t seal_rows = 240;  // a group's chunk in memory is closed at this many rows
   std::uint64_t journal_segment_bytes = 64ULL << 20;
-  model::Duration sync_interval{1000};           // fdatasync of the journal
+  model::Duration sync_interval{1000};  // fdatasync of the journal
   // A series without samples for this long, by the time of the data, leaves memory at the next seal.
   model::Duration head_keep{2LL * 3600 * 1000};
   std::uint64_t max_active_series = 50'000'000;  // kResourceExhausted above
   std::size_t max_labels = 1024;                 // per series
   std::size_t max_label_bytes = 128U << 10;      // encoded, per series
   std::size_t max_tombstones = 4'000'000;        // deleted intervals of all series
-  bool background = true;                        // false: tests call maintain()
+  // Look only: nothing in the folder is touched, and appends and changes are refused. Use it with
+  // base::make_read_only_fs().
+  bool read_only = false;
+  bool background = true;  // false: tests call maintain()
 };
 
 }  // namespace tocsin::tsdb

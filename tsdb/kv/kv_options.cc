@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tsdb/kv/kv_options.h"
 
+#include <cstdarg>
 #include <string>
 
+#include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_buffer_manager.h>
@@ -84,6 +86,15 @@ rocksdb::IngestExternalFileOptions ingest_options() {
   options.write_global_seqno = false;
   options.allow_blocking_flush = false;
   return options;
+}
+
+std::shared_ptr<rocksdb::Logger> no_log() {
+  class NoLog final : public rocksdb::Logger {
+   public:
+    using rocksdb::Logger::Logv;
+    void Logv(const char*, va_list) override {}
+  };
+  return std::make_shared<NoLog>();
 }
 
 Status to_status(const rocksdb::Status& status, std::string_view what) {

@@ -85,14 +85,18 @@ struct KvStore::Impl {
     return handles[static_cast<std::size_t>(family)];
   }
 
-  rocksdb::Status open(const std::string& directory, const rocksdb::DBOptions& options) {
+  rocksdb::Status open(const std::string& directory, const rocksdb::DBOptions& options,
+                       KvMode mode) {
     const std::vector<rocksdb::ColumnFamilyDescriptor> families = {
         {"meta", small_values_options(cache)},
         {"series", small_values_options(cache)},
         {"samples", samples_options()},
         {rocksdb::kDefaultColumnFamilyName, small_values_options(cache)}};
     rocksdb::DB* raw = nullptr;
-    rocksdb::Status status = rocksdb::DB::Open(options, directory, families, &handles, &raw);
+    rocksdb::Status status =
+        mode == KvMode::kReadOnly
+            ? rocksdb::DB::OpenForReadOnly(options, directory, families, &handles, &raw)
+            : rocksdb::DB::Open(options, directory, families, &handles, &raw);
     if (status.ok()) db.reset(raw);
     return status;
   }
@@ -119,16 +123,21 @@ struct KvStore::Impl {
 KvStore::KvStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 KvStore::~KvStore() = default;
 
-StatusOr<std::unique_ptr<KvStore>> KvStore::open(const std::string& directory) {
+StatusOr<std::unique_ptr<KvStore>> KvStore::open(const std::string& directory, KvMode mode) {
   auto impl = std::make_unique<Impl>();
   rocksdb::DBOptions options = database_options(impl->cache);
-  rocksdb::Status status = impl->open(directory, options);
+  if (mode == KvMode::kReadOnly) {
+    options.create_if_missing = false;
+    options.create_missing_column_families = false;
+    options.info_log = no_log();  // else it makes a file
+  }
+  rocksdb::Status status = impl->open(directory, options, mode);
   if (status.IsCorruption()) {
     // One unreadable run file must not take the others with it: then only reads of that file fail.
     base::log::warn("database is damaged, opening what is readable",
                     {{"directory", directory}, {"error", status.ToString()}});
     options.paranoid_checks = false;
-    status = impl->open(directory, options);
+    status = impl->open(directory, options, mode);
   }
   RETURN_IF_ERROR(to_status(status, fmt::format("opening {}", directory)));
   return std::unique_ptr<KvStore>(new KvStore(std::move(impl)));

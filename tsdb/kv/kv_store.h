@@ -69,9 +69,15 @@ class SampleFile {
   std::unique_ptr<Impl> impl_;
 };
 
+enum class KvMode : std::uint8_t {
+  kReadWrite,
+  kReadOnly  // must exist; the folder is not touched, and no right to write there is needed
+};
+
 class KvStore {
  public:
-  static StatusOr<std::unique_ptr<KvStore>> open(const std::string& directory);
+  static StatusOr<std::unique_ptr<KvStore>> open(const std::string& directory,
+                                                 KvMode mode = KvMode::kReadWrite);
   ~KvStore();
   KvStore(const KvStore&) = delete;
   KvStore& operator=(const KvStore&) = delete;

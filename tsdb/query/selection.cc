@@ -74,6 +74,7 @@ StatusOr<std::vector<SeriesColumn>> TsdbSelection::columns(std::span<const std::
   RETURN_IF_ERROR(RunStore::read(*snapshot, ids, min_ms, max_ms, &sealed, &problems));
   RETURN_IF_ERROR(add_side_of_runs(*snapshot, ids, min_ms, max_ms, &side, &problems));
   if (!problems.empty()) {
+    core_.metrics.corruptions.with({"run"}).inc(static_cast<double>(problems.size()));
     auto warnings = warnings_.lock();
     warnings->insert(warnings->end(), problems.begin(), problems.end());
   }

@@ -26,7 +26,7 @@ bool overlaps(const RunInfo& run, std::int64_t min_ms, std::int64_t max_ms) {
   return run.min_ms <= max_ms && run.max_ms >= min_ms;
 }
 
-Status check_format(KvStore& kv) {
+Status check_format(KvStore& kv, KvMode mode) {
   const StatusOr<std::string> stored = kv.get(Family::kMeta, kFormatKey);
   if (!stored.ok() && stored.status().code() == StatusCode::kNotFound) {
     bool empty = true;
@@ -35,6 +35,7 @@ Status check_format(KvStore& kv) {
       return ok();
     }));
     if (!empty) return data_loss("the database has no format version");
+    if (mode == KvMode::kReadOnly) return failed_precondition("the database is empty");
     KvBatch batch;
     batch.put(Family::kMeta, std::string(kFormatKey), encode_number(kFormatVersion));
     return kv.commit(batch);
@@ -83,6 +84,7 @@ struct RunStore::Impl {
   };
 
   Status load();
+  Status clear_temporary() const;
   Status drop_orphans(const Runs& runs) ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer);
   Status write_rows(const std::vector<SeriesRow>& rows, KvBatch* last);
   StatusOr<RunRecord> write_file(std::vector<RunSeriesInput> series, std::vector<RunSideInput> side)
@@ -102,6 +104,7 @@ struct RunStore::Impl {
 
   std::string directory;
   StepHook hook;
+  KvMode mode = KvMode::kReadWrite;
   std::atomic<std::uint64_t> reserve_bytes{32U << 20};
   std::shared_ptr<const RunFiles> files;
   base::Guarded<State> state;
@@ -124,22 +127,37 @@ StatusOr<std::unique_ptr<RunStore>> RunStore::open(const std::string& directory,
   impl->directory = directory;
   impl->hook = std::move(hook);
   ASSIGN_OR_RETURN(std::unique_ptr<KvStore> kv, KvStore::open(directory));
-  RETURN_IF_ERROR(check_format(*kv));
+  RETURN_IF_ERROR(check_format(*kv, KvMode::kReadWrite));
   impl->files = std::make_shared<const RunFiles>(std::move(kv));
   RETURN_IF_ERROR(annotate(impl->load(), "loading {}", directory));
   return std::unique_ptr<RunStore>(new RunStore(std::move(impl)));
 }
 
-Status RunStore::Impl::load() {
-  base::MutexLock lock(writer);
+StatusOr<std::unique_ptr<RunStore>> RunStore::open_read_only(const std::string& directory) {
+  auto impl = std::make_unique<Impl>();
+  impl->directory = directory;
+  impl->mode = KvMode::kReadOnly;
+  ASSIGN_OR_RETURN(std::unique_ptr<KvStore> kv, KvStore::open(directory, KvMode::kReadOnly));
+  RETURN_IF_ERROR(check_format(*kv, KvMode::kReadOnly));
+  impl->files = std::make_shared<const RunFiles>(std::move(kv));
+  RETURN_IF_ERROR(annotate(impl->load(), "loading {}", directory));
+  return std::unique_ptr<RunStore>(new RunStore(std::move(impl)));
+}
+
+Status RunStore::Impl::clear_temporary() const {
   base::FileSystem& file_system = base::real_file_system();
   RETURN_IF_ERROR(file_system.remove_recursively(temporary_directory()));
-  RETURN_IF_ERROR(file_system.create_directories(temporary_directory()));
+  return file_system.create_directories(temporary_directory());
+}
+
+Status RunStore::Impl::load() {
+  base::MutexLock lock(writer);
+  if (mode == KvMode::kReadWrite) RETURN_IF_ERROR(clear_temporary());
   ASSIGN_OR_RETURN(Runs runs, load_runs(kv()));
   ASSIGN_OR_RETURN(const std::string next, get_or(kv(), kNextRunKey, encode_number(1)));
   ASSIGN_OR_RETURN(next_run, decode_number(next));
   if (!runs.empty()) next_run = std::max(next_run, runs.back()->record.info.id.value() + 1);
-  RETURN_IF_ERROR(drop_orphans(runs));
+  if (mode == KvMode::kReadWrite) RETURN_IF_ERROR(drop_orphans(runs));
   ASSIGN_OR_RETURN(const std::string journal, get_or(kv(), kJournalKey, encode_journal({})));
   ASSIGN_OR_RETURN(const JournalPosition position, decode_journal(journal));
   ASSIGN_OR_RETURN(std::string head, get_or(kv(), kHeadKey, ""));

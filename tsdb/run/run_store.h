@@ -85,6 +85,8 @@ class RunStore {
   using StepHook = std::function<Status(std::string_view step)>;
   // Opens or creates the RocksDB in `directory`. kFailedPrecondition when a newer program wrote it.
   static StatusOr<std::unique_ptr<RunStore>> open(const std::string& directory, StepHook hook = {});
+  // For reading only: it must exist, the folder is not touched, and what would change it fails.
+  static StatusOr<std::unique_ptr<RunStore>> open_read_only(const std::string& directory);
   ~RunStore();
   RunStore(const RunStore&) = delete;
   RunStore& operator=(const RunStore&) = delete;
