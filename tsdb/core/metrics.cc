@@ -71,6 +71,8 @@ void collect_series_metrics(const Core& core, std::vector<MetricFamily>* out) {
       static_cast<double>(index.bytes));
   add(out, "tocsin_tsdb_label_sets", "Distinct parts of label sets in memory.", kGauge,
       static_cast<double>(index.label_sets));
+  add(out, "tocsin_tsdb_series_refused_total", "Series not created because too many are active.",
+      kCounter, static_cast<double>(index.refused));
   add(out, "tocsin_tsdb_regex_cache_hits_total",
       "Regular expressions whose matching label values were known.", kCounter,
       static_cast<double>(index.regex_hits));

@@ -71,6 +71,7 @@ struct SeriesIndex::Impl {
   Lookup history_;  // set before use by several threads
   mutable ValueCache value_cache_;
   std::atomic<std::uint64_t> removals_{0};
+  std::atomic<std::uint64_t> refused_{0};
 
   mutable StripedMutex mutex_;
   LabelPairs pairs_ ABSL_GUARDED_BY(mutex_);

@@ -23,6 +23,9 @@ struct SeriesIndex::Impl::Loader {
     bool contiguous() const { return uses >= 64 && last - first == uses - 1; }
   };
 
+  // Tells the analysis that index.mutex_ is the mutex that the caller holds.
+  void held() const ABSL_ASSERT_EXCLUSIVE_LOCK(index.mutex_) {}
+
   Loader(Impl& in_index, const SeriesRows& rows)
       : index(in_index),
         from(rows),
@@ -117,6 +120,7 @@ void SeriesIndex::Impl::Loader::finish() {
 Status SeriesIndex::load(const SeriesRows& rows, const Postings* wanted) {
   const StripedWriterLock lock(impl_->mutex_);
   Impl::Loader loader(*impl_, rows);
+  loader.held();
   Status status;
   for (const SeriesRows::Row& row : rows.rows) {
     if (wanted != nullptr && !wanted->contains(row.id)) continue;

@@ -175,6 +175,7 @@ StatusOr<SeriesIndex::Resolved> SeriesIndex::resolve(const model::Labels& labels
     // It may have been created and left while history was asked: then history knows now.
     if (impl_->history_ && removals != impl_->removals_.load()) continue;
     if (impl_->all_.count() >= impl_->max_series_) {
+      impl_->refused_.fetch_add(1);
       return resource_exhausted("too many active series (limit {})", impl_->max_series_);
     }
     if (old == 0 && impl_->next_id_ > kMaxId) return resource_exhausted("series ids are used up");
@@ -279,6 +280,7 @@ SeriesIndex::Stats SeriesIndex::stats() const {
   stats.regex_hits = cache.hits;
   stats.regex_misses = cache.misses;
   stats.regex_bytes = cache.bytes;
+  stats.refused = impl_->refused_.load();
   const StripedReaderLock lock(impl_->mutex_);
   stats.series = impl_->all_.count();
   stats.pairs = impl_->pairs_.count();

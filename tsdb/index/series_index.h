@@ -90,6 +90,7 @@ class SeriesIndex {
     std::uint64_t regex_hits = 0;  // expressions found in the cache of what they matched
     std::uint64_t regex_misses = 0;
     std::uint64_t regex_bytes = 0;
+    std::uint64_t refused = 0;  // series not created because of max_series
   };
   // Looks at every pair, not at every series.
   Stats stats() const;

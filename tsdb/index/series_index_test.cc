@@ -229,6 +229,7 @@ TEST(SeriesIndex, RefusesMoreSeriesThanAllowed) {
   const auto refused = index.resolve(Labels::of({{"__name__", "b"}}));
   EXPECT_EQ(refused.status().code(), StatusCode::kResourceExhausted);
   EXPECT_TRUE(index.resolve(Labels::of({{"__name__", "a"}})).ok());
+  EXPECT_EQ(index.stats().refused, 1U);
 }
 
 TEST(SeriesIndex, RestoresOldIdsInAnyOrder) {
