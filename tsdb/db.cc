@@ -276,10 +276,11 @@ StatusOr<LabelResult> Db::label_names(const model::Matchers& matchers, const Lab
   if (context.cancel != nullptr) RETURN_IF_ERROR(context.cancel->check());
   const Core& core = impl_->core;
   const TimeRange range = range_of(hints.mint, hints.maxt);
+  const LeftSeries left_series(core);
   std::vector<std::string> names =
       core.index.label_names(matchers, alive_in(core, hints.mint, hints.maxt));
   std::set<std::string> left;
-  ASSIGN_OR_RETURN(const Postings ids, find_left_series(core, matchers, range, context.cancel));
+  ASSIGN_OR_RETURN(const Postings ids, left_series.find(matchers, range, context.cancel));
   if (!ids.empty()) {
     RETURN_IF_ERROR(core.catalog->history().label_names(
         ids, core.catalog->left_days(range.min_ms, range.max_ms), context.cancel, &left));
@@ -293,12 +294,13 @@ StatusOr<LabelResult> Db::label_values(std::string_view name, const model::Match
   if (context.cancel != nullptr) RETURN_IF_ERROR(context.cancel->check());
   const Core& core = impl_->core;
   const TimeRange range = range_of(hints.mint, hints.maxt);
+  const LeftSeries left_series(core);
   // One more than asked for, to know whether there are more.
   std::vector<std::string> values =
       core.index.label_values(name, matchers, alive_in(core, hints.mint, hints.maxt),
                               hints.limit == 0 ? 0 : hints.limit + 1);
   std::set<std::string> left;
-  ASSIGN_OR_RETURN(const Postings ids, find_left_series(core, matchers, range, context.cancel));
+  ASSIGN_OR_RETURN(const Postings ids, left_series.find(matchers, range, context.cancel));
   if (!ids.empty()) {
     RETURN_IF_ERROR(core.catalog->history().label_values(
         name, ids, core.catalog->left_days(range.min_ms, range.max_ms), context.cancel, &left));

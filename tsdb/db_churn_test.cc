@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Series that come and go: memory follows those that are active, and all of them still answer.
+#include <atomic>
+
 #include <gtest/gtest.h>
 
+#include "base/executor.h"
 #include "tsdb/testing/db_fixture.h"
 
 namespace tocsin::tsdb {
@@ -148,6 +151,36 @@ TEST_F(DbChurnTest, DeletingAndRetentionReachSeriesThatLeft) {
   EXPECT_EQ(find(named(deleted), 0, time_of(30)), "");
   EXPECT_NE(find(named(pod(20, 6)), 0, time_of(30)), "");
   EXPECT_EQ(find(named(pod(1, 5)), 0, time_of(30)), "");
+}
+
+// While series leave and come back, a reader sees each of their samples at all times.
+TEST_F(DbChurnTest, ReadersSeeEverySampleWhileSeriesComeAndGo) {
+  options_.head_keep = base::Duration(1000);
+  open();
+  run_generation(0, 50);
+  base::ThreadPool pool({"churn test", 2, 100, 0});
+  std::atomic<bool> done = false;
+  std::atomic<int> reads = 0;
+  std::atomic<int> wrong = 0;
+  const auto read = [&] {
+    for (int i = 0; !done; ++i) {
+      const Labels one = pod(0, i % 50);
+      // The first sample, whether the series is in memory, leaving, left or coming back.
+      if (find(named(one), time_of(0), time_of(0)) != one.to_series_string() + " 0:0\n") ++wrong;
+      if (pods(time_of(0), time_of(0)).size() < 50) ++wrong;
+      ++reads;
+    }
+  };
+  ASSERT_TRUE(pool.post(read));
+  ASSERT_TRUE(pool.post(read));
+  for (int generation = 1; generation < 30 || reads < 50; ++generation) {
+    run_generation(generation, 20);
+    ASSERT_TRUE(append(pod(0, generation % 50), time_of(generation) + 1, 1).ok());
+  }
+  done = true;
+  pool.stop();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_LT(db_->stats().active_series, 150U);
 }
 
 }  // namespace

@@ -274,6 +274,8 @@ storage::SeriesId SeriesIndex::next_id() const {
   return storage::SeriesId(impl_->next_id_);
 }
 
+std::uint64_t SeriesIndex::removals() const { return impl_->removals_.load(); }
+
 SeriesIndex::Stats SeriesIndex::stats() const {
   Stats stats;
   const ValueCache::Stats cache = impl_->value_cache_.stats();

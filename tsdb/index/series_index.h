@@ -81,6 +81,8 @@ class SeriesIndex {
   std::shared_ptr<const void> pin() const;
   std::uint64_t size() const;
   storage::SeriesId next_id() const;
+  // Changes whenever series were removed.
+  std::uint64_t removals() const;
 
   struct Stats {
     std::uint64_t series = 0;

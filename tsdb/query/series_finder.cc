@@ -5,12 +5,17 @@ namespace tocsin::tsdb {
 
 using storage::SeriesId;
 
-StatusOr<Postings> find_left_series(const Core& core, const model::Matchers& matchers,
-                                    TimeRange range, const storage::CancelToken* cancel) {
-  const DayRange days = core.catalog->left_days(range.min_ms, range.max_ms);
+LeftSeries::LeftSeries(const Core& core) : core_(core), removals_(core.index.removals()) {
+  if (core.catalog->left_max_ms() != INT64_MIN) in_memory_ = core.index.select_set({});
+}
+
+StatusOr<Postings> LeftSeries::find(const model::Matchers& matchers, TimeRange range,
+                                    const storage::CancelToken* cancel) const {
+  const DayRange days = core_.catalog->left_days(range.min_ms, range.max_ms);
   if (days.first > days.last) return Postings();
-  ASSIGN_OR_RETURN(Postings found, core.catalog->history().select(matchers, days, cancel));
-  found.subtract(core.index.select_set({}));
+  ASSIGN_OR_RETURN(Postings found, core_.catalog->history().select(matchers, days, cancel));
+  // Unless some left meanwhile: memory may have been asked after that.
+  if (core_.index.removals() == removals_) found.subtract(in_memory_);
   return found;
 }
 

@@ -25,9 +25,19 @@ StatusOr<std::vector<storage::SeriesId>> find_series(const Core& core,
                                                      const model::Matchers& matchers,
                                                      TimeRange range,
                                                      const storage::CancelToken* cancel);
-// Those of them that are not in memory.
-StatusOr<Postings> find_left_series(const Core& core, const model::Matchers& matchers,
-                                    TimeRange range, const storage::CancelToken* cancel);
+// Finds series that are not in memory, for who asks memory itself: made before memory is asked, used
+// after it. A series that leaves or comes back in between may be found in both, never in neither.
+class LeftSeries {
+ public:
+  explicit LeftSeries(const Core& core);
+  StatusOr<Postings> find(const model::Matchers& matchers, TimeRange range,
+                          const storage::CancelToken* cancel) const;
+
+ private:
+  const Core& core_;
+  std::uint64_t removals_;
+  Postings in_memory_;
+};
 
 // Empty for an unknown series.
 StatusOr<model::Labels> labels_of(const Core& core, storage::SeriesId id);
