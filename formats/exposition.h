@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reading pages of metrics: the Prometheus text format 0.0.4 and OpenMetrics 1.0.
+// Reading pages of metrics: the Prometheus text format 0.0.4, OpenMetrics 1.0 and protobuf.
 //
 // The parsers make one forward pass and hand each line to a sink. A series is handed on as the text
 // it was exposed with, so that a scraper that saw it before need not build its labels again;
@@ -16,12 +16,16 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include "base/status.h"
+#include "model/histogram.h"
 #include "model/labels.h"
 #include "model/metadata.h"
 
 namespace tocsin::formats {
+
+using NativeHistogram = std::variant<model::Histogram, model::FloatHistogram>;
 
 struct ExpositionSample {
   std::string_view series;  // name{labels} exactly as exposed; parse_series reads it
@@ -32,6 +36,7 @@ struct ExpositionSample {
   model::MetricKind kind = model::MetricKind::kUnknown;
   std::string_view
       exemplar;  // {labels} value [timestamp], checked; parse_exemplar reads it; or empty
+  const NativeHistogram* histogram = nullptr;  // instead of the value; valid during the call
 };
 
 class ExpositionSink {
@@ -49,6 +54,14 @@ class ExpositionSink {
 Status parse_text(std::string_view page, ExpositionSink& sink);
 // 1.0: ends with "# EOF" and nothing behind it. Lines named _created are ordinary series.
 Status parse_openmetrics(std::string_view page, ExpositionSink& sink);
+
+struct HistogramOptions {
+  bool native = false;       // hand on native histograms; otherwise their classic buckets
+  bool classic_too = false;  // beside a native histogram its classic buckets, if it has any
+};
+// io.prometheus.client.MetricFamily, delimited. Series have the texts that they have in text pages.
+// Exemplars and created timestamps are passed over.
+Status parse_protobuf(std::string_view page, const HistogramOptions& options, ExpositionSink& sink);
 
 // Builds the labels, __name__ among them, of a series text that either parser accepted. In series
 // of a histogram `le`, in those of a summary `quantile` get the form of a float: "1" becomes "1.0".

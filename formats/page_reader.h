@@ -3,7 +3,8 @@
 // PageReader reads the pages of one target by position: line by line it compares the page with the
 // lines of the page before, so that a line that was there costs a memcmp and its value.
 //
-// It gives each series text of its target a small number, the slot, and says for each sample line
+// Pages of protobuf have no lines; their samples are matched by the series text that a text page
+// would have. It gives each series text of its target a small number, the slot, and says for each sample line
 // of a page which slot it is of. What it reads, refuses and says about errors is exactly what
 // parse_text and parse_openmetrics do: a line that does not match is read by their code, and
 // matching goes on with the next.
@@ -46,6 +47,10 @@ class PageReader {
       std::uint32_t sample;
       std::string_view text;  // in the page; parse_exemplar reads it
     };
+    struct Histogram {
+      std::uint32_t sample;
+      NativeHistogram histogram;
+    };
 
     // The series, and their order, are those of the page before.
     bool same_series = false;
@@ -53,6 +58,7 @@ class PageReader {
     std::vector<std::uint32_t> slots;   // empty: 0, 1, 2, ...
     std::vector<Timestamp> timestamps;  // of lines that have one, ascending
     std::vector<Exemplar> exemplars;    // likewise
+    std::vector<Histogram> histograms;  // likewise; the value of such a sample means nothing
 
     std::uint32_t slot(std::size_t sample) const {
       return slots.empty() ? static_cast<std::uint32_t>(sample) : slots[sample];
@@ -69,13 +75,14 @@ class PageReader {
     bool has_slot_table_ = false;
   };
 
-  explicit PageReader(LineTable& table) : table_(table) {}
+  explicit PageReader(LineTable& table, const HistogramOptions& histograms = {})
+      : table_(table), histograms_(histograms) {}
   ~PageReader();
   PageReader(const PageReader&) = delete;
   PageReader& operator=(const PageReader&) = delete;
 
   // Reads `text` into `page`. After an error `page` has the values read until then, and the slots
-  // of all but perhaps the last of them. REQUIRES: format is kText or kOpenMetrics.
+  // of all but perhaps the last of them.
   Status read(ExpositionFormat format, std::string_view text, Listener& listener, Page* page);
 
   // Numbers the slots anew: those of the last page come first, in its order, then the others that
@@ -96,10 +103,12 @@ class PageReader {
   }
   std::optional<std::uint32_t> find_slot(LineTable::Id line, Page* page) const;
   void add_to_slot_table(std::uint32_t slot, Page* page) const;
+  bool is_sample(std::uint32_t coded, std::string_view series) const;
   void forget_order();
   void install(Page* page);
 
   LineTable& table_;
+  const HistogramOptions histograms_;
   std::optional<ExpositionFormat> format_;
   std::vector<std::uint32_t> order_;       // coded lines of the last page; holds its comments
   std::vector<LineTable::Id> lines_;       // by slot; holds a reference each

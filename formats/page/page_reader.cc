@@ -14,6 +14,7 @@
 
 #include "base/check.h"
 #include "formats/exposition/openmetrics_parser.h"
+#include "formats/exposition/protobuf_parser.h"
 #include "formats/exposition/text_parser.h"
 #include "formats/page/quick_decimal.h"
 
@@ -46,6 +47,7 @@ struct LineSink final : ExpositionSink {
   Status sample(const ExpositionSample& sample) override {
     taken = sample;
     has_sample = true;
+    if (sample.histogram != nullptr) histogram = *sample.histogram;
     return ok();
   }
   void type(std::string_view, model::MetricKind) override { has_type = true; }
@@ -53,6 +55,7 @@ struct LineSink final : ExpositionSink {
   void unit(std::string_view, std::string_view) override {}
 
   ExpositionSample taken;
+  NativeHistogram histogram;
   bool has_sample = false;
   bool has_type = false;
 };
@@ -69,8 +72,17 @@ class PageReader::Run : Parser {
     Page& page;
     LineSink& sink;
   };
+  // Whether its pages have lines to compare.
+  static constexpr bool kHasLines = !std::is_same_v<Parser, exposition::ProtobufParser>;
+
   Run(std::string_view text, const Input& input)
-      : Parser(text, input.sink),
+    requires kHasLines
+      : Run(Parser(text, input.sink), input) {}
+  Run(std::string_view text, const HistogramOptions& histograms, const Input& input)
+    requires(!kHasLines)
+      : Run(Parser(text, input.sink, histograms), input) {}
+  Run(Parser parser, const Input& input)
+      : Parser(std::move(parser)),
         reader_(input.reader),
         listener_(input.listener),
         page_(input.page),
@@ -87,13 +99,15 @@ class PageReader::Run : Parser {
  private:
   Status read_lines() {
     while (!this->finished()) {
-      const std::size_t first = next_;
-      const std::uint32_t first_sample = sample_;
-      const Status status = match_lines();
-      if (differs_) note_matched(first, first_sample);
-      RETURN_IF_ERROR(status);
-      if (this->finished()) break;
-      if (skip_missing_lines()) continue;
+      if constexpr (kHasLines) {
+        const std::size_t first = next_;
+        const std::uint32_t first_sample = sample_;
+        const Status status = match_lines();
+        if (differs_) note_matched(first, first_sample);
+        RETURN_IF_ERROR(status);
+        if (this->finished()) break;
+        if (skip_missing_lines()) continue;
+      }
       RETURN_IF_ERROR(read_unexpected_line());
     }
     return ok();
@@ -171,12 +185,21 @@ class PageReader::Run : Parser {
   }
 
   Status read_unexpected_line() {
-    const char* const begin = this->p_;
     sink_.has_sample = sink_.has_type = false;
-    RETURN_IF_ERROR(this->read_line());
-    if (!sink_.has_sample) return note_comment(between(begin, this->p_));
+    if constexpr (kHasLines) {
+      const char* const begin = this->p_;
+      RETURN_IF_ERROR(this->read_line());
+      if (!sink_.has_sample) return note_comment(between(begin, this->p_));
+    } else {
+      RETURN_IF_ERROR(this->read_line());
+      if (!sink_.has_sample) return ok();
+    }
     take_sample();
     const std::string_view series = sink_.taken.series;
+    if (next_ < reader_.order_.size() && reader_.is_sample(reader_.order_[next_], series)) {
+      note_line(reader_.order_[next_], reader_.page_slot(sample_));
+      return ok();
+    }
     const auto line = reader_.table_.acquire(series, kSampleTag);
     if (!line) return table_is_full();
     std::uint32_t slot = kNoSlot;
@@ -201,6 +224,9 @@ class PageReader::Run : Parser {
     const auto number = static_cast<std::uint32_t>(page_.values.size());
     page_.values.push_back(sink_.taken.value);
     if (sink_.taken.timestamp_ms) page_.timestamps.push_back({number, *sink_.taken.timestamp_ms});
+    if (sink_.taken.histogram != nullptr) {
+      page_.histograms.push_back({number, std::move(sink_.histogram)});
+    }
     if (!sink_.taken.exemplar.empty()) page_.exemplars.push_back({number, sink_.taken.exemplar});
   }
 
@@ -287,6 +313,7 @@ void PageReader::Page::clear() {
   slots.clear();
   timestamps.clear();
   exemplars.clear();
+  histograms.clear();
   order_.clear();
   extra_references_.clear();
   has_slot_table_ = false;
@@ -299,7 +326,6 @@ PageReader::~PageReader() {
 
 Status PageReader::read(ExpositionFormat format, std::string_view text, Listener& listener,
                         Page* page) {
-  CHECK(format != ExpositionFormat::kProtobuf);
   // The same bytes may mean something else in the other format.
   if (format_ != format) forget_order();
   format_ = format;
@@ -312,10 +338,16 @@ Status PageReader::read(ExpositionFormat format, std::string_view text, Listener
     status = reading.read();
     differs = reading.differs();
   };
-  if (format == ExpositionFormat::kText) {
-    run(Run<exposition::TextParser>(text, {*this, listener, *page, sink}));
-  } else {
-    run(Run<exposition::OpenMetricsParser>(text, {*this, listener, *page, sink}));
+  switch (format) {
+    case ExpositionFormat::kText:
+      run(Run<exposition::TextParser>(text, {*this, listener, *page, sink}));
+      break;
+    case ExpositionFormat::kOpenMetrics:
+      run(Run<exposition::OpenMetricsParser>(text, {*this, listener, *page, sink}));
+      break;
+    case ExpositionFormat::kProtobuf:
+      run(Run<exposition::ProtobufParser>(text, histograms_, {*this, listener, *page, sink}));
+      break;
   }
   if (status.ok()) {
     if (differs) {
@@ -328,6 +360,10 @@ Status PageReader::read(ExpositionFormat format, std::string_view text, Listener
   table_.release(page->extra_references_);
   page->extra_references_.clear();
   return status;
+}
+
+bool PageReader::is_sample(std::uint32_t coded, std::string_view series) const {
+  return (coded & kComment) == 0 && table_.line(coded).view() == series;
 }
 
 void PageReader::forget_order() {
