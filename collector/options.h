@@ -44,7 +44,8 @@ struct ScrapeOptions {
   std::vector<formats::ScrapeProtocol> protocols;  // empty: the default order
   std::optional<formats::ScrapeProtocol> fallback_protocol;
   ScrapeLimits limits;
-  bool extra_metrics = false;  // extra_scrape_metrics
+  formats::HistogramOptions histograms;  // scrape_native_histograms, always_scrape_classic_...
+  bool extra_metrics = false;            // extra_scrape_metrics
   std::shared_ptr<const net::HttpClientOptions> http;
   std::vector<discovery::SourceOptions> sources;
   std::vector<model::RelabelRule> relabel;

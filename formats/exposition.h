@@ -84,6 +84,8 @@ StatusOr<ScrapeProtocol> parse_scrape_protocol(std::string_view name);
 std::string_view scrape_protocol_text(ScrapeProtocol protocol);
 // The default order of scrape_protocols.
 std::span<const ScrapeProtocol> default_scrape_protocols();
+// The same with scrape_native_histograms, which only protobuf can carry.
+std::span<const ScrapeProtocol> native_scrape_protocols();
 
 // The format of a response with this Content-Type; `fallback` stands in for a missing, malformed or
 // unknown one.

@@ -38,6 +38,7 @@ struct GlobalOptions {
   std::vector<formats::ScrapeProtocol> protocols;
   collector::ScrapeLimits limits;
   bool extra_metrics = false;
+  formats::HistogramOptions histograms;
   model::Labels external_labels;
 };
 
@@ -94,10 +95,6 @@ void read_protocols(base::YamlMapping& mapping, std::vector<formats::ScrapeProto
   for (const std::string& name : names) {
     StatusOr<formats::ScrapeProtocol> protocol = formats::parse_scrape_protocol(name);
     if (!protocol.ok()) return mapping.fail("scrape_protocols", message(protocol.status()));
-    if (*protocol == formats::ScrapeProtocol::kPrometheusProto) {
-      return mapping.fail("scrape_protocols",
-                          "not supported yet: scrape_protocols PrometheusProto");
-    }
     if (std::find(protocols.begin(), protocols.end(), *protocol) != protocols.end()) {
       return mapping.fail("scrape_protocols",
                           fmt::format("duplicated protocol in scrape_protocols, got {}", name));
@@ -113,19 +110,15 @@ void read_fallback_protocol(base::YamlMapping& mapping, collector::ScrapeOptions
   if (name.empty()) return;
   StatusOr<formats::ScrapeProtocol> protocol = formats::parse_scrape_protocol(name);
   if (!protocol.ok()) return mapping.fail("fallback_scrape_protocol", message(protocol.status()));
-  if (*protocol == formats::ScrapeProtocol::kPrometheusProto) {
-    return mapping.fail("fallback_scrape_protocol",
-                        "not supported yet: fallback_scrape_protocol PrometheusProto");
-  }
   job->fallback_protocol = *protocol;
 }
 
-// Keys of global and scrape_configs alike that are only accepted with their default meaning.
-void read_shared_switches(base::YamlMapping& mapping) {
-  for (std::string_view key : {"scrape_native_histograms", "convert_classic_histograms_to_nhcb",
-                               "always_scrape_classic_histograms"}) {
-    require_false(mapping, key);
-  }
+// Keys of global and scrape_configs alike. `histograms` holds their values so far; the others are
+// only accepted with their default meaning.
+void read_shared_switches(base::YamlMapping& mapping, formats::HistogramOptions* histograms) {
+  mapping.boolean("scrape_native_histograms", &histograms->native);
+  mapping.boolean("always_scrape_classic_histograms", &histograms->classic_too);
+  require_false(mapping, "convert_classic_histograms_to_nhcb");
   std::string scheme = "utf8";
   mapping.string("metric_name_validation_scheme", &scheme);
   if (scheme == "legacy") {
@@ -162,7 +155,7 @@ Status read_global(const base::YamlNode& node, GlobalOptions* global) {
   }
   read_protocols(mapping, &global->protocols);
   read_limits(mapping, &global->limits);
-  read_shared_switches(mapping);
+  read_shared_switches(mapping, &global->histograms);
   mapping.boolean("extra_scrape_metrics", &global->extra_metrics);
   model::Labels labels;
   read_labels(mapping, "external_labels", &labels);
@@ -267,6 +260,7 @@ StatusOr<collector::ScrapeOptions> read_job(const base::YamlNode& node, const Gl
   job.limits = global.limits;
   job.protocols = global.protocols;
   job.extra_metrics = global.extra_metrics;
+  job.histograms = global.histograms;
   base::YamlMapping mapping(node);
   mapping.string("job_name", &job.job);
   if (job.job.empty()) mapping.fail("job_name", "job_name is empty");
@@ -284,7 +278,7 @@ StatusOr<collector::ScrapeOptions> read_job(const base::YamlNode& node, const Gl
   read_protocols(mapping, &job.protocols);
   read_fallback_protocol(mapping, &job);
   read_limits(mapping, &job.limits);
-  read_shared_switches(mapping);
+  read_shared_switches(mapping, &job.histograms);
   mapping.unsupported({"native_histogram_bucket_limit", "native_histogram_min_bucket_factor"});
   auto http = std::make_shared<net::HttpClientOptions>();
   read_http_options(mapping, directory, http.get());

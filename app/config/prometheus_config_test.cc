@@ -153,10 +153,10 @@ TEST_F(PrometheusConfigTest, EveryKeyOfAJobIsRead) {
 TEST_F(PrometheusConfigTest, JobsInheritFromGlobal) {
   const PrometheusConfig config = load(R"(
 global: {scrape_interval: 8s, evaluation_interval: 9s, sample_limit: 100, label_limit: 7, body_size_limit: 1KB,
-         extra_scrape_metrics: true, scrape_protocols: [PrometheusText0.0.4]}
+         extra_scrape_metrics: true, scrape_protocols: [PrometheusText0.0.4], scrape_native_histograms: true}
 scrape_configs:
 - job_name: inherits
-- {job_name: own, scrape_interval: 4s, sample_limit: 5, extra_scrape_metrics: false, scrape_protocols: [OpenMetricsText1.0.0]}
+- {job_name: own, scrape_interval: 4s, sample_limit: 5, extra_scrape_metrics: false, scrape_native_histograms: false, always_scrape_classic_histograms: true, scrape_protocols: [OpenMetricsText1.0.0]}
 - {job_name: longer, scrape_interval: 1m, sample_limit: 0}
 )");
   ASSERT_EQ(config.collector.jobs.size(), 3U);
@@ -169,9 +169,11 @@ scrape_configs:
   EXPECT_EQ(inherits.limits.labels, 7U);
   EXPECT_EQ(inherits.limits.body_bytes, 1024U);
   EXPECT_TRUE(inherits.extra_metrics);
+  EXPECT_TRUE(inherits.histograms.native && !inherits.histograms.classic_too);
   EXPECT_EQ(own.timeout, seconds(4));
   EXPECT_EQ(own.limits.samples, 5U);
   EXPECT_FALSE(own.extra_metrics);
+  EXPECT_TRUE(!own.histograms.native && own.histograms.classic_too);
   EXPECT_NE(own.protocols, inherits.protocols);
   EXPECT_EQ(longer.timeout, seconds(8));
   EXPECT_EQ(longer.limits.samples, 100U) << "0 means the global limit";
@@ -336,12 +338,11 @@ TEST_F(PrometheusConfigTest, WhatIsNotBuiltYetSaysSo) {
       {job + "kubernetes_sd_configs: []\n", "kubernetes_sd_configs"},
       {job + "http_sd_configs: [{url: http://x}]\n", "http_sd_configs"},
       {job + "oauth2: {}\n", "oauth2"},
-      {job + "scrape_native_histograms: true\n", "scrape_native_histograms"},
-      {job + "scrape_protocols: [PrometheusProto]\n", "scrape_protocols PrometheusProto"},
+      {job + "convert_classic_histograms_to_nhcb: true\n", "convert_classic_histograms_to_nhcb"},
   };
   for (const auto& [text, key] : cases)
     EXPECT_THAT(error_of(text), HasSubstr(": not supported yet: " + key)) << text;
-  EXPECT_EQ(error_of(job + "scrape_native_histograms: false\n"), "")
+  EXPECT_EQ(error_of(job + "convert_classic_histograms_to_nhcb: false\n"), "")
       << "the default may be written";
 }
 

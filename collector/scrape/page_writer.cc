@@ -56,7 +56,7 @@ Status PageWriter::store(storage::Appender& appender, model::Timestamp t, const 
   tracking_changed_ = false;
   if (group_) RETURN_IF_ERROR(appender.step(group_, t));
   const bool own_times = options_->honor_timestamps && !page.timestamps.empty();
-  if (steady_ && page.same_series && !own_times) {
+  if (steady_ && page.same_series && !own_times && page.histograms.empty()) {
     const Status status = group_ ? set_all(appender, page) : ok();
     // A sample is refused, or a member belongs to another target now: then one by one.
     const bool again = is_sample_error(status) || status.code() == StatusCode::kNotFound;
@@ -124,13 +124,20 @@ void PageWriter::look_over(Row* row, ScrapeFigures* figures) {
 Status PageWriter::store_pass(storage::Appender& appender, Row* row, bool members) {
   const Page& page = row->page;
   auto time = page.timestamps.begin();
+  auto histogram = page.histograms.begin();
   for (std::uint32_t i = 0; i < page.values.size(); ++i) {
     const Page::Timestamp* own = nullptr;
     if (time != page.timestamps.end() && time->sample == i) own = &*time++;
+    if (!row->own_times) own = nullptr;
+    const formats::NativeHistogram* native = nullptr;
+    if (histogram != page.histograms.end() && histogram->sample == i) {
+      native = &histogram++->histogram;
+    }
     const std::uint32_t slot = page.slot(i);
     if (cache_[slot].dropped) continue;
-    if (own != nullptr && row->own_times) {
-      if (!members) RETURN_IF_ERROR(store_own_time(appender, slot, *own, page.values[i]));
+    if (own != nullptr || native != nullptr) {
+      if (members) continue;
+      RETURN_IF_ERROR(store_alone(appender, slot, own, {row->t, page.values[i], native}));
     } else if (row->member[slot] == members) {
       RETURN_IF_ERROR(store_sample(appender, row, slot, page.values[i]));
     }
@@ -138,13 +145,18 @@ Status PageWriter::store_pass(storage::Appender& appender, Row* row, bool member
   return ok();
 }
 
-Status PageWriter::store_own_time(storage::Appender& appender, std::uint32_t slot,
-                                  const Page::Timestamp& time, double value) {
-  cache_[slot].tracked = options_->track_timestamps_staleness;
-  const model::Timestamp t = base::from_ms(time.ms);
-  if (t <= services_.clock.now() + kFutureLimit) return append_by_ref(appender, slot, t, value);
-  services_.shared.metrics.out_of_bounds.inc();
-  return ok();
+// Stores a sample that no row can hold: with its own time, or a native histogram.
+Status PageWriter::store_alone(storage::Appender& appender, std::uint32_t slot,
+                               const Page::Timestamp* own, Value value) {
+  cache_[slot].tracked = own == nullptr || options_->track_timestamps_staleness;
+  if (own != nullptr) {
+    value.t = base::from_ms(own->ms);
+    if (value.t > services_.clock.now() + kFutureLimit) {
+      services_.shared.metrics.out_of_bounds.inc();
+      return ok();
+    }
+  }
+  return append_by_ref(appender, slot, value);
 }
 
 Status PageWriter::store_sample(storage::Appender& appender, Row* row, std::uint32_t slot,
@@ -168,7 +180,7 @@ Status PageWriter::store_sample(storage::Appender& appender, Row* row, std::uint
     series.contested = true;
   }
   if (!series.contested) ++row->loose;
-  return append_by_ref(appender, slot, row->t, value);
+  return append_by_ref(appender, slot, {row->t, value});
 }
 
 // Marks stale what is missing from the page: members of the group, or all others.
@@ -179,7 +191,7 @@ Status PageWriter::store_missing(storage::Appender& appender, const Row& row, bo
     if (!series.tracked || row.on_page[slot] || member != members) continue;
     series.tracked = false;
     if (!member) {
-      RETURN_IF_ERROR(append_by_ref(appender, slot, row.t, model::stale_nan()));
+      RETURN_IF_ERROR(append_by_ref(appender, slot, {row.t, model::stale_nan()}));
       continue;
     }
     const Status status = appender.set(series.position, model::stale_nan());
@@ -190,15 +202,27 @@ Status PageWriter::store_missing(storage::Appender& appender, const Row& row, bo
   return ok();
 }
 
+StatusOr<storage::AppendResult> PageWriter::append(storage::Appender& appender,
+                                                   storage::SeriesRef ref,
+                                                   const model::Labels& labels,
+                                                   const Value& value) {
+  if (value.histogram == nullptr) return appender.append(ref, labels, value.t, value.number);
+  return std::visit(
+      [&](const auto& histogram) {
+        return appender.append_histogram(ref, labels, value.t, histogram);
+      },
+      *value.histogram);
+}
+
 Status PageWriter::append_by_ref(storage::Appender& appender, std::uint32_t slot,
-                                 model::Timestamp t, double value) {
+                                 const Value& value) {
   static const model::Labels kNoLabels;
   CachedSeries& series = cache_[slot];
   StatusOr<storage::AppendResult> result = not_found("");
-  if (series.ref) result = appender.append(series.ref, kNoLabels, t, value);
+  if (series.ref) result = append(appender, series.ref, kNoLabels, value);
   if (result.status().code() == StatusCode::kNotFound) {
     ASSIGN_OR_RETURN(const model::Labels labels, cache_.labels(slot));
-    result = appender.append({}, labels, t, value);
+    result = append(appender, {}, labels, value);
   }
   if (result.ok()) {
     series.ref = result->ref;
@@ -238,7 +262,7 @@ Status PageWriter::regroup(storage::Appender& appender, const Row& row) {
 }
 
 bool PageWriter::is_steady(const Row& row) {
-  if (row.own_times) return false;
+  if (row.own_times || !row.page.histograms.empty()) return false;
   std::vector<bool> seen(row.on_page.size());
   for (std::size_t i = 0; i < row.page.values.size(); ++i) {
     const std::uint32_t slot = row.page.slot(i);
@@ -261,7 +285,7 @@ Status PageWriter::store_failure(storage::Appender& appender, model::Timestamp t
     if (!series.tracked) continue;
     series.tracked = false;
     if (series.position != CachedSeries::kNoPosition) continue;
-    RETURN_IF_ERROR(append_by_ref(appender, slot, t, model::stale_nan()));
+    RETURN_IF_ERROR(append_by_ref(appender, slot, {t, model::stale_nan()}));
   }
   all_stale_ = true;
   return ok();
@@ -304,7 +328,7 @@ void PageWriter::store_end(storage::Appender& appender, model::Timestamp t) {
   for (std::uint32_t slot = 0; slot < cache_.entries().size(); ++slot) {
     if (!cache_[slot].tracked) continue;
     // An error means that another target writes the series now: then it is not stale.
-    static_cast<void>(append_by_ref(appender, slot, t, model::stale_nan()));
+    static_cast<void>(append_by_ref(appender, slot, {t, model::stale_nan()}));
   }
 }
 

@@ -3,7 +3,7 @@
 // PageWriter stores the pages of one target.
 //
 // Series without own timestamps form a group in page order, so that a page with the same series as
-// the one before is one row. The other cases append by reference: new series (until the group is
+// the one before is one row. The other cases append by reference: native histograms, new series (until the group is
 // defined anew: at once when they are many, else when the next page has no newer ones), own
 // timestamps, duplicates, series that another target writes too. A series that is missing from a
 // page goes stale at its time.
@@ -66,16 +66,24 @@ class PageWriter {
     bool own_times = false;
   };
 
+  // What is appended by reference.
+  struct Value {
+    model::Timestamp t;
+    double number = 0;
+    const formats::NativeHistogram* histogram = nullptr;  // instead of the number
+  };
+
   Status set_all(storage::Appender& appender, const Page& page);
   Status store_samples(storage::Appender& appender, Row* row, ScrapeFigures* figures);
   void look_over(Row* row, ScrapeFigures* figures);
   Status store_pass(storage::Appender& appender, Row* row, bool members);
-  Status store_own_time(storage::Appender& appender, std::uint32_t slot,
-                        const Page::Timestamp& time, double value);
+  Status store_alone(storage::Appender& appender, std::uint32_t slot, const Page::Timestamp* own,
+                     Value value);
   Status store_sample(storage::Appender& appender, Row* row, std::uint32_t slot, double value);
   Status store_missing(storage::Appender& appender, const Row& row, bool members);
-  Status append_by_ref(storage::Appender& appender, std::uint32_t slot, model::Timestamp t,
-                       double value);
+  Status append_by_ref(storage::Appender& appender, std::uint32_t slot, const Value& value);
+  static StatusOr<storage::AppendResult> append(storage::Appender& appender, storage::SeriesRef ref,
+                                                const model::Labels& labels, const Value& value);
   void note_refusal(const Status& status);
   Status regroup(storage::Appender& appender, const Row& row);
   bool is_steady(const Row& row);

@@ -25,12 +25,13 @@ class Target {
                 model::Labels::of({{"instance", "i"}}), {clock_, store_, shared_}) {}
 
   // Scrapes `text` at `ms`; returns the error, or "".
-  std::string scrape(const std::string& text, std::int64_t ms, bool stored = true) {
+  std::string scrape(const std::string& text, std::int64_t ms, bool stored = true,
+                     formats::ExpositionFormat format = formats::ExpositionFormat::kText) {
     figures = {};
     auto memory = shared_.memory.take();
     PageWriter::Page* const page = &memory->page;
     auto appender = store_.appender();
-    Status status = writer_.read(formats::ExpositionFormat::kText, text, page, &figures);
+    Status status = writer_.read(format, text, page, &figures);
     const std::string error(message(status));
     if (status.ok()) {
       status = writer_.store(*appender, base::from_ms(ms), *page, &figures);
@@ -68,6 +69,24 @@ class Target {
       }
     }
     return found;
+  }
+
+  // The counts of a series' histograms.
+  std::vector<double> histogram_counts(const std::string& series) {
+    storage::SelectHints hints;
+    hints.mint = model::kMinTime;
+    hints.maxt = model::kMaxTime;
+    auto selection = store_.select({model::Matcher::equal("instance", "i")}, hints, {});
+    std::vector<double> counts;
+    for (std::size_t b = 0; b < (*selection)->batch_count(); ++b) {
+      storage::ColumnBatch batch;
+      EXPECT_TRUE((*selection)->read(b, &batch).ok());
+      for (const storage::SeriesColumn& column : batch.series) {
+        if ((*selection)->labels(column.series).to_series_string() != series) continue;
+        for (const auto& [row, histogram] : column.histograms) counts.push_back(histogram.count);
+      }
+    }
+    return counts;
   }
 
   ScrapeShared& shared() { return shared_; }
@@ -290,6 +309,32 @@ TEST(PageWriter, TwoSpellingsOfOneSeriesAreDuplicates) {
   EXPECT_EQ(target.samples().at(R"(x{a="1", instance="i"})").size(), 5U);
   EXPECT_EQ(target.samples().at(R"(y{instance="i"})").size(), 5U);
   EXPECT_EQ(target.shared().metrics.duplicate.value(), 5);
+}
+
+// A page of one gauge and one native histogram, `count` observations in its one bucket.
+std::string protobuf_page(unsigned char count) {
+  const std::string gauge("\x0a\x01g\x18\x01\x22\x0b\x12\x09\x09\0\0\0\0\0\0\xf0\x3f", 18);
+  std::string histogram("\x0a\x01h\x18\x04\x22\x0d\x3a\x0b\x08", 10);
+  histogram += static_cast<char>(count);
+  histogram += std::string("\x28\x06\x62\x02\x10\x01\x6a\x01", 8);
+  histogram += static_cast<char>(2 * count);
+  return static_cast<char>(gauge.size()) + gauge + static_cast<char>(histogram.size()) + histogram;
+}
+
+TEST(PageWriter, StoresNativeHistogramsBesideTheRow) {
+  ScrapeOptions options;
+  options.histograms.native = true;
+  Target target(options);
+  for (int i = 1; i <= 4; ++i) {
+    ASSERT_EQ(target.scrape(protobuf_page(static_cast<unsigned char>(i)), i * 1000, true,
+                            formats::ExpositionFormat::kProtobuf),
+              "");
+    EXPECT_EQ(target.figures.scraped, 2U);
+    EXPECT_EQ(target.figures.series_added, i == 1 ? 2U : 0U);
+  }
+  EXPECT_NE(target.scrape("damage", 5000, true, formats::ExpositionFormat::kProtobuf), "");
+  EXPECT_EQ(target.samples().at(R"(g{instance="i"})").size(), 5U);
+  EXPECT_EQ(target.histogram_counts(R"(h{instance="i"})"), (std::vector<double>{1, 2, 3, 4}));
 }
 
 TEST(PageWriter, ForgetsTheLinesOfSeriesThatAreGone) {

@@ -126,8 +126,10 @@ net::ClientRequest ScrapeLoop::make_request() const {
   net::ClientRequest request;
   request.url = target_.url;
   const std::vector<formats::ScrapeProtocol>& wanted = options_->protocols;
-  request.headers.set("Accept", formats::accept_header(
-                                    wanted.empty() ? formats::default_scrape_protocols() : wanted));
+  const std::span<const formats::ScrapeProtocol> usual = options_->histograms.native
+                                                             ? formats::native_scrape_protocols()
+                                                             : formats::default_scrape_protocols();
+  request.headers.set("Accept", formats::accept_header(wanted.empty() ? usual : wanted));
   request.headers.set("X-Prometheus-Scrape-Timeout-Seconds",
                       model::format_float(base::to_seconds(target_.timeout)));
   request.accept_gzip = options_->enable_compression;
@@ -183,9 +185,6 @@ Status ScrapeLoop::read_page(const net::ClientResponse& response, ScrapeMemory* 
   ASSIGN_OR_RETURN(
       formats::ExpositionFormat format,
       formats::choose_format(response.headers.get("Content-Type"), options_->fallback_protocol));
-  if (format == formats::ExpositionFormat::kProtobuf) {
-    return unimplemented("not supported yet: the protobuf exposition format");
-  }
   attempt->page_read = true;
   return writer_.read(format, text, &memory->page, &attempt->figures);
 }

@@ -36,7 +36,9 @@ void add_target_labels(const model::Labels& target, bool honor, model::LabelsBui
 
 SeriesCache::SeriesCache(std::shared_ptr<const ScrapeOptions> options, model::Labels target_labels,
                          formats::LineTable& lines)
-    : options_(std::move(options)), target_labels_(std::move(target_labels)), reader_(lines) {}
+    : options_(std::move(options)),
+      target_labels_(std::move(target_labels)),
+      reader_(lines, options_->histograms) {}
 
 Status SeriesCache::added(std::uint32_t slot, std::string_view series, model::MetricKind kind) {
   ASSIGN_OR_RETURN(const model::Labels exposed, formats::parse_series(series, kind));

@@ -141,11 +141,16 @@ StatusOr<ScrapeProtocol> parse_scrape_protocol(std::string_view name) {
 
 std::string_view scrape_protocol_text(ScrapeProtocol protocol) { return find(protocol).name; }
 
+std::span<const ScrapeProtocol> native_scrape_protocols() {
+  static constexpr ScrapeProtocol kNative[] = {
+      ScrapeProtocol::kPrometheusProto, ScrapeProtocol::kOpenMetricsText1_0_0,
+      ScrapeProtocol::kOpenMetricsText0_0_1, ScrapeProtocol::kPrometheusText1_0_0,
+      ScrapeProtocol::kPrometheusText0_0_4};
+  return kNative;
+}
+
 std::span<const ScrapeProtocol> default_scrape_protocols() {
-  static constexpr ScrapeProtocol kDefault[] = {
-      ScrapeProtocol::kOpenMetricsText1_0_0, ScrapeProtocol::kOpenMetricsText0_0_1,
-      ScrapeProtocol::kPrometheusText1_0_0, ScrapeProtocol::kPrometheusText0_0_4};
-  return kDefault;
+  return native_scrape_protocols().subspan(1);
 }
 
 StatusOr<ExpositionFormat> choose_format(std::string_view content_type,
