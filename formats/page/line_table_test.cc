@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/executor.h"
+
 namespace tocsin::formats {
 namespace {
 
@@ -68,6 +70,32 @@ TEST(LineTable, EqualsAMapUnderRandomUse) {
     }
     ASSERT_EQ(table.stats().lines, model.size()) << "seed " << kSeed << " step " << i;
   }
+}
+
+TEST(LineTable, HoldersReadWithoutALockWhileOthersComeAndGo) {
+  LineTable table({});
+  {
+    base::ThreadPool pool({.name = "lines", .threads = 4});
+    for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+      ASSERT_TRUE(pool.post([&table, seed] {
+        std::mt19937_64 random(seed);
+        std::map<LineTable::Id, std::string> held;
+        for (int i = 0; i < 20'000; ++i) {
+          const std::string text = "series" + std::to_string(random() % 300);
+          const auto line = table.acquire(text, 0);
+          if (!line || !held.emplace(line->id, text).second) table.release(std::vector{line->id});
+          const auto one = held.begin();
+          EXPECT_EQ(table.line(one->first).view(), one->second) << "seed " << seed;
+          if (held.size() > 20) {
+            table.release(std::vector{one->first});
+            held.erase(one);
+          }
+        }
+        for (const auto& [id, text] : held) table.release(std::vector{id});
+      }));
+    }
+  }
+  EXPECT_EQ(table.stats().lines, 0U);
 }
 
 }  // namespace
