@@ -63,7 +63,10 @@ bool DbModelTest::change(testing::RandomLoad& load) {
   }
 }
 
-TEST_F(DbModelTest, EveryAnswerIsThatOfANaiveStore) {
+// With and without an out-of-order window.
+class DbModelRunTest : public DbModelTest, public ::testing::WithParamInterface<std::int64_t> {};
+
+TEST_P(DbModelRunTest, EveryAnswerIsThatOfANaiveStore) {
   const std::uint64_t operations =
       testing::number_from_environment("TOCSIN_MODEL_OPERATIONS", 60'000);
   const std::uint64_t seed = testing::make_seed();
@@ -72,9 +75,10 @@ TEST_F(DbModelTest, EveryAnswerIsThatOfANaiveStore) {
   options_.seal_rows = 16;
   options_.journal_segment_bytes = 20'000;
   options_.retention = base::Duration(40LL * 60 * 1000);
+  options_.out_of_order_window = base::Duration(GetParam());
   open();
   const std::int64_t start_ms = base::to_ms(clock_.now());
-  testing::RandomLoad load(seed, start_ms, {.series = 150, .max_batch = 60});
+  testing::RandomLoad load(seed, start_ms, {.series = 150, .max_batch = 60, .late_ms = GetParam()});
   std::uint64_t done = 0, work = 0, shown = 0;
   for (; done < operations; ++work) {
     SCOPED_TRACE(fmt::format("work {}", work));
@@ -97,6 +101,8 @@ TEST_F(DbModelTest, EveryAnswerIsThatOfANaiveStore) {
   }
   ASSERT_TRUE(check_all(load));
 }
+
+INSTANTIATE_TEST_SUITE_P(Windows, DbModelRunTest, ::testing::Values(0, 10 * 60 * 1000));
 
 }  // namespace
 }  // namespace tocsin::tsdb

@@ -31,6 +31,7 @@ class NaiveStore {
     std::map<std::int64_t, Sample> samples;
     std::int64_t newest = INT64_MIN;  // also when that sample was deleted since
     std::uint64_t newest_bits = 0;
+    std::int64_t deleted_to = INT64_MIN;  // the end of the latest deletion
   };
 
   // Returns the number of a new, empty series. REQUIRES: its labels are new.
@@ -38,8 +39,9 @@ class NaiveStore {
   std::size_t size() const { return series_.size(); }
   const Series& series(std::size_t number) const { return series_[number]; }
 
-  // What Appender::append answers; takes the sample when that is kOk.
-  StatusCode put(std::size_t series, std::int64_t t, std::uint64_t bits);
+  // What Appender::append answers; takes the sample when that is kOk. A sample older than the newest
+  // is taken from `oldest` on.
+  StatusCode put(std::size_t series, std::int64_t t, std::uint64_t bits, std::int64_t oldest);
   // A staleness marker, unless the newest sample is one.
   void put_stale(std::size_t series, std::int64_t t);
 
@@ -81,6 +83,7 @@ class NaiveStore {
   };
   using Found = std::map<std::int64_t, std::uint64_t>;
 
+  StatusCode put_late(std::size_t series, std::int64_t t, std::uint64_t bits);
   void insert(std::size_t series, std::int64_t t, std::uint64_t bits);
   std::string compare_series(const Series& series, const Found& found, std::int64_t mint,
                              std::int64_t maxt) const;

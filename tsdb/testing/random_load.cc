@@ -64,14 +64,34 @@ std::uint64_t RandomLoad::value(std::size_t series) {
   }
 }
 
+// The middle of what is certainly taken and certainly refused.
+std::int64_t RandomLoad::oldest() const {
+  return options_.late_ms > 0 ? now_ms_ - options_.late_ms : INT64_MAX;
+}
+
+std::int64_t RandomLoad::late_time() {
+  const auto window = static_cast<std::uint64_t>(options_.late_ms);
+  const std::uint64_t age = below(8) == 0 ? window * 2 : below(window / 2);
+  return now_ms_ - static_cast<std::int64_t>(age);
+}
+
+bool RandomLoad::is_disputed(std::size_t series, std::int64_t t) const {
+  const NaiveStore::Series& known = model_.series(series);
+  if (t > known.newest) return false;
+  // The newest sample may be gone: whether it still refuses others is nobody's business. The window
+  // ends at the newest sample of the database, which is near our now.
+  const std::int64_t age = now_ms_ - t;
+  const bool edge =
+      options_.late_ms > 0 && age > options_.late_ms * 3 / 4 && age < options_.late_ms * 5 / 4;
+  return !known.samples.contains(known.newest) || t <= known.deleted_to || edge;
+}
+
 RandomLoad::Single RandomLoad::single(std::size_t series, std::int64_t t) {
   const NaiveStore::Series& known = model_.series(series);
-  // The newest sample may have been deleted, or lost: whether it still refuses others is nobody's
-  // business.
-  if (t <= known.newest && !known.samples.contains(known.newest)) t = known.newest + 1;
+  if (is_disputed(series, t)) t = known.newest + 1;
   Single one{series, t, value(series), below(2) == 0, StatusCode::kOk};
   if (t == known.newest && below(2) == 0) one.bits = known.newest_bits;
-  one.verdict = model_.put(series, t, one.bits);
+  one.verdict = model_.put(series, t, one.bits, oldest());
   return one;
 }
 
@@ -82,7 +102,8 @@ void RandomLoad::make_singles() {
     const std::int64_t newest = model_.series(series).newest;
     const bool near = newest != INT64_MIN && below(8) == 0;
     const auto back = static_cast<std::int64_t>(below(3000));
-    const std::int64_t t = near ? newest + static_cast<std::int64_t>(below(3)) - 1 : now_ms_ - back;
+    std::int64_t t = near ? newest + static_cast<std::int64_t>(below(3)) - 1 : now_ms_ - back;
+    if (options_.late_ms > 0 && below(5) == 0) t = late_time();
     work_.singles.push_back(single(series, t));
   }
   work_.rolled_back = below(16) == 0;
@@ -125,10 +146,9 @@ void RandomLoad::make_rows() {
     for (std::uint32_t position = 0; position < group.members.size(); ++position) {
       if (below(8) == 0) continue;
       const std::size_t series = group.members[position];
-      const NaiveStore::Series& known = model_.series(series);
-      if (t <= known.newest && !known.samples.contains(known.newest)) continue;
+      if (is_disputed(series, t)) continue;
       const std::uint64_t bits = value(series);
-      row.values.push_back({position, bits, model_.put(series, t, bits)});
+      row.values.push_back({position, bits, model_.put(series, t, bits, oldest())});
     }
     work_.operations += row.values.size() + 1;
     work_.rows.push_back(std::move(row));

@@ -35,6 +35,7 @@ class RandomLoad {
     int replaced_percent = 5;       // of the series, at each churn
     int upkeep_percent = 0;         // of the work: seals, snapshots, retention, clean-ups
     std::int64_t retention_ms = 0;  // of the database; 0: none
+    std::int64_t late_ms = 0;       // the out-of-order window of the database
     // Value of a label that all its series have and that deletions name; "": no such label. Several
     // loads can then share a database.
     std::string tag = {};
@@ -105,6 +106,7 @@ class RandomLoad {
   // That of the tag, if there is one.
   model::Matchers matchers() const;
   const std::string& trouble() const { return trouble_; }
+  void forget_trouble() { trouble_.clear(); }
   // Matchers that some series of the model match.
   model::Matchers some_matchers();
   std::uint64_t below(std::uint64_t n) { return random_() % n; }
@@ -118,6 +120,11 @@ class RandomLoad {
   std::size_t new_series();
   std::size_t alive() { return alive_[below(alive_.size())]; }
   std::uint64_t value(std::size_t series);
+  // A time for a sample that may be late.
+  std::int64_t late_time();
+  // Whether nobody needs to agree on what a sample at `t` is, because others were deleted or lost.
+  bool is_disputed(std::size_t series, std::int64_t t) const;
+  std::int64_t oldest() const;
   Single single(std::size_t series, std::int64_t t);
   void make_singles();
   void make_define();
