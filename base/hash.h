@@ -29,7 +29,8 @@ struct Hash128 {
   friend bool operator==(const Hash128&, const Hash128&) = default;
 };
 Hash128 hash128(std::string_view data, Hash128 seed);
-// Mixes `next` into `hash`; the order matters.
+// Mixes `next` into `hash`; the order matters. Spreads over all bits only what is a hash already:
+// at least one of the two must be.
 Hash128 combine(Hash128 hash, Hash128 next);
 
 std::string to_hex(std::string_view bytes);  // lower case

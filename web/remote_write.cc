@@ -14,6 +14,7 @@ namespace {
 
 using formats::WriteProtocol;
 
+constexpr base::Duration kLogInterval{10'000};
 constexpr base::Duration kMaxAhead{10LL * 60 * 1000};
 constexpr std::size_t kKeptBytes = 4U << 20;  // of a worker's buffers, between requests
 constexpr std::string_view kMediaType = "application/x-protobuf";
@@ -91,6 +92,8 @@ struct RemoteWrite::Impl {
         refused(with.metrics.counter(
             "tocsin_remote_write_refused_total",
             "Samples, histograms and exemplars of remote write that the store refused.")),
+        failed(with.metrics.counter("tocsin_remote_write_failed_requests_total",
+                                    "Remote write requests that the store could not take.")),
         unknown(with.metrics.counter("tocsin_remote_write_unknown_series_total",
                                      "Series of remote write requests looked up by labels.")),
         cached(with.metrics.gauge("tocsin_remote_write_cached_series",
@@ -102,8 +105,10 @@ struct RemoteWrite::Impl {
   StatusOr<WriteProtocol> negotiate(const net::HttpRequest& request) const;
   net::HttpResponse write(WriteProtocol protocol, std::string_view body, WriteWorker& worker);
   net::HttpResponse answer(WriteProtocol protocol, const Status& status,
-                           const WriteOutcome& outcome) const;
+                           const WriteOutcome& outcome);
   void count(const WriteOutcome& outcome);
+  // A sender repeats what failed, so this comes again and again.
+  void log_failure(const Status& status);
 
   std::unique_ptr<WriteWorker> take_worker();
   void give_back(std::unique_ptr<WriteWorker> worker);
@@ -114,10 +119,12 @@ struct RemoteWrite::Impl {
   SeriesCache cache;
   // As many as requests ran at once: the server limits them.
   base::Guarded<std::vector<std::unique_ptr<WriteWorker>>> idle_workers;
+  base::Guarded<base::SteadyTime> next_log;
   base::Counter& invalid_labels;
   base::Counter& without_metadata;
   base::Counter& stored;
   base::Counter& refused;
+  base::Counter& failed;
   base::Counter& unknown;
   base::Gauge& cached;
   base::Gauge& cache_bytes;
@@ -169,17 +176,26 @@ void RemoteWrite::Impl::count(const WriteOutcome& outcome) {
   without_metadata.inc(static_cast<double>(outcome.without_metadata));
 }
 
+void RemoteWrite::Impl::log_failure(const Status& status) {
+  failed.inc();
+  const base::SteadyTime now = services.clock.steady_now();
+  {
+    auto next = next_log.lock();
+    if (now < *next) return;
+    *next = now + kLogInterval;
+  }
+  base::log::warn("remote write failed", {{"error", message(status)}});
+}
+
 net::HttpResponse RemoteWrite::Impl::answer(WriteProtocol protocol, const Status& status,
-                                            const WriteOutcome& outcome) const {
+                                            const WriteOutcome& outcome) {
   net::HttpResponse response;
   response.status = 204;
   if (!status.ok()) {
     const bool is_damage =
         status.code() == StatusCode::kDataLoss || status.code() == StatusCode::kInvalidArgument;
     const int code = is_damage ? 400 : status.code() == StatusCode::kUnavailable ? 503 : 500;
-    if (!is_damage) {
-      base::log::warn("remote write failed", {{"error", message(status)}});
-    }
+    if (!is_damage) log_failure(status);
     response = plain_error(code, message(status));
   } else if (outcome.errors != 0) {
     response = plain_error(400, outcome.text);
@@ -208,9 +224,12 @@ net::HttpResponse RemoteWrite::Impl::write(WriteProtocol protocol, std::string_v
   Status status = writer.run();
   if (status.ok()) {
     status = storage::commit_and_wait(*appender);
-    // Whatever the store says now, it is not the request's fault.
-    if (!status.ok() && status.code() != StatusCode::kUnavailable) {
-      status = make_status(StatusCode::kInternal, message(status));
+    // Whatever the store says now, it is not the request's fault: a full disk, most likely.
+    const bool is_busy = status.code() == StatusCode::kUnavailable ||
+                         status.code() == StatusCode::kResourceExhausted;
+    if (!status.ok()) {
+      status =
+          make_status(is_busy ? StatusCode::kUnavailable : StatusCode::kInternal, message(status));
     }
   } else {
     appender->rollback();

@@ -486,9 +486,14 @@ TEST(RemoteWriteErrors, DecideBetweenRefusalAndRepeat) {
   check(invalid_argument("labels too long"), ok(), "400 labels too long\n", true);
   check(unavailable("stopping"), ok(), "503 stopping\n", false);
   check(internal("broken"), ok(), "500 broken\n", false);
-  check(ok(), unavailable("no space left on device"), "503 no space left on device\n", true);
-  check(ok(), resource_exhausted("journal"), "500 journal\n", true);
+  check(ok(), unavailable("stopping"), "503 stopping\n", true);
+  check(ok(), resource_exhausted("no space left"), "503 no space left\n", true);
+  check(ok(), invalid_argument("broken"), "500 broken\n", true);
   check(ok(), ok(), "204 ", true);
+  for (const base::MetricFamily& family : metrics.gather()) {
+    if (family.name != "tocsin_remote_write_failed_requests_total") continue;
+    EXPECT_EQ(family.samples.at(0).value, 5);
+  }
 }
 
 TEST(RemoteWriteErrors, MetadataThatIsNotKeptIsCountedOnly) {
