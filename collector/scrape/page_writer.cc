@@ -54,7 +54,7 @@ Status PageWriter::store(storage::Appender& appender, model::Timestamp t, const 
                          ScrapeFigures* figures) {
   all_stale_ = false;
   tracking_changed_ = false;
-  if (group_) RETURN_IF_ERROR(appender.step(group_, t));
+  if (group_) RETURN_IF_ERROR(still_there(appender.step(group_, t)));
   const bool own_times = options_->honor_timestamps && !page.timestamps.empty();
   if (steady_ && page.same_series && !own_times && page.histograms.empty()) {
     const Status status = group_ ? set_all(appender, page) : ok();
@@ -277,7 +277,7 @@ Status PageWriter::store_failure(storage::Appender& appender, model::Timestamp t
   steady_ = false;
   tracking_changed_ = !all_stale_;
   if (all_stale_) return ok();
-  if (group_) RETURN_IF_ERROR(appender.stale_all(group_, t));
+  if (group_) RETURN_IF_ERROR(still_there(appender.stale_all(group_, t)));
   for (std::uint32_t slot = 0; slot < cache_.entries().size(); ++slot) {
     CachedSeries& series = cache_[slot];
     series.on_page = false;
@@ -307,6 +307,17 @@ void PageWriter::tidy(const Page& page) {
   for (std::uint32_t i = 0; in_order_ && i < page.values.size(); ++i) {
     in_order_ = cache_[i].position == i;
   }
+}
+
+// The store forgets the group of a target that had no samples for long: its series go on by
+// reference until there is a new one.
+Status PageWriter::still_there(const Status& status) {
+  if (status.code() != StatusCode::kNotFound) return status;
+  for (CachedSeries& series : cache_.entries()) series.position = CachedSeries::kNoPosition;
+  group_ = {};
+  members_ = 0;
+  steady_ = false;
+  return ok();
 }
 
 // A batch that was not stored leaves places and references behind that the store does not know:

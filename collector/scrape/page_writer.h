@@ -85,6 +85,7 @@ class PageWriter {
   static StatusOr<storage::AppendResult> append(storage::Appender& appender, storage::SeriesRef ref,
                                                 const model::Labels& labels, const Value& value);
   void note_refusal(const Status& status);
+  Status still_there(const Status& status);
   Status regroup(storage::Appender& appender, const Row& row);
   bool is_steady(const Row& row);
 

@@ -89,6 +89,7 @@ class Target {
     return counts;
   }
 
+  storage::Appendable& store() { return store_; }
   ScrapeShared& shared() { return shared_; }
   ScrapeFigures figures;
 
@@ -335,6 +336,18 @@ TEST(PageWriter, StoresNativeHistogramsBesideTheRow) {
   EXPECT_NE(target.scrape("damage", 5000, true, formats::ExpositionFormat::kProtobuf), "");
   EXPECT_EQ(target.samples().at(R"(g{instance="i"})").size(), 5U);
   EXPECT_EQ(target.histogram_counts(R"(h{instance="i"})"), (std::vector<double>{1, 2, 3, 4}));
+}
+
+TEST(PageWriter, GoesOnWhenTheStoreForgotTheGroup) {
+  Target target({});
+  target.scrape("x 1\ny 1\n", 1000);
+  target.scrape("x 1\ny 1\n", 2000);
+  target.store().drop_group(storage::GroupId(1));
+  EXPECT_EQ(target.scrape("x 1\ny 1\n", 3000), "");
+  target.scrape("x 1\ny 1\n", 4000);
+  target.store().drop_group(storage::GroupId(2));
+  EXPECT_NE(target.scrape("x{\n", 5000), "");
+  EXPECT_EQ(target.samples().at(R"(x{instance="i"})").size(), 5U);
 }
 
 TEST(PageWriter, ForgetsTheLinesOfSeriesThatAreGone) {
