@@ -333,6 +333,43 @@ StatusOr<std::vector<model::Labels>> Db::series(const std::vector<model::Matcher
   return out;
 }
 
+// Notes -----------------------------------------------------------------------------------------
+
+StatusOr<std::vector<storage::ExemplarSeries>> Db::exemplars(
+    const std::vector<model::Matchers>& matcher_sets, model::Timestamp mint,
+    model::Timestamp maxt) const {
+  const Core& core = impl_->core;
+  std::set<SeriesId> ids;
+  for (const model::Matchers& matchers : matcher_sets) {
+    const std::vector<SeriesId> found = core.index.select(matchers);
+    ids.insert(found.begin(), found.end());
+  }
+  std::vector<storage::ExemplarSeries> out;
+  for (const SeriesId id : ids) {
+    std::vector<model::Exemplar> exemplars =
+        core.head.notes().exemplars(id, base::to_ms(mint), base::to_ms(maxt));
+    if (exemplars.empty()) continue;
+    out.push_back({core.index.labels(id), std::move(exemplars)});
+  }
+  std::sort(out.begin(), out.end(),
+            [](const auto& a, const auto& b) { return a.labels < b.labels; });
+  return out;
+}
+
+StatusOr<std::vector<storage::SeriesMetadata>> Db::metadata(const model::Matchers& matchers,
+                                                            std::size_t limit) const {
+  const Core& core = impl_->core;
+  std::vector<storage::SeriesMetadata> out;
+  for (const SeriesId id : core.index.select(matchers)) {
+    std::optional<model::Metadata> metadata = core.head.notes().metadata(id);
+    if (metadata) out.push_back({core.index.labels(id), *std::move(metadata)});
+  }
+  std::sort(out.begin(), out.end(),
+            [](const auto& a, const auto& b) { return a.labels < b.labels; });
+  if (limit != 0 && out.size() > limit) out.resize(limit);
+  return out;
+}
+
 // Administration --------------------------------------------------------------------------------
 
 namespace {
@@ -431,6 +468,8 @@ void Db::reconfigure(const Options& options) {
   current->retention_min_free = options.retention_min_free;
   current->reserve_bytes = options.reserve_bytes;
   current->out_of_order_window = options.out_of_order_window;
+  current->max_exemplars = options.max_exemplars;
+  impl_->core.head.notes().set_max_exemplars(options.max_exemplars);
 }
 
 }  // namespace tocsin::tsdb

@@ -22,13 +22,18 @@
 #include "base/time.h"
 #include "storage/admin.h"
 #include "storage/appender.h"
+#include "storage/exemplars.h"
 #include "storage/queryable.h"
 #include "tsdb/options.h"
 #include "tsdb/report.h"
 
 namespace tocsin::tsdb {
 
-class Db final : public storage::Appendable, public storage::Queryable, public storage::Admin {
+class Db final : public storage::Appendable,
+                 public storage::Queryable,
+                 public storage::ExemplarQueryable,
+                 public storage::MetadataQueryable,
+                 public storage::Admin {
  public:
   struct Services {
     const base::Clock& clock;
@@ -60,6 +65,12 @@ class Db final : public storage::Appendable, public storage::Queryable, public s
   StatusOr<std::vector<model::Labels>> series(const std::vector<model::Matchers>& matcher_sets,
                                               const storage::LabelHints& hints,
                                               const storage::QueryContext& context) const override;
+
+  StatusOr<std::vector<storage::ExemplarSeries>> exemplars(
+      const std::vector<model::Matchers>& matcher_sets, model::Timestamp mint,
+      model::Timestamp maxt) const override;
+  StatusOr<std::vector<storage::SeriesMetadata>> metadata(const model::Matchers& matchers,
+                                                          std::size_t limit) const override;
 
   Status delete_series(const std::vector<model::Matchers>& matcher_sets, model::Timestamp mint,
                        model::Timestamp maxt) override;

@@ -179,15 +179,6 @@ TEST_F(DbTest, StaleAllMarksEachMemberOnce) {
   EXPECT_EQ(query(), "a{instance=\"a\"} 1000:1 2000:stale\nb{instance=\"a\"} 1000:stale\n");
 }
 
-TEST_F(DbTest, WhatIsNotBuiltYetSaysSoAndTheBatchStaysUsable) {
-  open();
-  const auto appender = db_->appender();
-  EXPECT_EQ(appender->append_exemplar({}, labels("h"), {}).code(), StatusCode::kUnimplemented);
-  EXPECT_EQ(appender->update_metadata({}, labels("h"), {}).code(), StatusCode::kUnimplemented);
-  ASSERT_TRUE(appender->append({}, labels("m"), from_ms(1), 1, {}).ok());
-  EXPECT_TRUE(commit_and_wait(*appender).ok());
-}
-
 TEST_F(DbTest, MaintainSealsAtItsAgeAndRecyclesTheJournal) {
   open();
   for (int i = 0; i < 1000; ++i)

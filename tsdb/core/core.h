@@ -40,6 +40,7 @@ struct Metrics {
   base::Counter& series_removed;
   base::CounterVec& out_of_order_samples;  // by type, as the next two
   base::CounterVec& too_old_samples;
+  base::Counter& out_of_order_exemplars;
   base::Counter& out_of_order;  // floats
   base::Counter& journal_corruptions;
   base::CounterVec& corruptions;  // by what was damaged
@@ -91,6 +92,12 @@ struct Core {
 
 // Reads the store and the journal back into `core`. Called once, by open().
 Status recover(Core& core);
+
+inline constexpr std::string_view kNotesFile = "notes";
+
+// Notes of the head and their file: read before the journal, written before segments are given up.
+Status load_notes(Core& core);
+Status save_notes(Core& core);
 
 // Seals everything in the head into runs.
 Status seal(Core& core);

@@ -34,6 +34,9 @@ Metrics::Metrics(base::Registry& registry)
       too_old_samples(registry.counter(
           "prometheus_tsdb_too_old_samples_total",
           "Samples refused because they were older than the out-of-order window.", {"type"})),
+      out_of_order_exemplars(
+          registry.counter("prometheus_tsdb_exemplar_out_of_order_exemplars_total",
+                           "Exemplars refused because they were out of order.")),
       out_of_order(out_of_order_samples.with({"float"})),
       journal_corruptions(registry.counter("prometheus_tsdb_wal_corruptions_total",
                                            "Journal segments that ended in a damaged record.")),
@@ -104,6 +107,21 @@ void collect_metrics(const Core& core, std::vector<MetricFamily>* out) {
       static_cast<double>(head.groups));
   add(out, "prometheus_tsdb_head_samples_appended_total", "Samples appended.", kCounter,
       static_cast<double>(counters.samples.load()), {{"type", "float"}});
+  const NoteStore::Stats notes = core.head.notes().stats();
+  add(out, "prometheus_tsdb_exemplar_exemplars_in_storage", "Exemplars in memory.", kGauge,
+      static_cast<double>(notes.exemplars));
+  add(out, "prometheus_tsdb_exemplar_series_with_exemplars_in_storage",
+      "Series with exemplars in memory.", kGauge, static_cast<double>(notes.exemplar_series));
+  add(out, "prometheus_tsdb_exemplar_exemplars_appended_total", "Exemplars appended.", kCounter,
+      static_cast<double>(notes.exemplars_appended));
+  add(out, "prometheus_tsdb_exemplar_max_exemplars", "Exemplars kept at most.", kGauge,
+      static_cast<double>(core.options.lock()->max_exemplars));
+  add(out, "tocsin_tsdb_metadata_series", "Series with metadata.", kGauge,
+      static_cast<double>(notes.metadata_series));
+  add(out, "tocsin_tsdb_metadata_bytes", "Memory of distinct metadata.", kGauge,
+      static_cast<double>(notes.metadata_bytes));
+  add(out, "tocsin_tsdb_metadata_dropped_total", "Metadata dropped above its limit.", kCounter,
+      static_cast<double>(notes.metadata_dropped));
   const SideStore::Stats side = core.head.side().stats();
   add(out, "prometheus_tsdb_head_out_of_order_samples_appended_total",
       "Samples appended out of order.", kCounter, static_cast<double>(side.out_of_order));

@@ -83,6 +83,7 @@ Status load_series(Core& core) {
 Status recover(Core& core) {
   const base::SteadyTime begin = core.clock.steady_now();
   RETURN_IF_ERROR(load_series(core));
+  RETURN_IF_ERROR(load_notes(core));
   ASSIGN_OR_RETURN(const HeadState state, HeadState::decode(core.runs->head_state()));
   core.head.reserve_group_ids(state.next_group);
 

@@ -131,6 +131,7 @@ Status seal_cut(Core& core, const Cut& cut) {
   core.head.drop_chunks(chunks);
   side.drop();
   core.head.forget_range_before(cut.epoch);
+  RETURN_IF_ERROR(save_notes(core));
   RETURN_IF_ERROR(core.journal->remove_before(cut.commit.journal.segment));
   return evict_idle(core);
 }

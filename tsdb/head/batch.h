@@ -12,6 +12,7 @@
 
 #include "model/labels.h"
 #include "storage/types.h"
+#include "tsdb/notes/note.h"
 #include "tsdb/side/side_sample.h"
 
 namespace tocsin::tsdb {
@@ -40,10 +41,10 @@ struct Batch {
     std::size_t set_at = 0;
     std::size_t values_at = 0;
   };
-  enum class OpKind : std::uint8_t { kDefine, kSamples, kRow, kSide };
+  enum class OpKind : std::uint8_t { kDefine, kSamples, kRow, kSide, kNotes };
   struct Op {
     OpKind kind;
-    std::size_t first;  // index into definitions, samples, rows or side
+    std::size_t first;  // index into definitions, samples, rows, side or notes
     std::size_t count;
   };
 
@@ -52,6 +53,7 @@ struct Batch {
   std::vector<Sample> samples;
   std::vector<Row> rows;
   std::vector<SideSample> side;
+  std::vector<Note> notes;
   std::vector<std::uint64_t> set;
   std::vector<std::uint64_t> values;
   std::vector<Op> ops;
@@ -77,6 +79,13 @@ struct Batch {
       ops.push_back({OpKind::kSide, side.size(), 0});
     ++ops.back().count;
     side.push_back(std::move(sample));
+  }
+  void add_note(Note note) {
+    if (ops.empty() || ops.back().kind != OpKind::kNotes) {
+      ops.push_back({OpKind::kNotes, notes.size(), 0});
+    }
+    ++ops.back().count;
+    notes.push_back(std::move(note));
   }
   void clear() { *this = Batch(); }
 };

@@ -308,6 +308,7 @@ std::vector<SeriesId> Head::remove_series(std::span<const SeriesId> ids) {
     if (found == nullptr) continue;
     *found = Entry();
     side_.remove(id);
+    notes_.remove(id);
     removed.push_back(id);
   }
   if (!removed.empty()) removals_.fetch_add(1);

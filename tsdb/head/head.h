@@ -28,6 +28,7 @@
 #include "base/mutex.h"
 #include "tsdb/head/batch.h"
 #include "tsdb/head/group.h"
+#include "tsdb/notes/note_store.h"
 #include "tsdb/side/side_store.h"
 
 namespace tocsin::tsdb {
@@ -77,6 +78,8 @@ class Head {
   // What is not an in-order float. newest() and read() do not look at it, the rest does.
   SideStore& side() { return side_; }
   const SideStore& side() const { return side_; }
+  NoteStore& notes() { return notes_; }
+  const NoteStore& notes() const { return notes_; }
 
   // Forgets series that have no sample in the head. Returns those forgotten.
   std::vector<storage::SeriesId> remove_series(std::span<const storage::SeriesId> ids);
@@ -170,6 +173,7 @@ class Head {
   mutable std::array<SeriesStripe, kStripes> series_;
   mutable std::array<GroupStripe, kStripes> groups_;
   SideStore side_;
+  NoteStore notes_;
   std::atomic<std::uint32_t> next_group_{1};
   std::atomic<std::uint64_t> epoch_{1};
   std::atomic<std::uint64_t> order_{1};

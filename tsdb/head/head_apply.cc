@@ -53,6 +53,9 @@ Head::Applied Head::apply(const Batch& batch) {
         case Batch::OpKind::kSide:
           apply_side(batch.side[i], &tally);
           break;
+        case Batch::OpKind::kNotes:
+          if (has_series(batch.notes[i].id)) notes_.apply(batch.notes[i]);
+          break;
       }
     }
   }

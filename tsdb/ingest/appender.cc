@@ -140,13 +140,6 @@ StatusOr<AppendResult> TsdbAppender::append(SeriesRef ref, const model::Labels& 
   return result;
 }
 
-Status TsdbAppender::append_exemplar(SeriesRef, const model::Labels&, const model::Exemplar&) {
-  return unimplemented("not supported yet: exemplars");
-}
-Status TsdbAppender::update_metadata(SeriesRef, const model::Labels&, const model::Metadata&) {
-  return unimplemented("not supported yet: metadata");
-}
-
 // Groups ----------------------------------------------------------------------------------------
 
 bool TsdbAppender::has_rows(GroupId group) const {

@@ -3,8 +3,8 @@
 // TsdbAppender: collects one batch, checks each sample against the head and the batch itself, and
 // hands it to the commit queue.
 //
-// What is not an in-order float goes to the side of the batch (append_side.cc). Exemplars and
-// metadata are refused with kUnimplemented, after which the batch stays usable.
+// What is not an in-order float goes to the side of the batch (append_side.cc), exemplars and
+// metadata to its notes (append_notes.cc).
 // Borrows: Core. Threads: confined. commit() calls back on the caller's thread,
 // after the write.
 // Errors: see storage/appender.h; kResourceExhausted for a batch above the
@@ -114,7 +114,8 @@ class TsdbAppender final : public storage::Appender {
   std::unordered_map<storage::SeriesId, std::size_t> pending_side_;  // newest, in batch_.side
   std::unordered_map<storage::SeriesId, std::int64_t> pending_start_;
   std::map<std::pair<storage::SeriesId, std::int64_t>, std::size_t> pending_late_;
-  std::unordered_map<storage::SeriesId, bool> noted_;  // in batch_.new_series
+  std::unordered_map<storage::SeriesId, std::size_t> pending_exemplars_;  // newest, in batch_.notes
+  std::unordered_map<storage::SeriesId, bool> noted_;                     // in batch_.new_series
 
   // The row that set() writes to.
   bool row_open_ = false;

@@ -68,6 +68,9 @@ Status CommitQueue::check_series(const Waiter& waiter) const {
   for (const SideSample& sample : waiter.batch->side) {
     if (gone(sample.id)) return unavailable("a series was removed while the batch was open");
   }
+  for (const Note& note : waiter.batch->notes) {
+    if (gone(note.id)) return unavailable("a series was removed while the batch was open");
+  }
   for (const Batch::Definition& definition : waiter.batch->definitions) {
     if (std::any_of(definition.members.begin(), definition.members.end(), gone)) {
       return unavailable("a series was removed while the batch was open");

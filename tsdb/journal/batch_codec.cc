@@ -13,6 +13,7 @@
 //   sample's is against 0, a row's
 //                against the member's last changed value in this journal.
 //   side (8)   = varint count, (zigzag id - id before, entry of side/side_codec.h)*
+//   notes (9)  = varint count, (zigzag id - id before, note of notes/note.h)*
 #include "tsdb/journal/batch_codec.h"
 
 #include "base/check.h"
@@ -30,7 +31,8 @@ enum : std::uint8_t {
   kSamples = 3,
   kRow = 4,
   kStaleRow = 5,
-  kSide = 8
+  kSide = 8,
+  kNotes = 9
 };
 enum : std::uint8_t { kAllSet = 1, kNoneChanged = 2 };
 
@@ -149,6 +151,9 @@ StatusOr<std::string> BatchCodec::encode(const Batch& batch, std::uint64_t seque
       case Batch::OpKind::kSide:
         put_side(batch, op, segment, &out);
         break;
+      case Batch::OpKind::kNotes:
+        put_notes(batch, op, &out);
+        break;
     }
   }
   return out;
@@ -253,6 +258,17 @@ void BatchCodec::put_side(const Batch& batch, const Batch::Op& op, std::uint64_t
   }
 }
 
+void BatchCodec::put_notes(const Batch& batch, const Batch::Op& op, std::string* out) {
+  out->push_back(kNotes);
+  put_varint(out, op.count);
+  std::uint64_t id = 0;
+  for (std::size_t i = op.first; i < op.first + op.count; ++i) {
+    put_varint(out, zigzag(batch.notes[i].id.value() - id));
+    put_note(batch.notes[i], out);
+    id = batch.notes[i].id.value();
+  }
+}
+
 // Decoding --------------------------------------------------------------------------------------
 
 StatusOr<std::uint64_t> BatchCodec::sequence(std::string_view payload) {
@@ -285,6 +301,9 @@ StatusOr<Batch> BatchCodec::decode(std::string_view payload) {
         break;
       case kSide:
         read_side(&reader, &batch);
+        break;
+      case kNotes:
+        read_notes(&reader, &batch);
         break;
       default:
         reader.fail();
@@ -343,6 +362,19 @@ void BatchCodec::read_side(ByteReader* reader, Batch* batch) {
     if (buckets > kMaxBatchBuckets) reader->fail();
   }
   add_op(Batch::OpKind::kSide, first, batch->side.size() - first, batch);
+}
+
+void BatchCodec::read_notes(ByteReader* reader, Batch* batch) {
+  const std::uint64_t count = reader->varint();
+  const std::size_t first = batch->notes.size();
+  std::uint64_t id = 0;
+  for (std::uint64_t i = 0; i < count && reader->ok(); ++i) {
+    id += unzigzag(reader->varint());
+    Note& note = batch->notes.emplace_back();
+    note.id = SeriesId(id);
+    read_note(reader, &note);
+  }
+  add_op(Batch::OpKind::kNotes, first, batch->notes.size() - first, batch);
 }
 
 void BatchCodec::read_row(ByteReader* reader, bool stale, Batch* batch) {

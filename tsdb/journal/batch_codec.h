@@ -70,6 +70,8 @@ class BatchCodec {
   void put_side(const Batch& batch, const Batch::Op& op, std::uint64_t segment, std::string* out);
   bool is_news(const SideSample& sample, std::uint64_t segment);
   static void read_side(ByteReader* reader, Batch* batch);
+  static void put_notes(const Batch& batch, const Batch::Op& op, std::string* out);
+  static void read_notes(ByteReader* reader, Batch* batch);
   void read_definition(ByteReader* reader, Batch* batch);
   static void read_samples(ByteReader* reader, Batch* batch);
   void read_row(ByteReader* reader, bool stale, Batch* batch);

@@ -29,6 +29,9 @@ void check_batch(const Batch& batch) {
       case Batch::OpKind::kSide:
         CHECK(end <= batch.side.size());
         break;
+      case Batch::OpKind::kNotes:
+        CHECK(end <= batch.notes.size());
+        break;
     }
   }
   for (const Batch::Row& row : batch.rows) {

@@ -77,9 +77,10 @@ Status fill(Core& core, const std::string& directory, const SnapshotOptions& opt
     return failed_precondition("snapshots need the journal and the store in one file system");
   }
   if (!options.skip_head) RETURN_IF_ERROR(copy_journal(core, end, join_path(directory, "journal")));
-  const std::string tombstones = join_path(core.directory, TombstoneFile::kName);
-  if (core.files.info(tombstones).ok()) {
-    RETURN_IF_ERROR(copy_file(core.files, tombstones, join_path(directory, TombstoneFile::kName)));
+  for (const std::string_view name : {std::string_view(TombstoneFile::kName), kNotesFile}) {
+    const std::string path = join_path(core.directory, name);
+    if (!core.files.info(path).ok()) continue;
+    RETURN_IF_ERROR(copy_file(core.files, path, join_path(directory, name)));
   }
   return core.files.sync_directory(directory);
 }
