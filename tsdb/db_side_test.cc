@@ -339,5 +339,49 @@ TEST_F(DbSideTest, DeletedHistogramsStayDeleted) {
   EXPECT_EQ(db_->stats().runs, 0U);
 }
 
+// A histogram, a float with a start and a late float in each batch, sealed in the middle; every
+// n-th operation on files fails.
+TEST_F(DbSideTest, AnyFailedOperationLosesNothingAcknowledgedAndShowsNothingRefused) {
+  using base::testing::FaultFs;
+  RecordProperty("expects_error_lines", 1);
+  window(1'000'000);
+  options_.journal_segment_bytes = 150;
+  for (std::uint64_t n = 1; n < 30; ++n) {
+    SCOPED_TRACE(n);
+    std::filesystem::remove_all(directory_);
+    std::filesystem::create_directories(directory_);
+    memory_ = base::testing::make_mem_fs();
+    FaultFs faulty(*memory_);
+    files_ = &faulty;
+    open();
+    const auto fault = n % 2 == 0 ? FaultFs::Fault::kDiskFull : FaultFs::Fault::kTornWrite;
+    faulty.fail_at(n, fault, false);
+    std::map<std::int64_t, std::string> acknowledged;
+    for (std::int64_t i = 1; i <= 10; ++i) {
+      const std::int64_t t = 100'000 + i * 1000;
+      const auto appender = db_->appender();
+      const model::Labels l = labels("x");
+      const AppendOptions started{.start = base::from_ms(t - 1), .in_order_only = false};
+      ASSERT_TRUE(appender->append_histogram({}, l, base::from_ms(t), histogram(i), {}).ok());
+      ASSERT_TRUE(appender->append({}, l, base::from_ms(t + 1), 1, started).ok());
+      ASSERT_TRUE(appender->append({}, l, base::from_ms(t - 90'000), 2, {}).ok());
+      if (commit_and_wait(*appender).ok()) {
+        acknowledged[t] = fmt::format("{}:h{}?", t, 2 * i);
+        acknowledged[t + 1] = fmt::format("{}:1@{}", t + 1, t - 1);
+        acknowledged[t - 90'000] = fmt::format("{}:2", t - 90'000);
+      }
+      if (i == 5) static_cast<void>(db_->seal_all());
+    }
+    faulty.clear();
+    ASSERT_GE(acknowledged.size(), 27U);
+    std::string expected;
+    for (const auto& [t, one] : acknowledged) expected += (expected.empty() ? "" : " ") + one;
+    EXPECT_EQ(samples(), expected + "\n");
+    open();
+    EXPECT_EQ(samples(), expected + "\n") << "after a restart";
+    db_.reset();
+  }
+}
+
 }  // namespace
 }  // namespace tocsin::tsdb
