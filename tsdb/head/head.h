@@ -140,8 +140,10 @@ class Head {
   SeriesStripe& stripe(storage::SeriesId id) const { return series_[id.value() % kStripes]; }
   GroupStripe& stripe(storage::GroupId id) const { return groups_[id.value() % kStripes]; }
   // REQUIRES: the stripe is locked. Null when there is none.
-  static Entry* find_entry(SeriesStripe& stripe, storage::SeriesId id);
-  static Group* find_group(const GroupStripe& stripe, storage::GroupId id);
+  static Entry* find_entry(SeriesStripe& stripe, storage::SeriesId id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(stripe.mutex);
+  static Group* find_group(const GroupStripe& stripe, storage::GroupId id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(stripe.mutex);
   std::optional<Entry> entry(storage::SeriesId id) const;
   // Calls visit(entry, group) with the group's stripe locked; group is null, and nothing locked,
   // when the series is in none. Returns false for an unknown series.
@@ -161,7 +163,8 @@ class Head {
   void detach(storage::SeriesId id);
   void take_out(Group* group, std::uint32_t slot);
   void attach_alone(storage::SeriesId id);
-  Group* make_group(GroupStripe& stripe, storage::GroupId id);
+  Group* make_group(GroupStripe& stripe, storage::GroupId id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(stripe.mutex);
   // REQUIRES: the group's stripe is locked.
   void settle(Group* group);
   void close(Group* group);

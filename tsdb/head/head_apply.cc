@@ -113,7 +113,8 @@ void Head::take_out(Group* group, std::uint32_t slot) {
 }
 
 void Head::detach(SeriesId id) {
-  visit_series(id, [&](const Entry& at, Group* group) {
+  // visit_series() holds the stripe's mutex, which the analysis cannot see.
+  visit_series(id, [&](const Entry& at, Group* group) ABSL_NO_THREAD_SAFETY_ANALYSIS {
     if (group == nullptr) return;
     take_out(group, at.slot);
     if (group->defined() || group->live_slots() != 0) return;
