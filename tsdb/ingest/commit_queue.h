@@ -68,7 +68,7 @@ class CommitQueue {
   static constexpr std::size_t kMaxTogether = 64;
 
   void run(Waiter* waiter);
-  std::vector<Waiter*> take_turn(Waiter* self);
+  std::vector<Waiter*> take_turn(Waiter* self) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void write(const std::vector<Waiter*>& waiters);
   Status check_series(const Waiter& waiter) const;
   void apply(const Batch& batch);

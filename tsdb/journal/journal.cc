@@ -167,7 +167,7 @@ Status Journal::remove_before(std::uint64_t segment) {
     const StatusOr<base::FileInfo> info = files_.info(path);
     RETURN_IF_ERROR(files_.remove(path));
     base::MutexLock lock(mutex_);
-    std::erase_if(unsynced_, [&](const Unsynced& piece) {
+    std::erase_if(unsynced_, [&](const Unsynced& piece) ABSL_NO_THREAD_SAFETY_ANALYSIS {
       if (piece.segment->number != *number) return false;
       unsynced_bytes_ -= piece.bytes.size();
       return true;
