@@ -21,15 +21,17 @@
 
 namespace tocsin::tsdb {
 
+// In the order of a run's keys: what is known last stands last.
 enum class FrameKind : std::uint8_t {
-  kDirectory = 1,
+  kTile = 1,
   kTimes = 2,
-  kTile = 3,
+  kDirectory = 3,
+  kNames = 4,
   kSideDirectory = 8,
   kSideBlock = 9
 };
 
-inline constexpr std::uint8_t kFrameVersion = 1;
+inline constexpr std::uint8_t kFrameVersion = 2;
 
 std::string make_frame(FrameKind kind, std::string_view payload);
 // Checks the envelope and returns the payload.

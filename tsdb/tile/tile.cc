@@ -1,60 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// tile        = frame(ids | slots); ids = first varint, then zigzag of the difference to the one
-// before, per slot;
-//               the number of ids is that of the slots, which comes first as a varint
-// slot        = column | first | rows | flags u8 | presence if kPartial | values of present rows
-//               | changes of start timestamps if kStarts
+// tile  = frame(count | squeezed(heads | pieces))
+// head  = varint(z << 2 | flagged << 1 | other rows), z = zigzag(step between ids - the last step)
+//         | column: zigzag of the difference to the one before
+//         | if other rows than the one before: first, rows | size of the piece
+// piece = flags u8 if flagged | presence if kPartial | changes of start timestamps if kStarts
+//         | values of present rows
 // times block = frame(slots), each slot one column
 #include "tsdb/tile/tile.h"
 
 #include <utility>
 
 #include "base/check.h"
+#include "tsdb/tile/squeeze.h"
 #include "tsdb/tile/time_codec.h"
-#include "tsdb/tile/value_codec.h"
 
 namespace tocsin::tsdb {
 namespace {
 
-constexpr std::uint8_t kPartial = 1;
-constexpr std::uint8_t kStarts = 2;
+constexpr unsigned kPartial = 1;
+constexpr unsigned kStarts = 2;
+constexpr unsigned kPatched = 4;
 
 bool has(std::span<const std::uint64_t> present, std::uint32_t row) {
   return ((present[row / 64] >> (row % 64)) & 1U) != 0;
 }
 
-std::string encode_series(const TileSeries& series) {
-  std::string out;
-  const std::uint32_t rows = series.rows.rows;
-  DCHECK(rows > 0 && rows <= kMaxRows && series.floats.size() == rows);
-  const bool partial = !series.present.empty() && count_present(series.present, rows) != rows;
-  put_varint(&out, series.rows.column);
-  put_varint(&out, series.rows.first);
-  put_varint(&out, rows);
-  const unsigned flags = (partial ? kPartial : 0U) | (series.start_ms.empty() ? 0U : kStarts);
-  out.push_back(static_cast<char>(flags));
-  if (partial) {
-    encode_presence(series.present, rows, &out);
-    std::vector<double> values;
-    for (std::uint32_t row = 0; row < rows; ++row) {
-      if (has(series.present, row)) values.push_back(series.floats[row]);
+void make_bitmap(const RowChanges& changes, std::vector<std::uint64_t>* bitmap) {
+  bitmap->assign((std::size_t{changes.rows} + 63) / 64, 0);
+  for (std::size_t at = 0; at < changes.changes.size(); ++at) {
+    if (changes.changes[at].kind == Change::kAbsent) continue;
+    for (std::uint32_t row = changes.changes[at].row; row < changes.end_of(at); ++row) {
+      (*bitmap)[row / 64] |= std::uint64_t{1} << (row % 64);
     }
-    encode_values(values, &out);
-  } else {
-    encode_values(series.floats, &out);
   }
-  if (!series.start_ms.empty()) encode_changes(series.start_ms, &out);
-  return out;
-}
-
-TileRows read_rows(ByteReader* in) {
-  TileRows rows;
-  rows.column = in->varint32();
-  rows.first = in->varint32(kMaxRows);
-  rows.rows = in->varint32(kMaxRows);
-  if (rows.rows == 0) in->fail();
-  return rows;
 }
 
 // Moves the values of present rows from the front to their rows.
@@ -69,27 +48,70 @@ void spread(std::span<const std::uint64_t> present, std::uint32_t rows,
 
 }  // namespace
 
-std::string encode_tile(std::span<const TileSeries> series) {
-  CHECK(series.size() <= kTileSeries);
-  std::string payload;
-  std::vector<std::string> pieces;
-  put_varint(&payload, series.size());
-  std::uint64_t last = 0;
-  for (const TileSeries& one : series) {
-    put_varint(&payload, zigzag(one.id - last));
-    last = one.id;
-    pieces.push_back(encode_series(one));
+void TileBuilder::add_piece(const RowChanges& changes, unsigned* flags) {
+  const std::size_t begin = pieces_.size();
+  const bool partial = changes.count_present() != changes.rows;
+  *flags = (partial ? kPartial : 0U) | (changes.start_ms.empty() ? 0U : kStarts);
+  pieces_.push_back('\0');
+  if (partial) {
+    make_bitmap(changes, &bitmap_);
+    encode_presence(bitmap_, changes.rows, &pieces_);
   }
-  put_slots(pieces, &payload);
+  if (!changes.start_ms.empty()) encode_changes(changes.start_ms, &pieces_);
+  if (values_.encode(changes, &pieces_)) *flags |= kPatched;
+  if (*flags != 0) {
+    pieces_[begin] = static_cast<char>(*flags);
+  } else {
+    pieces_.erase(begin, 1);
+  }
+}
+
+void TileBuilder::add(std::uint64_t id, const TileRows& rows, const RowChanges& changes) {
+  DCHECK(count_ < kTileSeries && rows.rows > 0 && rows.rows <= kMaxRows);
+  DCHECK(changes.rows == rows.rows);
+  const std::size_t begin = pieces_.size();
+  unsigned flags = 0;
+  add_piece(changes, &flags);
+  const std::uint64_t step = id - last_id_;
+  const bool other_rows = rows.first != last_rows_.first || rows.rows != last_rows_.rows;
+  // Ids are below 2^61, so nothing is shifted out.
+  put_varint(&heads_, zigzag(step - last_step_) << 2U | (flags != 0 ? 2U : 0U) |
+                          (other_rows ? 1U : 0U));
+  put_varint(&heads_, zigzag(std::uint64_t{rows.column} - last_rows_.column));
+  if (other_rows) {
+    put_varint(&heads_, rows.first);
+    put_varint(&heads_, rows.rows);
+  }
+  put_varint(&heads_, pieces_.size() - begin);
+  last_id_ = id;
+  last_step_ = step;
+  last_rows_ = rows;
+  ++count_;
+}
+
+std::string TileBuilder::finish() {
+  std::string payload;
+  put_varint(&payload, count_);
+  heads_ += pieces_;
+  if (effort_ == Effort::kCold) {
+    squeeze(heads_, 3, &payload);
+  } else {
+    payload.push_back('\0');
+    payload.append(heads_);
+  }
+  count_ = 0;
+  last_id_ = 0;
+  last_step_ = 0;
+  last_rows_ = {};
+  heads_.clear();
+  pieces_.clear();
   return make_frame(FrameKind::kTile, payload);
 }
 
-std::string encode_times_block(std::span<const std::span<const std::int64_t>> columns) {
+std::string make_times_block(std::span<const std::string> columns) {
   CHECK(columns.size() <= kTileSeries);
-  std::vector<std::string> pieces;
-  for (const auto& column : columns) encode_times(column, &pieces.emplace_back());
   std::string payload;
-  put_slots(pieces, &payload);
+  put_slots(columns, &payload);
   return make_frame(FrameKind::kTimes, payload);
 }
 
@@ -97,41 +119,90 @@ StatusOr<Tile> Tile::parse(std::string_view frame) {
   ASSIGN_OR_RETURN(const std::string_view payload, open_frame(FrameKind::kTile, frame));
   ByteReader in(payload);
   Tile tile;
-  tile.ids_.resize(in.varint32(kTileSeries));
-  std::uint64_t last = 0;
-  for (std::uint64_t& id : tile.ids_) id = last += unzigzag(in.varint());
-  if (!in.ok() || !tile.slots_.parse(&in, kTileSeries) || tile.count() != tile.ids_.size()) {
+  const std::uint32_t count = in.varint32(kTileSeries);
+  std::string_view bytes;
+  if (!in.ok() || !unsqueeze(&in, &tile.unpacked_, &bytes) || !tile.parse_slots(bytes, count)) {
     return data_loss("damaged tile");
   }
   return tile;
 }
 
-StatusOr<TileRows> Tile::rows(std::uint32_t slot) const {
-  ByteReader in(slots_.piece(slot));
-  const TileRows rows = read_rows(&in);
-  if (!in.ok()) return data_loss("damaged slot {}", slot);
-  return rows;
+bool Tile::parse_slots(std::string_view bytes, std::uint32_t count) {
+  ByteReader in(bytes);
+  slots_.resize(count);
+  std::array<std::uint32_t, kTileSeries> sizes;
+  std::uint64_t step = 0;
+  std::uint64_t id = 0;
+  TileRows rows;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const std::uint64_t head = in.varint();
+    step += unzigzag(head >> 2U);
+    id += step;
+    rows.column += static_cast<std::uint32_t>(unzigzag(in.varint()));
+    if ((head & 1U) != 0) {
+      rows.first = in.varint32(kMaxRows);
+      rows.rows = in.varint32(kMaxRows);
+    }
+    sizes[i] = in.varint32();
+    if (!in.ok() || rows.rows == 0) return false;
+    slots_[i] = {id, rows, (head & 2U) != 0, {}};
+  }
+  for (std::uint32_t i = 0; i < count; ++i) slots_[i].piece = in.bytes(sizes[i]);
+  return in.ok() && in.at_end();
+}
+
+// A slot's bytes as far as its values.
+struct Tile::Piece {
+  ByteReader in{std::string_view()};
+  unsigned flags = 0;
+  std::vector<std::uint64_t> present;
+  ValueShape shape;
+};
+
+Status Tile::open(std::uint32_t slot, Piece* piece) const {
+  const Slot& it = slots_[slot];
+  piece->in = ByteReader(it.piece);
+  if (it.has_flags) piece->flags = piece->in.byte();
+  if ((piece->flags & ~(kPartial | kStarts | kPatched)) != 0) {
+    return unimplemented("not supported yet: flags {} of slot {}", piece->flags, slot);
+  }
+  piece->shape = {it.rows.rows, {}, it.rows.rows, (piece->flags & kPatched) != 0};
+  if ((piece->flags & kPartial) != 0) {
+    if (!decode_presence(&piece->in, it.rows.rows, &piece->present)) {
+      return data_loss("damaged slot {}", slot);
+    }
+    piece->shape.present = piece->present;
+    piece->shape.count = count_present(piece->present, it.rows.rows);
+  }
+  return ok();
 }
 
 Status Tile::decode(std::uint32_t slot, TileSamples* out) const {
-  ByteReader in(slots_.piece(slot));
-  *out = TileSamples();
-  out->rows = read_rows(&in);
-  const unsigned flags = in.byte();
-  if ((flags & ~(kPartial | kStarts)) != 0) {
-    return unimplemented("not supported yet: flags {} of slot {}", flags, slot);
-  }
-  const std::uint32_t rows = out->rows.rows;
-  bool good = in.ok();
-  std::uint32_t values = rows;
-  if (good && (flags & kPartial) != 0) {
-    good = decode_presence(&in, rows, &out->present);
-    if (good) values = count_present(out->present, rows);
-  }
-  good = good && decode_values(&in, values, &out->floats);
-  if (good && (flags & kPartial) != 0) spread(out->present, rows, &out->floats);
-  if (good && (flags & kStarts) != 0) good = decode_changes(&in, rows, &out->start_ms);
-  if (!good || !in.at_end()) return data_loss("damaged slot {}", slot);
+  Piece piece;
+  RETURN_IF_ERROR(open(slot, &piece));
+  const std::uint32_t rows = slots_[slot].rows.rows;
+  out->rows = slots_[slot].rows;
+  out->floats.clear();
+  out->start_ms.clear();
+  const bool starts = (piece.flags & kStarts) != 0;
+  bool good = !starts || decode_changes(&piece.in, rows, &out->start_ms);
+  good = good && decode_values(&piece.in, piece.shape, &out->floats);
+  if (good && (piece.flags & kPartial) != 0) spread(piece.present, rows, &out->floats);
+  if (!good || !piece.in.at_end()) return data_loss("damaged slot {}", slot);
+  out->present = std::move(piece.present);
+  return ok();
+}
+
+Status Tile::decode(std::uint32_t slot, RowChanges* out) const {
+  Piece piece;
+  RETURN_IF_ERROR(open(slot, &piece));
+  out->clear();
+  const bool starts = (piece.flags & kStarts) != 0;
+  std::vector<std::int64_t> start_ms;
+  bool good = !starts || decode_changes(&piece.in, slots_[slot].rows.rows, &start_ms);
+  good = good && decode_values(&piece.in, piece.shape, out);
+  out->start_ms = std::move(start_ms);
+  if (!good || !piece.in.at_end()) return data_loss("damaged slot {}", slot);
   return ok();
 }
 
