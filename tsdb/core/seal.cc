@@ -9,8 +9,8 @@
 #include "base/log.h"
 #include "tsdb/core/core.h"
 #include "tsdb/core/head_state.h"
+#include "tsdb/core/seal_source.h"
 #include "tsdb/core/side_seal.h"
-#include "tsdb/query/column_merger.h"
 
 namespace tocsin::tsdb {
 namespace {
@@ -18,7 +18,8 @@ namespace {
 using storage::SeriesId;
 
 constexpr std::uint64_t kWorthSealing = 1U << 20;  // bytes of journal
-constexpr std::uint64_t kMaxRunRows = 8'000'000;   // decoded at once: 64 MB of values
+// A run takes 8 bytes of memory per series while it is written, and its tiles are read as a whole.
+constexpr std::uint64_t kMaxRunSamples = 200'000'000;
 
 struct Cut {
   std::uint64_t epoch = 0;
@@ -43,91 +44,37 @@ StatusOr<Cut> make_cut(Core& core) {
   return cut;
 }
 
-struct Source {
-  SeriesId id;
-  ChunkPtr chunk;
-  std::uint32_t slot;
-};
-
-// What the chunks hold, by series and then by time.
-std::vector<Source> sources_of(std::span<const ChunkPtr> chunks) {
-  std::vector<Source> sources;
-  for (const ChunkPtr& chunk : chunks) {
-    for (std::uint32_t slot = 0; slot < chunk->slots(); ++slot) {
-      if (chunk->ids[slot] && chunk->lengths[slot] != 0)
-        sources.push_back({chunk->ids[slot], chunk, slot});
-    }
-  }
-  std::sort(sources.begin(), sources.end(), [](const Source& a, const Source& b) {
-    return std::pair(a.id, a.chunk->order) < std::pair(b.id, b.chunk->order);
-  });
-  return sources;
-}
-
-// Takes series off the front of `sources` until the run is large enough.
-StatusOr<std::vector<RunSeriesInput>> take_run(const Core& core, const SideSeal& side,
-                                               std::span<const Source>* sources) {
-  ColumnMerger merger(INT64_MIN, INT64_MAX);
-  std::vector<RunSeriesInput> run;
-  std::uint64_t rows = 0;
-  while (!sources->empty() && rows < kMaxRunRows) {
-    const SeriesId id = sources->front().id;
-    std::vector<Piece> pieces;
-    storage::GroupId group;
-    for (; !sources->empty() && sources->front().id == id; *sources = sources->subspan(1)) {
-      const Source& source = sources->front();
-      pieces.push_back(
-          {source.chunk->times, source.chunk->lengths[source.slot], source.chunk, source.slot, {}});
-      group = source.chunk->group;
-    }
-    ASSIGN_OR_RETURN(storage::SeriesColumn column, merger.merge({}, pieces));
-    side.fill_starts(id, &column);
-    rows += column.rows;
-    run.push_back({id, group, core.index.labels(id), std::move(column)});
-  }
-  return run;
-}
-
-// Which days the series of a run have. REQUIRES: both ascend by series.
-StatusOr<RunDays> days_of(std::span<const RunSeriesInput> run, std::span<const RunSideInput> side) {
-  RunDays days;
-  for (const RunSeriesInput& series : run) {
-    for (; !side.empty() && side.front().id <= series.id; side = side.subspan(1)) {
-      RETURN_IF_ERROR(add_side_days(side.front(), &days));
-    }
-    days.add(series.id, series.column);
-  }
-  for (const RunSideInput& series : side) RETURN_IF_ERROR(add_side_days(series, &days));
-  return days;
-}
-
-Status write_runs(Core& core, std::span<const Source> sources, SideSeal* side, const Cut& cut) {
+Status write_runs(Core& core, std::span<const ChunkPtr> chunks, SideSeal* side, const Cut& cut) {
+  std::vector<RunSideInput> beside = side->take();
+  SealSource source(chunks, core.index, *side);
+  source.count_days_of(beside);
   do {
-    ASSIGN_OR_RETURN(std::vector<RunSeriesInput> run, take_run(core, *side, &sources));
-    const bool last = sources.empty();
-    std::vector<RunSideInput> beside = last ? side->take() : std::vector<RunSideInput>();
-    ASSIGN_OR_RETURN(const RunDays days, days_of(run, beside));
+    RunDays days;
+    ASSIGN_OR_RETURN(RunPlan plan, source.take(kMaxRunSamples, &days));
+    const bool last = source.empty();
+    if (last) plan.side = std::move(beside);
     ASSIGN_OR_RETURN(Catalog::Change change,
                      core.catalog->prepare(days, last ? cut.unstored : std::vector<SeriesId>()));
     RunStore::Commit commit = cut.commit;
     commit.catalog = &change.batch;
+    commit.created_ms = base::to_ms(core.clock.now());
     if (!last) {
       // Only the last run moves the journal's position: a crash in between replays, and readers
       // skip doubles.
       commit.journal = core.runs->journal_position();
       commit.head_state = core.runs->head_state();
     }
-    RETURN_IF_ERROR(core.runs->write_run(std::move(run), commit, std::move(beside)).status());
-    core.catalog->apply(std::move(change), base::to_ms(core.clock.now()));
+    RETURN_IF_ERROR(core.runs->write_run(std::move(plan), commit).status());
+    core.catalog->apply(std::move(change), commit.created_ms);
     core.metrics.compactions.inc();
-  } while (!sources.empty());
+  } while (!source.empty());
   return ok();
 }
 
 Status seal_cut(Core& core, const Cut& cut) {
   const std::vector<ChunkPtr> chunks = core.head.close_before(cut.epoch);
   ASSIGN_OR_RETURN(SideSeal side, SideSeal::make(core.head.side(), cut.epoch));
-  RETURN_IF_ERROR(write_runs(core, sources_of(chunks), &side, cut));
+  RETURN_IF_ERROR(write_runs(core, chunks, &side, cut));
   core.head.drop_chunks(chunks);
   side.drop();
   core.head.forget_range_before(cut.epoch);

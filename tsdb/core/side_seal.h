@@ -24,6 +24,7 @@ class SideSeal {
  public:
   static StatusOr<SideSeal> make(SideStore& store, std::uint64_t epoch);
 
+  bool has_starts() const { return !starts_.empty(); }
   void fill_starts(storage::SeriesId id, storage::SeriesColumn* column) const;
   // Everything that is not in tiles; once.
   std::vector<RunSideInput> take() { return std::move(inputs_); }

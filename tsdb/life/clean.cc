@@ -7,17 +7,11 @@
 #include "base/log.h"
 #include "tsdb/life/deletion.h"
 #include "tsdb/life/retention.h"
-#include "tsdb/query/series_finder.h"
-#include "tsdb/side/side_clean.h"
 
 namespace tocsin::tsdb {
 namespace {
 
-using storage::kBatchSeries;
-using storage::SeriesColumn;
 using storage::SeriesId;
-
-constexpr std::uint64_t kMaxRunRows = 8'000'000;  // decoded at once, as when sealing
 
 bool overlaps(const RunInfo& run, const Interval& interval) {
   const bool tiles = run.min_ms <= interval.max_ms && run.max_ms >= interval.min_ms;
@@ -35,7 +29,7 @@ class Cleaner {
       runs_ = core_.runs->snapshot();
       const StatusOr<std::vector<SeriesId>> ids = RunStore::series_of(*runs_, run.id);
       Status cleaned = ids.ok() ? ok() : ids.status();
-      if (ids.ok() && is_touched(run, *ids)) cleaned = rewrite(run, *ids);
+      if (ids.ok() && is_touched(run, *ids)) cleaned = rewrite(run);
       if (cleaned.ok()) continue;
       if (cleaned.code() != StatusCode::kDataLoss) return cleaned;
       damaged_.push_back(run);
@@ -63,67 +57,21 @@ class Cleaner {
     });
   }
 
-  // Writes what is left of the run into new ones, then drops it. In between samples are in both,
-  // which readers expect.
-  Status rewrite(const RunInfo& run, const std::vector<SeriesId>& ids) {
-    std::vector<RunSeriesInput> series;
-    std::uint64_t rows = 0;
-    for (std::size_t begin = 0; begin < ids.size(); begin += kBatchSeries) {
-      const auto batch = std::span(ids).subspan(begin, std::min(kBatchSeries, ids.size() - begin));
-      RETURN_IF_ERROR(take(run, batch, &series, &rows));
-      if (rows >= kMaxRunRows) RETURN_IF_ERROR(write(&series, {}, &rows));
-    }
-    ASSIGN_OR_RETURN(std::vector<RunSideInput> side, take_side(run));
-    if (!series.empty() || !side.empty()) {
-      RETURN_IF_ERROR(write(&series, std::move(side), &rows));
-    }
+  // What is left of the run takes its place.
+  Status rewrite(const RunInfo& run) {
     runs_.reset();  // so that dropping it gives its space back at once
-    const auto in_head = [this](SeriesId id) {
-      return core_.head.has_samples(id, INT64_MIN, INT64_MAX);
-    };
-    ASSIGN_OR_RETURN(const std::vector<SeriesId> gone,
-                     core_.runs->drop_runs({&run.id, 1}, in_head));
-    gone_.insert(gone.begin(), gone.end());
+    RunStore::Merge merge;
+    merge.inputs = {run.id};
+    merge.tier = run.tier;
+    merge.deleted = &deleted_;
+    merge.created_ms = run.created_ms;
+    ASSIGN_OR_RETURN(const RunStore::Merged merged, core_.runs->merge(merge));
+    if (merged.damaged) return data_loss("run {} is damaged", run.id.value());
+    for (const SeriesId id : merged.gone) {
+      if (!core_.head.has_samples(id, INT64_MIN, INT64_MAX)) gone_.insert(id);
+    }
     ++rewritten_;
     return ok();
-  }
-
-  Status take(const RunInfo& run, std::span<const SeriesId> ids,
-              std::vector<RunSeriesInput>* series, std::uint64_t* rows) const {
-    std::vector<std::vector<SeriesColumn>> columns(ids.size());
-    std::vector<std::string> warnings;
-    RETURN_IF_ERROR(RunStore::read_one(*runs_, run.id, ids, &columns, &warnings));
-    if (!warnings.empty()) return data_loss("{}", warnings.front());
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-      for (SeriesColumn& column : columns[i]) {
-        hide_deleted(deleted_.of(ids[i]), &column);
-        if (column.rows == 0) continue;
-        *rows += column.rows;
-        ASSIGN_OR_RETURN(model::Labels labels, labels_of(core_, ids[i]));
-        series->push_back({ids[i], {}, std::move(labels), std::move(column)});
-      }
-    }
-    return ok();
-  }
-
-  StatusOr<std::vector<RunSideInput>> take_side(const RunInfo& run) const {
-    std::vector<std::string> warnings;
-    ASSIGN_OR_RETURN(std::vector<RunSideInput> side, RunStore::side_of(*runs_, run.id, &warnings));
-    if (!warnings.empty()) return data_loss("{}", warnings.front());
-    for (RunSideInput& series : side) {
-      RETURN_IF_ERROR(remove_deleted(deleted_.of(series.id), series.id, &series.chunks));
-    }
-    std::erase_if(side, [](const RunSideInput& series) { return series.chunks.empty(); });
-    return side;
-  }
-
-  Status write(std::vector<RunSeriesInput>* series, std::vector<RunSideInput> side,
-               std::uint64_t* rows) {
-    RunStore::Commit commit;
-    commit.journal = core_.runs->journal_position();
-    commit.head_state = core_.runs->head_state();
-    *rows = 0;
-    return core_.runs->write_run(std::exchange(*series, {}), commit, std::move(side)).status();
   }
 
   Core& core_;

@@ -2,209 +2,163 @@
 #include "tsdb/run/run_builder.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
-#include <memory>
-#include <numeric>
-#include <span>
-#include <unordered_map>
-#include <utility>
 
-#include "base/hash.h"
-#include "tsdb/kv/kv_store.h"
 #include "tsdb/run/run_directory.h"
 #include "tsdb/run/run_side.h"
-#include "tsdb/tile/tile.h"
 #include "tsdb/tile/time_codec.h"
 
 namespace tocsin::tsdb {
 namespace {
 
-using Times = std::span<const std::int64_t>;
-
-Status check(const RunSeriesInput& input) {
-  const storage::SeriesColumn& column = input.column;
-  const std::uint64_t id = input.id.value();
-  if (id == 0 || id >= 0xffffffffU) return invalid_argument("series id {} is out of range", id);
-  if (!column.histograms.empty()) {
-    return unimplemented("not supported yet: native histograms in runs");
-  }
-  const std::uint64_t end = std::uint64_t{column.first} + column.rows;
-  if (column.times == nullptr || end > column.times->ms.size() || end > kMaxRows) {
-    return invalid_argument("series {}: rows up to {} are not in its column", id, end);
-  }
-  if (column.floats.size() != column.rows) {
-    return invalid_argument("series {}: {} values in {} rows", id, column.floats.size(),
-                            column.rows);
-  }
-  if (!column.present.empty() && column.present.size() < (std::size_t{column.rows} + 63) / 64) {
-    return invalid_argument("series {}: presence bitmap is too short", id);
-  }
-  if (!column.start_ms.empty() && column.start_ms.size() != column.rows) {
-    return invalid_argument("series {}: start timestamps for other rows", id);
-  }
-  return ok();
-}
-
-// Series in metric order; of one series in order of time.
-std::vector<std::uint32_t> metric_order(const std::vector<RunSeriesInput>& series) {
-  std::vector<std::string_view> names;
-  names.reserve(series.size());
-  for (const RunSeriesInput& one : series) names.push_back(one.labels.metric_name());
-  std::vector<std::uint32_t> order(series.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
-    if (names[a] != names[b]) return names[a] < names[b];
-    if (const auto by_labels = series[a].labels <=> series[b].labels; by_labels != 0) {
-      return by_labels < 0;
-    }
-    if (series[a].id != series[b].id) return series[a].id < series[b].id;
-    return a < b;
-  });
-  return order;
-}
-
-// The timestamp columns of a run: the rows that some series uses of each shared column, equal ones
-// once.
-class Columns {
- public:
-  void use(const storage::SeriesColumn& column) {
-    Used& used = by_object_[column.times.get()];
-    used.begin = std::min(used.begin, column.first);
-    used.end = std::max(used.end, column.first + column.rows);
-  }
-
-  // Numbers the columns in the order of their first use. Call for every series after use() for all.
-  StatusOr<TileRows> rows_of(const storage::SeriesColumn& column) {
-    Used& used = by_object_[column.times.get()];
-    if (used.number == kNone) {
-      const Times times = Times(column.times->ms).subspan(used.begin, used.end - used.begin);
-      for (std::size_t i = 1; i < times.size(); ++i) {
-        if (times[i] <= times[i - 1]) return invalid_argument("timestamps do not ascend");
-      }
-      used.number = number_of(times);
-    }
-    return TileRows{used.number, column.first - used.begin, column.rows};
-  }
-
-  const std::vector<Times>& all() const { return all_; }
-
- private:
-  static constexpr std::uint32_t kNone = 0xffffffffU;
-  struct Used {
-    std::uint32_t begin = kNone;
-    std::uint32_t end = 0;
-    std::uint32_t number = kNone;
-  };
-
-  // Pushed series whose timestamps coincide share a column although they share no group.
-  std::uint32_t number_of(Times times) {
-    const std::string_view bytes(reinterpret_cast<const char*>(times.data()), times.size_bytes());
-    const auto [begin, end] = by_content_.equal_range(base::xxhash64(bytes));
-    for (auto it = begin; it != end; ++it) {
-      if (std::ranges::equal(all_[it->second], times)) return it->second;
-    }
-    const auto number = static_cast<std::uint32_t>(all_.size());
-    by_content_.emplace(base::xxhash64(bytes), number);
-    all_.push_back(times);
-    return number;
-  }
-
-  std::unordered_map<const storage::TimestampColumn*, Used> by_object_;
-  std::unordered_multimap<std::uint64_t, std::uint32_t> by_content_;
-  std::vector<Times> all_;
-};
-
-// Adds samples and time range of one series to the totals.
-void count_samples(const storage::SeriesColumn& column, RunInfo* info) {
-  std::uint32_t first = 0;
-  while (!column.has(first)) ++first;
-  std::uint32_t last = column.rows - 1;
-  while (!column.has(last)) --last;
-  info->samples += count_present(column.present, column.rows);
-  info->min_ms = std::min(info->min_ms, column.times->ms[column.first + first]);
-  info->max_ms = std::max(info->max_ms, column.times->ms[column.first + last]);
-}
-
-RunDirectory directory_of(const std::vector<RunSeriesInput>& series,
-                          const std::vector<std::uint32_t>& order) {
-  std::vector<std::pair<std::uint32_t, std::uint32_t>> entries;
-  for (std::uint32_t position = 0; position < order.size(); ++position) {
-    entries.emplace_back(static_cast<std::uint32_t>(series[order[position]].id.value()), position);
-  }
-  std::sort(entries.begin(), entries.end());
-  RunDirectory directory;
-  for (const auto& [id, position] : entries) {
-    directory.ids.push_back(id);
-    directory.positions.push_back(position);
-  }
-  return directory;
-}
-
-Status write_file(const std::vector<RunSeriesInput>& series, Columns* columns, SampleFile* file,
-                  RunRecord* record) {
-  const std::vector<std::uint32_t> order = metric_order(series);
-  const std::vector<std::string> parts = encode_directory(directory_of(series, order));
-  record->directory_parts = static_cast<std::uint32_t>(parts.size());
-  for (std::uint32_t part = 0; part < parts.size(); ++part) {
-    RETURN_IF_ERROR(file->put(sample_key(record->info, FrameKind::kDirectory, part), parts[part]));
-  }
-  std::vector<TileRows> rows;
-  for (const std::uint32_t i : order) {
-    ASSIGN_OR_RETURN(const TileRows one, columns->rows_of(series[i].column));
-    rows.push_back(one);
-  }
-  const std::vector<Times>& all = columns->all();
-  record->columns = static_cast<std::uint32_t>(all.size());
-  for (std::uint32_t begin = 0; begin < all.size(); begin += kTileSeries) {
-    const std::size_t count = std::min<std::size_t>(kTileSeries, all.size() - begin);
-    const std::string frame = encode_times_block(std::span(all).subspan(begin, count));
-    RETURN_IF_ERROR(
-        file->put(sample_key(record->info, FrameKind::kTimes, begin / kTileSeries), frame));
-  }
-  for (std::uint32_t begin = 0; begin < order.size(); begin += kTileSeries) {
-    const std::size_t end = std::min<std::size_t>(order.size(), begin + kTileSeries);
-    std::vector<TileSeries> tile;
-    for (std::size_t i = begin; i < end; ++i) {
-      const RunSeriesInput& one = series[order[i]];
-      tile.push_back(
-          {one.id.value(), rows[i], one.column.floats, one.column.present, one.column.start_ms});
-    }
-    RETURN_IF_ERROR(
-        file->put(sample_key(record->info, FrameKind::kTile, record->tiles++), encode_tile(tile)));
-  }
-  return ok();
-}
+// A reader of one series reads its whole tile, so tiles end at this size; a merge holds one of each
+// run.
+constexpr std::size_t kSealTileBytes = 32U << 10;
+constexpr std::size_t kColdTileBytes = 64U << 10;
+// Rows of a slot: a day at 15 s. Reading a short range decodes a whole slot.
+constexpr std::uint32_t kSlotRows = 5760;
+// Memory of columns that were seen lately.
+constexpr std::size_t kKnownRows = 4U << 20;
 
 }  // namespace
 
-StatusOr<RunRecord> build_run(const std::string& path, const RunInfo& info,
-                              std::vector<RunSeriesInput> series, std::vector<RunSideInput> side) {
-  RunRecord record;
-  record.info = info;
-  record.info.min_ms = std::numeric_limits<std::int64_t>::max();
-  record.info.max_ms = std::numeric_limits<std::int64_t>::min();
-  for (const RunSeriesInput& one : series) RETURN_IF_ERROR(check(one));
-  std::erase_if(series, [](const RunSeriesInput& one) {
-    return count_present(one.column.present, one.column.rows) == 0;
-  });
-  std::erase_if(side, [](const RunSideInput& one) { return one.chunks.empty(); });
-  if (series.empty() && side.empty()) return record;
-  if (series.size() > 0xffffffffU) return resource_exhausted("too many series in a run");
-  Columns columns;
-  for (const RunSeriesInput& one : series) {
-    columns.use(one.column);
-    count_samples(one.column, &record.info);
+RunWriter::RunWriter(std::string path, const RunInfo& info, Effort effort)
+    : path_(std::move(path)),
+      tile_(effort),
+      tile_bytes_(effort == Effort::kSeal ? kSealTileBytes : kColdTileBytes) {
+  record_.info = info;
+  record_.info.min_ms = std::numeric_limits<std::int64_t>::max();
+  record_.info.max_ms = std::numeric_limits<std::int64_t>::min();
+}
+
+Status RunWriter::put(FrameKind kind, std::uint32_t number, std::string_view frame) {
+  if (file_ == nullptr) {
+    ASSIGN_OR_RETURN(file_, SampleFile::create(path_));
   }
-  record.info.series = series.size();
-  ASSIGN_OR_RETURN(const std::unique_ptr<SampleFile> file, SampleFile::create(path));
-  RETURN_IF_ERROR(write_file(series, &columns, file.get(), &record));
-  RETURN_IF_ERROR(write_side(std::move(side), file.get(), &record));
-  if (series.empty()) {
-    record.info.min_ms = record.info.side_min_ms;
-    record.info.max_ms = record.info.side_max_ms;
+  return file_->put(sample_key(record_.info, kind, number), frame);
+}
+
+Status RunWriter::close_tile() {
+  if (tile_.count() == 0) return ok();
+  if (record_.tiles >= 0xffffffffU / kTileSeries) {
+    return resource_exhausted("too many series in a run");
   }
-  ASSIGN_OR_RETURN(record.info.bytes, file->finish());
-  return record;
+  return put(FrameKind::kTile, record_.tiles++, tile_.finish());
+}
+
+// Series whose timestamps are equal share a column, whatever object they come in.
+StatusOr<std::uint32_t> RunWriter::column(
+    const std::shared_ptr<const storage::TimestampColumn>& times) {
+  if (const auto it = known_.find(times.get()); it != known_.end()) return it->second.number;
+  const std::vector<std::int64_t>& ms = times->ms;
+  if (ms.size() > kMaxRows) return invalid_argument("a column of {} rows", ms.size());
+  for (std::size_t i = 1; i < ms.size(); ++i) {
+    if (ms[i] <= ms[i - 1]) return invalid_argument("timestamps do not ascend");
+  }
+  std::string encoded;
+  encode_times(ms, &encoded);
+  auto at = by_content_.find(encoded);
+  if (at == by_content_.end()) {
+    const std::string& kept = columns_.emplace_back(std::move(encoded));
+    at = by_content_.emplace(kept, static_cast<std::uint32_t>(columns_.size() - 1)).first;
+  }
+  known_rows_ += ms.size();
+  if (known_rows_ > kKnownRows) {
+    known_.clear();
+    known_rows_ = ms.size();
+  }
+  known_[times.get()] = {times, at->second};
+  return at->second;
+}
+
+Status RunWriter::add_rows(storage::SeriesId id, const RunRows& rows, const RowChanges& changes,
+                           std::uint32_t first) {
+  const std::uint32_t begin = changes.first_present();
+  const std::uint32_t end = changes.end_present();
+  if (begin == end) return ok();
+  ASSIGN_OR_RETURN(const std::uint32_t number, column(rows.times));
+  RunInfo& info = record_.info;
+  info.samples += changes.count_present();
+  info.min_ms = std::min(info.min_ms, rows.times->ms[first + begin]);
+  info.max_ms = std::max(info.max_ms, rows.times->ms[first + end - 1]);
+  const std::uint32_t position = record_.tiles * kTileSeries + tile_.count();
+  entries_.emplace_back(static_cast<std::uint32_t>(id.value()), position);
+  tile_.add(id.value(), {number, first, changes.rows}, changes);
+  if (tile_.count() == kTileSeries || tile_.bytes() >= tile_bytes_) return close_tile();
+  return ok();
+}
+
+Status RunWriter::add(std::string_view name, storage::SeriesId id, const RunRows& rows) {
+  const RowChanges& changes = rows.rows;
+  if (changes.rows == 0 || changes.first_present() == changes.end_present()) return ok();
+  if (id.value() == 0 || id.value() >= 0xffffffffU) {
+    return invalid_argument("series id {} is out of range", id.value());
+  }
+  const std::uint64_t end = std::uint64_t{rows.first} + changes.rows;
+  if (rows.times == nullptr || end > rows.times->ms.size() || end > kMaxRows) {
+    return invalid_argument("series {}: rows up to {} are not in its column", id.value(), end);
+  }
+  if (!changes.start_ms.empty() && changes.start_ms.size() != changes.rows) {
+    return invalid_argument("series {}: start timestamps for other rows", id.value());
+  }
+  names_.add(name, record_.tiles * kTileSeries + tile_.count());
+  ++record_.info.series;
+  if (changes.rows <= kSlotRows) return add_rows(id, rows, changes, rows.first);
+  for (std::uint32_t begin = 0; begin < changes.rows; begin += kSlotRows) {
+    RowChanges piece;
+    piece.append(changes, begin, std::min(changes.rows, begin + kSlotRows));
+    RETURN_IF_ERROR(add_rows(id, rows, piece, rows.first + begin));
+  }
+  return ok();
+}
+
+Status RunWriter::put_columns() {
+  record_.columns = static_cast<std::uint32_t>(columns_.size());
+  for (std::uint32_t begin = 0; begin < columns_.size(); begin += kTileSeries) {
+    std::vector<std::string> block;
+    for (std::size_t i = begin; i < std::min<std::size_t>(columns_.size(), begin + kTileSeries);
+         ++i) {
+      block.push_back(columns_[i]);
+    }
+    RETURN_IF_ERROR(put(FrameKind::kTimes, begin / kTileSeries, make_times_block(block)));
+  }
+  return ok();
+}
+
+Status RunWriter::put_directory() {
+  std::sort(entries_.begin(), entries_.end());
+  RunDirectory directory;
+  for (const auto& [id, position] : entries_) {
+    directory.ids.push_back(id);
+    directory.positions.push_back(position);
+  }
+  entries_ = {};
+  for (const std::string& part : encode_directory(directory)) {
+    RETURN_IF_ERROR(put(FrameKind::kDirectory, record_.directory_parts++, part));
+  }
+  for (const std::string& part : names_.encode()) {
+    RETURN_IF_ERROR(put(FrameKind::kNames, record_.name_parts++, part));
+  }
+  return ok();
+}
+
+StatusOr<RunRecord> RunWriter::finish() {
+  RETURN_IF_ERROR(close_tile());
+  std::erase_if(side_, [](const RunSideInput& one) { return one.chunks.empty(); });
+  if (record_.tiles == 0 && side_.empty()) return record_;
+  RETURN_IF_ERROR(put_columns());
+  RETURN_IF_ERROR(put_directory());
+  if (file_ == nullptr) {
+    ASSIGN_OR_RETURN(file_, SampleFile::create(path_));
+  }
+  RETURN_IF_ERROR(write_side(std::move(side_), file_.get(), &record_));
+  if (record_.tiles == 0) {
+    record_.info.min_ms = record_.info.side_min_ms;
+    record_.info.max_ms = record_.info.side_max_ms;
+  }
+  ASSIGN_OR_RETURN(record_.info.bytes, file_->finish());
+  return record_;
 }
 
 }  // namespace tocsin::tsdb

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// directory part = frame(count | per entry: id - last id, zigzag of position - last position), both
-// from 0
+// directory part = frame(squeezed(count | per entry: id - last id | per entry: zigzag of
+// position - last position)), both from 0
+// Sources of one kind repeat each other's steps, which zstd finds.
 #include "tsdb/run/run_directory.h"
 
 #include <algorithm>
 #include <utility>
 
 #include "tsdb/tile/coding.h"
+#include "tsdb/tile/squeeze.h"
 
 namespace tocsin::tsdb {
 namespace {
@@ -29,16 +31,20 @@ std::vector<std::string> encode_directory(const RunDirectory& directory) {
   std::vector<std::string> parts;
   for (std::size_t begin = 0; begin < directory.ids.size(); begin += kPartEntries) {
     const std::size_t end = std::min<std::size_t>(directory.ids.size(), begin + kPartEntries);
-    std::string payload;
-    put_varint(&payload, end - begin);
+    std::string text;
+    put_varint(&text, end - begin);
     std::uint64_t last_id = 0;
+    for (std::size_t i = begin; i < end; ++i) {
+      put_varint(&text, directory.ids[i] - last_id);
+      last_id = directory.ids[i];
+    }
     std::uint64_t last_position = 0;
     for (std::size_t i = begin; i < end; ++i) {
-      put_varint(&payload, directory.ids[i] - last_id);
-      put_varint(&payload, zigzag(directory.positions[i] - last_position));
-      last_id = directory.ids[i];
+      put_varint(&text, zigzag(directory.positions[i] - last_position));
       last_position = directory.positions[i];
     }
+    std::string payload;
+    squeeze(text, 3, &payload);
     parts.push_back(make_frame(FrameKind::kDirectory, payload));
   }
   return parts;
@@ -46,15 +52,23 @@ std::vector<std::string> encode_directory(const RunDirectory& directory) {
 
 Status append_directory_part(std::string_view frame, RunDirectory* directory) {
   ASSIGN_OR_RETURN(const std::string_view payload, open_frame(FrameKind::kDirectory, frame));
-  ByteReader in(payload);
+  ByteReader outer(payload);
+  std::unique_ptr<char[]> buffer;
+  std::string_view text;
+  if (!unsqueeze(&outer, &buffer, &text)) return data_loss("damaged directory");
+  ByteReader in(text);
   std::uint64_t id = 0;
-  std::uint64_t position = 0;
-  for (std::uint32_t left = in.varint32(kPartEntries); left > 0 && in.ok(); --left) {
+  const std::uint32_t count = in.varint32(kPartEntries);
+  for (std::uint32_t left = count; left > 0 && in.ok(); --left) {
     id += in.varint();
-    position += unzigzag(in.varint());
     const bool ascends = directory->ids.empty() || id >= directory->ids.back();
-    if (!ascends || id > 0xffffffffU || position > 0xffffffffU) in.fail();
+    if (!ascends || id > 0xffffffffU) in.fail();
     directory->ids.push_back(static_cast<std::uint32_t>(id));
+  }
+  std::uint64_t position = 0;
+  for (std::uint32_t left = count; left > 0 && in.ok(); --left) {
+    position += unzigzag(in.varint());
+    if (position > 0xffffffffU) in.fail();
     directory->positions.push_back(static_cast<std::uint32_t>(position));
   }
   if (!in.ok() || !in.at_end()) return data_loss("damaged directory");

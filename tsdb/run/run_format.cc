@@ -9,7 +9,7 @@
 namespace tocsin::tsdb {
 namespace {
 
-constexpr std::uint8_t kRunVersion = 2;
+constexpr std::uint8_t kRunVersion = 3;  // of run records
 constexpr std::uint8_t kRowVersion = 1;  // of series rows
 constexpr std::size_t kSampleKeyBytes = 14;
 
@@ -45,9 +45,10 @@ std::string encode_run(const RunRecord& run) {
   for (const std::uint64_t number : {run.info.series, run.info.samples, run.info.bytes}) {
     put_varint(&out, number);
   }
-  for (const std::uint32_t number : {run.directory_parts, run.columns, run.tiles}) {
+  for (const std::uint32_t number : {run.directory_parts, run.columns, run.tiles, run.name_parts}) {
     put_varint(&out, number);
   }
+  put_signed(&out, run.info.created_ms);
   put_varint(&out, run.side_blocks);
   if (run.side_blocks == 0) return out;
   put_varint(&out, run.side_parts);
@@ -74,6 +75,8 @@ StatusOr<RunRecord> decode_run(std::string_view key, std::string_view value) {
   run.directory_parts = in.varint32();
   run.columns = in.varint32();
   run.tiles = in.varint32();
+  run.name_parts = in.varint32();
+  run.info.created_ms = in.signed_varint();
   run.side_blocks = in.varint32();
   if (run.side_blocks != 0) {
     run.side_parts = in.varint32();

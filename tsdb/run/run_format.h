@@ -17,7 +17,7 @@
 
 namespace tocsin::tsdb {
 
-inline constexpr std::uint32_t kFormatVersion = 2;
+inline constexpr std::uint32_t kFormatVersion = 3;
 
 // Keys of the meta family.
 inline constexpr std::string_view kFormatKey = "format";
@@ -34,6 +34,9 @@ struct RunRecord {
   std::uint32_t tiles = 0;
   std::uint32_t side_parts = 0;
   std::uint32_t side_blocks = 0;
+  std::uint32_t name_parts = 0;
+
+  bool is_empty() const { return tiles == 0 && side_blocks == 0; }
 };
 
 std::string run_key(RunId id);

@@ -15,10 +15,11 @@ namespace {
 RunRecord example() {
   RunRecord run;
   run.info = {
-      RunId(0x0102030405060708), 3, -5, std::numeric_limits<std::int64_t>::max(), 10, 20, 30};
+      RunId(0x0102030405060708), 3, -5, std::numeric_limits<std::int64_t>::max(), 10, 20, 30, 40};
   run.directory_parts = 1;
   run.columns = 200;
   run.tiles = 70'000;
+  run.name_parts = 2;
   return run;
 }
 
@@ -36,6 +37,8 @@ TEST(RunFormat, RunRecordsComeBack) {
   EXPECT_EQ(decoded->directory_parts, 1U);
   EXPECT_EQ(decoded->columns, 200U);
   EXPECT_EQ(decoded->tiles, 70'000U);
+  EXPECT_EQ(decoded->name_parts, 2U);
+  EXPECT_EQ(decoded->info.created_ms, 40);
 }
 
 TEST(RunFormat, CutOrUnknownRowsAreDataLoss) {
@@ -77,10 +80,10 @@ TEST(RunFormat, KeysSortByTierRunKindAndNumber) {
   run.tier = 1;
   run.id = RunId(255);
   const std::vector<std::string> keys = {run_begin(1, RunId(255)),
-                                         sample_key(run, FrameKind::kDirectory, 0),
-                                         sample_key(run, FrameKind::kDirectory, 256),
+                                         sample_key(run, FrameKind::kTile, 0),
+                                         sample_key(run, FrameKind::kTile, 256),
                                          sample_key(run, FrameKind::kTimes, 1),
-                                         sample_key(run, FrameKind::kTile, 0xffffffffU),
+                                         sample_key(run, FrameKind::kDirectory, 0xffffffffU),
                                          run_end(1, RunId(255)),
                                          run_begin(2, RunId(1))};
   for (std::size_t i = 1; i < keys.size(); ++i) EXPECT_LT(keys[i - 1], keys[i]) << i;

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reading a run: find the series in the directory, get each tile once, decode the wanted slots,
-// then get each timestamp column once and cut the rows to the wanted range.
+// Reading a run: find the series in the directory, get each tile once, and decode those of the
+// wanted slots that have rows in the range. Timestamp columns are got and searched once each.
 #include <algorithm>
 #include <map>
 #include <optional>
-#include <set>
 #include <utility>
 
 #include "tsdb/run/run_snapshot.h"
@@ -38,29 +37,37 @@ void cut_vector(std::uint32_t begin, std::uint32_t rows, std::vector<T>* values)
   values->erase(values->begin(), values->begin() + begin);
 }
 
-// The samples in [min_ms, max_ms]; nothing when there are none.
-std::optional<SeriesColumn> cut(TileSamples samples, std::shared_ptr<const TimestampColumn> times,
-                                std::int64_t min_ms, std::int64_t max_ms) {
-  const auto begin = times->ms.begin() + samples.rows.first;
-  const auto end = begin + samples.rows.rows;
-  const auto low = std::lower_bound(begin, end, min_ms);
-  const auto high = std::upper_bound(low, end, max_ms);
-  if (low == high) return std::nullopt;
-  const auto skipped = static_cast<std::uint32_t>(low - begin);
+// Rows of a timestamp column: those of a series, and those of them that are in the range.
+struct RowRange {
+  std::uint32_t first = 0;
+  std::uint32_t rows = 0;
+  std::uint32_t begin = 0;  // after `first`
+  std::uint32_t end = 0;
+};
+
+// A timestamp column of the run; null when it is damaged.
+struct Column {
+  std::shared_ptr<const TimestampColumn> times;
+  std::optional<RowRange> last;  // series of a source ask for the same rows again and again
+};
+
+// The samples of the range; nothing when there are none.
+std::optional<SeriesColumn> cut(TileSamples* samples, const RowRange& range,
+                                std::shared_ptr<const TimestampColumn> times) {
   SeriesColumn column;
-  column.first = samples.rows.first + skipped;
-  column.rows = static_cast<std::uint32_t>(high - low);
+  column.first = range.first + range.begin;
+  column.rows = range.end - range.begin;
   column.times = std::move(times);
-  if (!samples.present.empty()) {
-    column.present = cut_bitmap(samples.present, skipped, column.rows);
+  if (!samples->present.empty()) {
+    column.present = cut_bitmap(samples->present, range.begin, column.rows);
     if (std::ranges::all_of(column.present, [](std::uint64_t word) { return word == 0; })) {
       return std::nullopt;
     }
   }
-  cut_vector(skipped, column.rows, &samples.floats);
-  cut_vector(skipped, column.rows, &samples.start_ms);
-  column.floats = std::move(samples.floats);
-  column.start_ms = std::move(samples.start_ms);
+  cut_vector(range.begin, column.rows, &samples->floats);
+  cut_vector(range.begin, column.rows, &samples->start_ms);
+  column.floats = std::move(samples->floats);
+  column.start_ms = std::move(samples->start_ms);
   return column;
 }
 
@@ -76,29 +83,13 @@ class RunReader {
       return leave_out(directory.status(), "its directory", request_.ids.size());
     }
     locate(**directory);
-    RETURN_IF_ERROR(read_tiles());
-    RETURN_IF_ERROR(read_columns());
-    for (Found& one : found_) {
-      const auto& times = columns_[one.samples.rows.column];
-      if (times == nullptr) continue;  // damaged, and named in the warnings
-      if (std::uint64_t{one.samples.rows.first} + one.samples.rows.rows > times->ms.size()) {
-        RETURN_IF_ERROR(leave_out(data_loss("rows outside of their column"), "a tile", 1));
-        continue;
-      }
-      auto column = cut(std::move(one.samples), times, request_.min_ms, request_.max_ms);
-      if (column) (*request_.out)[one.output].push_back(*std::move(column));
-    }
-    return ok();
+    return read_tiles();
   }
 
  private:
   struct Wanted {
     std::uint32_t position = 0;
     std::size_t output = 0;
-  };
-  struct Found {
-    std::size_t output = 0;
-    TileSamples samples;
   };
 
   Status leave_out(const Status& status, std::string_view what, std::size_t series) {
@@ -152,52 +143,80 @@ class RunReader {
       if (slot >= tile.count() || tile.id(slot) != request_.ids[one.output].value()) {
         return data_loss("slot {} holds another series than the directory says", slot);
       }
-      Found found{one.output, {}};
-      RETURN_IF_ERROR(tile.decode(slot, &found.samples));
-      found_.push_back(std::move(found));
+      RETURN_IF_ERROR(decode_slot(tile, slot, one.output));
     }
     return ok();
   }
 
-  Status read_columns() {
-    std::set<std::uint32_t> blocks;
-    for (const Found& one : found_) {
-      columns_.try_emplace(one.samples.rows.column);
-      blocks.insert(one.samples.rows.column / kTileSeries);
+  Status decode_slot(const Tile& tile, std::uint32_t slot, std::size_t output) {
+    const TileRows& rows = tile.rows(slot);
+    ASSIGN_OR_RETURN(Column * column, column_of(rows.column));
+    if (column->times == nullptr) return ok();  // damaged, and named in the warnings
+    if (std::uint64_t{rows.first} + rows.rows > column->times->ms.size()) {
+      return data_loss("rows outside of their column");
     }
-    const std::vector<std::uint32_t> numbers(blocks.begin(), blocks.end());
-    std::vector<std::string> keys;
-    for (const std::uint32_t number : numbers) {
-      keys.push_back(sample_key(run_.info, FrameKind::kTimes, number));
-    }
-    Status result = ok();
-    files_.kv->get_samples(keys, [&](std::size_t i, const Status& status, std::string_view frame) {
-      if (!result.ok()) return;
-      const Status decoded = status.ok() ? decode_columns(frame, numbers[i]) : status;
-      if (decoded.ok()) return;
-      result = leave_out(decoded, fmt::format("timestamp block {}", numbers[i]), found_.size());
-    });
-    return result;
+    const RowRange range = range_of(rows, column);
+    if (range.begin == range.end) return ok();
+    TileSamples samples;
+    RETURN_IF_ERROR(tile.decode(slot, &samples));
+    auto made = cut(&samples, range, column->times);
+    if (made) (*request_.out)[output].push_back(*std::move(made));
+    return ok();
   }
 
-  Status decode_columns(std::string_view frame, std::uint32_t number) {
-    ASSIGN_OR_RETURN(const TimesBlock block, TimesBlock::parse(frame));
-    const std::uint64_t begin = std::uint64_t{number} * kTileSeries;
-    auto it = columns_.lower_bound(static_cast<std::uint32_t>(begin));
-    for (; it != columns_.end() && it->first < begin + kTileSeries; ++it) {
-      auto column = std::make_shared<TimestampColumn>();
-      RETURN_IF_ERROR(block.decode(it->first % kTileSeries, &column->ms));
-      it->second = std::move(column);
+  RowRange range_of(const TileRows& rows, Column* column) const {
+    if (column->last && column->last->first == rows.first && column->last->rows == rows.rows) {
+      return *column->last;
     }
-    return ok();
+    const auto begin = column->times->ms.begin() + rows.first;
+    const auto low = std::lower_bound(begin, begin + rows.rows, request_.min_ms);
+    const auto high = std::upper_bound(low, begin + rows.rows, request_.max_ms);
+    column->last = RowRange{rows.first, rows.rows, static_cast<std::uint32_t>(low - begin),
+                            static_cast<std::uint32_t>(high - begin)};
+    return *column->last;
+  }
+
+  // Reads the block of the column when it is asked for first, and decodes each of its columns when
+  // that is.
+  StatusOr<Column*> column_of(std::uint32_t number) {
+    const auto [it, is_new] = columns_.try_emplace(number);
+    Column& column = it->second;
+    if (!is_new) return &column;
+    const std::uint32_t block = number / kTileSeries;
+    const auto [at, missing] = blocks_.try_emplace(block);
+    if (missing) {
+      const std::string key = sample_key(run_.info, FrameKind::kTimes, block);
+      Status status = ok();
+      files_.kv->get_samples({&key, 1},
+                             [&](std::size_t, const Status& got, std::string_view frame) {
+                               status = got;
+                               if (got.ok()) at->second = frame;
+                             });
+      const Status parsed = status.ok() ? TimesBlock::parse(at->second).status() : status;
+      if (!parsed.ok()) {
+        at->second.clear();
+        RETURN_IF_ERROR(
+            leave_out(parsed, fmt::format("timestamp block {}", block), wanted_.size()));
+      }
+    }
+    if (at->second.empty()) return &column;
+    ASSIGN_OR_RETURN(const TimesBlock parsed, TimesBlock::parse(at->second));
+    auto times = std::make_shared<TimestampColumn>();
+    const Status decoded = parsed.decode(number % kTileSeries, &times->ms);
+    if (decoded.ok()) {
+      column.times = std::move(times);
+      return &column;
+    }
+    RETURN_IF_ERROR(leave_out(decoded, fmt::format("timestamp column {}", number), wanted_.size()));
+    return &column;
   }
 
   const RunFiles& files_;
   const RunRecord& run_;
   const ReadRequest& request_;
   std::vector<Wanted> wanted_;
-  std::vector<Found> found_;
-  std::map<std::uint32_t, std::shared_ptr<const TimestampColumn>> columns_;  // null: damaged
+  std::map<std::uint32_t, Column> columns_;
+  std::map<std::uint32_t, std::string> blocks_;  // frames; empty: damaged
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <iterator>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -11,6 +12,8 @@
 #include "base/file_system.h"
 #include "base/log.h"
 #include "base/mutex.h"
+#include "tsdb/merge/merge_policy.h"
+#include "tsdb/merge/run_merger.h"
 #include "tsdb/run/run_builder.h"
 #include "tsdb/run/run_snapshot.h"
 
@@ -87,8 +90,15 @@ struct RunStore::Impl {
   Status clear_temporary() const;
   Status drop_orphans(const Runs& runs) ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer);
   Status write_rows(const std::vector<SeriesRow>& rows, KvBatch* last);
-  StatusOr<RunRecord> write_file(std::vector<RunSeriesInput> series, std::vector<RunSideInput> side)
+  static void sort_by_metric(std::vector<RunPlan::Series>* series);
+  StatusOr<RunRecord> write_file(const RunInfo& info, Effort effort,
+                                 const std::function<Status(RunWriter*)>& fill);
+  StatusOr<RunRecord> write_plan(RunPlan plan, std::int64_t created_ms)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer);
+  Status check_space(std::uint64_t bytes) const;
+  StatusOr<Runs> inputs_of(const Merge& merge) const;
+  Status swap(const Merge& merge, const RunRecord& record, std::vector<storage::SeriesId>* gone)
+      ABSL_LOCKS_EXCLUDED(writer);
   // Deletes the files of dropped runs that no snapshot holds any more.
   void collect() ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer);
   StatusOr<std::vector<std::uint32_t>> ids_in(const RunRecord& run);
@@ -205,50 +215,94 @@ Status RunStore::Impl::write_rows(const std::vector<SeriesRow>& rows, KvBatch* l
   return ok();
 }
 
-StatusOr<RunRecord> RunStore::Impl::write_file(std::vector<RunSeriesInput> series,
-                                               std::vector<RunSideInput> side) {
+// By name and id; series that occur twice keep their order. Equal names are compared once.
+void RunStore::Impl::sort_by_metric(std::vector<RunPlan::Series>* series) {
+  std::map<std::string_view, std::uint32_t> ranks;
+  for (const RunPlan::Series& one : *series) ranks.try_emplace(one.name, 0);
+  std::uint32_t next = 0;
+  for (auto& [name, rank] : ranks) rank = next++;
+  struct Key {
+    std::uint32_t rank;
+    std::uint64_t id;
+    std::uint32_t at;
+    auto operator<=>(const Key&) const = default;
+  };
+  std::vector<Key> keys;
+  keys.reserve(series->size());
+  auto last = ranks.end();
+  for (std::uint32_t i = 0; i < series->size(); ++i) {
+    const RunPlan::Series& one = (*series)[i];
+    if (last == ranks.end() || last->first != one.name) last = ranks.find(one.name);
+    keys.push_back({last->second, one.id.value(), i});
+  }
+  std::sort(keys.begin(), keys.end());
+  std::vector<RunPlan::Series> sorted;
+  sorted.reserve(series->size());
+  for (const Key& key : keys) sorted.push_back((*series)[key.at]);
+  *series = std::move(sorted);
+}
+
+// Makes the file of a run with what `fill` adds and ingests it; no file, and no tiles, when that is
+// nothing.
+StatusOr<RunRecord> RunStore::Impl::write_file(const RunInfo& info, Effort effort,
+                                               const std::function<Status(RunWriter*)>& fill) {
   base::FileSystem& file_system = base::real_file_system();
-  std::uint64_t needed = reserve_bytes;
-  for (const RunSeriesInput& one : series) needed += one.column.floats.size() * sizeof(double);
-  for (const RunSideInput& one : side) {
-    for (const SideChunk& chunk : one.chunks) needed += chunk.bytes.size() + 64;
-  }
-  ASSIGN_OR_RETURN(const std::uint64_t free, file_system.free_bytes(directory));
-  if (free < needed) {
-    return resource_exhausted("{} bytes are free, a run needs {}", free, needed);
-  }
-  RunInfo info;
-  info.id = RunId(next_run++);
   const std::string path =
       base::join_path(temporary_directory(), fmt::format("run-{}.sst", info.id.value()));
-  StatusOr<RunRecord> record = build_run(path, info, std::move(series), std::move(side));
-  if (!record.ok()) {
-    if (const Status removed = file_system.remove(path); !removed.ok()) {
+  const auto give_up = [&](const Status& status) {
+    const Status removed = file_system.remove(path);
+    if (!removed.ok() && removed.code() != StatusCode::kNotFound) {
       base::log::warn("cannot remove an unfinished run", {{"error", message(removed)}});
     }
-    return record;
-  }
-  if (record->tiles == 0 && record->side_blocks == 0) return record;
+    return status;
+  };
+  RunWriter file(path, info, effort);
+  if (const Status filled = fill(&file); !filled.ok()) return give_up(filled);
+  const StatusOr<RunRecord> record = file.finish();
+  if (!record.ok()) return give_up(record.status());
+  if (record->is_empty()) return record;
   RETURN_IF_ERROR(step("file"));
-  if (const Status ingested = kv().ingest(path); !ingested.ok()) {
-    if (const Status removed = file_system.remove(path); !removed.ok()) {
-      base::log::warn("cannot remove an unfinished run", {{"error", message(removed)}});
-    }
-    return ingested;
-  }
+  if (const Status ingested = kv().ingest(path); !ingested.ok()) return give_up(ingested);
   RETURN_IF_ERROR(step("ingest"));
   return record;
 }
 
-StatusOr<RunInfo> RunStore::write_run(std::vector<RunSeriesInput> series, const Commit& commit,
-                                      std::vector<RunSideInput> side) {
+Status RunStore::Impl::check_space(std::uint64_t bytes) const {
+  ASSIGN_OR_RETURN(const std::uint64_t free, base::real_file_system().free_bytes(directory));
+  const std::uint64_t needed = bytes + reserve_bytes;
+  if (free >= needed) return ok();
+  return resource_exhausted("{} bytes are free, a run needs {}", free, needed);
+}
+
+StatusOr<RunRecord> RunStore::Impl::write_plan(RunPlan plan, std::int64_t created_ms) {
+  std::uint64_t side_bytes = 0;
+  for (const RunSideInput& one : plan.side) {
+    for (const SideChunk& chunk : one.chunks) side_bytes += chunk.bytes.size() + 64;
+  }
+  RETURN_IF_ERROR(check_space(plan.max_samples * 2 + side_bytes));
+  sort_by_metric(&plan.series);
+  RunInfo info;
+  info.id = RunId(next_run++);
+  info.created_ms = created_ms;
+  return write_file(info, Effort::kSeal, [&](RunWriter* file) -> Status {
+    RunRows rows;
+    for (const RunPlan::Series& one : plan.series) {
+      RETURN_IF_ERROR(plan.read(one, &rows));
+      RETURN_IF_ERROR(file->add(one.name, one.id, rows));
+    }
+    file->add_side(std::move(plan.side));
+    return ok();
+  });
+}
+
+StatusOr<RunInfo> RunStore::write_run(RunPlan plan, const Commit& commit) {
   base::MutexLock lock(impl_->writer);
   impl_->collect();
   RunRecord record;
-  if (!series.empty() || !side.empty()) {
-    ASSIGN_OR_RETURN(record, impl_->write_file(std::move(series), std::move(side)));
+  if (!plan.series.empty() || !plan.side.empty()) {
+    ASSIGN_OR_RETURN(record, impl_->write_plan(std::move(plan), commit.created_ms));
   }
-  const bool has_run = record.tiles != 0 || record.side_blocks != 0;
+  const bool has_run = !record.is_empty();
   KvBatch batch;
   RETURN_IF_ERROR(impl_->write_rows(commit.new_series, &batch));
   if (commit.catalog != nullptr) batch.append(*commit.catalog);
@@ -269,6 +323,82 @@ StatusOr<RunInfo> RunStore::write_run(std::vector<RunSeriesInput> series, const 
   }
   impl_->publish(std::move(runs));
   return has_run ? record.info : RunInfo();
+}
+
+StatusOr<Runs> RunStore::Impl::inputs_of(const Merge& merge) const {
+  Runs inputs;
+  for (const auto& run : snapshot()->runs()) {
+    if (std::ranges::binary_search(merge.inputs, run->record.info.id)) inputs.push_back(run);
+  }
+  if (inputs.size() == merge.inputs.size()) return inputs;
+  return failed_precondition("a run was dropped while it was to be merged");
+}
+
+// The new run takes the place of its inputs.
+Status RunStore::Impl::swap(const Merge& merge, const RunRecord& record,
+                            std::vector<storage::SeriesId>* gone) {
+  base::MutexLock lock(writer);
+  collect();
+  StatusOr<Runs> inputs = inputs_of(merge);
+  if (!inputs.ok()) {
+    if (record.is_empty()) return inputs.status();
+    RETURN_IF_ERROR(drop_files(kv(), record.info));
+    return inputs.status();
+  }
+  Runs runs = snapshot()->runs();
+  std::erase_if(runs, [&](const auto& run) {
+    return std::ranges::binary_search(merge.inputs, run->record.info.id);
+  });
+  if (!record.is_empty()) {
+    const auto after = std::ranges::upper_bound(
+        runs, record.info.id, {}, [](const auto& run) { return run->record.info.id; });
+    runs.insert(after, std::make_shared<const Run>(Run{record}));
+  }
+  if (merge.deleted != nullptr) {
+    ASSIGN_OR_RETURN(*gone, ids_only_in(*inputs, runs));
+  }
+  KvBatch batch;
+  for (const auto& run : *inputs) batch.erase(Family::kMeta, run_key(run->record.info.id));
+  batch.put(Family::kMeta, std::string(kNextRunKey), encode_number(next_run));
+  if (!record.is_empty()) batch.put(Family::kMeta, run_key(record.info.id), encode_run(record));
+  RETURN_IF_ERROR(kv().commit(batch));
+  RETURN_IF_ERROR(step("commit"));
+  publish(std::move(runs));
+  for (const auto& run : *inputs) {
+    files->directories.forget(run->record.info.id);
+    files->side_directories.forget(run->record.info.id);
+  }
+  std::ranges::move(*inputs, std::back_inserter(dropped));
+  inputs->clear();
+  collect();
+  return ok();
+}
+
+StatusOr<RunStore::Merged> RunStore::merge(const Merge& merge) {
+  Merged result;
+  MergeInput input;
+  ASSIGN_OR_RETURN(input.runs, impl_->inputs_of(merge));
+  input.deleted = merge.deleted;
+  input.pause = merge.pause;
+  for (const auto& run : input.runs) result.bytes_read += run->record.info.bytes;
+  RETURN_IF_ERROR(impl_->check_space(result.bytes_read));
+  RunInfo info;
+  info.tier = merge.tier;
+  info.created_ms = merge.created_ms;
+  {
+    base::MutexLock lock(impl_->writer);
+    info.id = RunId(impl_->next_run++);
+  }
+  const Effort effort = merge.tier >= kColdTier ? Effort::kCold : Effort::kSeal;
+  const StatusOr<RunRecord> record = impl_->write_file(info, effort, [&](RunWriter* file) {
+    return merge_runs(*impl_->files, input, file, &result.damaged);
+  });
+  if (result.damaged) return result;
+  RETURN_IF_ERROR(record.status());
+  input.runs.clear();  // so that their files can go
+  RETURN_IF_ERROR(impl_->swap(merge, *record, &result.gone));
+  if (!record->is_empty()) result.run = record->info;
+  return result;
 }
 
 JournalPosition RunStore::journal_position() const { return impl_->state.lock()->journal; }

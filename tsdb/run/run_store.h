@@ -4,7 +4,8 @@
 // the manifest.
 //
 // A run holds all sealed samples of some series in [min_ms, max_ms]: tiles of up to 64 series in
-// metric order, a directory (series id -> tile, slot) and the timestamp columns its series share.
+// metric order, the timestamp columns its series share, a directory (series id -> tile, slot) and
+// the metric names.
 // Runs are written with SstFileWriter and ingested; one synced WriteBatch makes a run, the journal
 // position it covers and the series rows visible together. A crash in between leaves an orphan run
 // that open() deletes. docs/formats/tsdb_runs.md has every byte.
@@ -19,6 +20,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -29,6 +31,7 @@
 #include "storage/queryable.h"
 #include "storage/types.h"
 #include "tsdb/side/side_chunk.h"
+#include "tsdb/tile/rows.h"
 
 namespace tocsin::tsdb {
 
@@ -41,7 +44,8 @@ struct RunInfo {
   std::int64_t max_ms = 0;  // closed
   std::uint64_t series = 0;
   std::uint64_t samples = 0;
-  std::uint64_t bytes = 0;  // of the table file
+  std::uint64_t bytes = 0;      // of the table file
+  std::int64_t created_ms = 0;  // wall time; 0: not known
   // Side samples count apart from those in tiles: they may be older. With nothing in tiles, min_ms
   // and max_ms are those of the side.
   std::uint64_t side_samples = 0;
@@ -49,18 +53,33 @@ struct RunInfo {
   std::int64_t side_max_ms = INT64_MIN;  // closed
 };
 
-// One series' sealed samples. Rows as in storage::SeriesColumn: row i is times->ms[first + i].
-struct RunSeriesInput {
-  storage::SeriesId id;
-  storage::GroupId group;
-  model::Labels labels;          // for the metric order
-  storage::SeriesColumn column;  // series index unused; `times` shared between members of a group
+// Samples of one series: row i is at times->ms[first + i]. Series of one source share `times`.
+struct RunRows {
+  std::shared_ptr<const storage::TimestampColumn> times;
+  std::uint32_t first = 0;
+  RowChanges rows;
 };
 
 // What one series has beside its tiles: tsdb/side.
 struct RunSideInput {
   storage::SeriesId id;
   std::vector<SideChunk> chunks;
+};
+
+// What a run is made of: series, and where to get the samples of one when its turn has come. They
+// are put in metric order (name, then id): ids of a source are contiguous, so that the series which
+// a query selects lie next to each other.
+struct RunPlan {
+  struct Series {
+    storage::SeriesId id;
+    std::string_view name;  // the metric's
+    std::uint32_t tag = 0;  // of the caller
+  };
+  std::vector<Series> series;  // in any order
+  // Replaces what `out` holds; no row present: the series is left out.
+  std::function<Status(const Series& series, RunRows* out)> read;
+  std::uint64_t max_samples = 0;  // for the space it may need on the disk
+  std::vector<RunSideInput> side;
 };
 
 // Where replay must start after this run exists: journal records before it are covered.
@@ -77,10 +96,12 @@ struct SeriesRow {
 
 class KvBatch;
 class KvStore;
+class Tombstones;
 
 class RunStore {
  public:
-  // For crash tests: called after each step of write_run ("file", "ingest", "commit"); an error
+  // For crash tests: called after each step of write_run and merge ("file", "ingest", "commit"); an
+  // error
   // ends the call there and cleans nothing up, as a crash would.
   using StepHook = std::function<Status(std::string_view step)>;
   // Opens or creates the RocksDB in `directory`. kFailedPrecondition when a newer program wrote it.
@@ -98,11 +119,31 @@ class RunStore {
     JournalPosition journal;            // smallest position still needed after this run
     std::string head_state;             // returned by head_state() after a restart
     const KvBatch* catalog = nullptr;   // becomes visible with the run
+    std::int64_t created_ms = 0;        // wall time
   };
-  // Writes and publishes a run; `series` may be in any order and is consumed. An empty list writes
-  // no run but still commits the rest.
-  StatusOr<RunInfo> write_run(std::vector<RunSeriesInput> series, const Commit& commit,
-                              std::vector<RunSideInput> side = {});
+  // Writes and publishes a run, series by series: memory is a tile, the timestamp columns as
+  // encoded and 16 bytes per series. Without a sample writes no run but still commits the rest.
+  StatusOr<RunInfo> write_run(RunPlan plan, const Commit& commit);
+
+  struct Merge {
+    std::vector<RunId> inputs;            // ascending
+    std::uint8_t tier = 1;                // of the result; from 2 on it is made as small as can be
+    const Tombstones* deleted = nullptr;  // samples left out; null: none
+    std::function<Status()> pause;        // called once per tile; an error ends the merge
+    std::int64_t created_ms = 0;          // wall time
+  };
+  struct Merged {
+    RunInfo run;                   // id 0 when nothing was left
+    std::optional<RunId> damaged;  // this input cannot be read: nothing was changed
+    std::uint64_t bytes_read = 0;  // of the inputs' files
+    // With deleted samples: series that no run holds any more.
+    std::vector<storage::SeriesId> gone;
+  };
+  // Replaces runs by one, in one synced step after its file is complete; readers keep the old ones
+  // as long as they hold a snapshot. Seals and drops go on meanwhile. kFailedPrecondition when an
+  // input was dropped. A damaged input is only named: left out of the next merge it stays as readable as it
+  // is.
+  StatusOr<Merged> merge(const Merge& merge);
 
   JournalPosition journal_position() const;
   std::string head_state() const;

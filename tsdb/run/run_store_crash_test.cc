@@ -33,7 +33,7 @@ RunShape shape_of(std::uint64_t number) {
 Status write_number(RunStore& store, std::uint64_t number, Expected* expected) {
   std::vector<RunSeriesInput> run = make_run(shape_of(number), number, expected);
   const RunStore::Commit commit = commit_of(run, number);
-  return store.write_run(std::move(run), commit).status();
+  return store.write_run(plan_of(run), commit).status();
 }
 
 void expect_all(const RunStore& store, const Expected& expected) {
@@ -187,7 +187,7 @@ TEST(RunStoreDamage, AnyFlippedByteLeavesOutWhatItHitAndNothingElse) {
     RunShape shape;
     shape.series = 300;
     std::vector<RunSeriesInput> run = make_run(shape, 5, &expected);
-    ASSERT_TRUE(store->write_run(std::move(run), {}).ok());
+    ASSERT_TRUE(store->write_run(plan_of(run), {}).ok());
   }
   const std::string path = sample_file(directory);
   const auto size = static_cast<std::streamoff>(base::real_file_system().info(path)->size);

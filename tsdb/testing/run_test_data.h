@@ -46,6 +46,36 @@ inline model::Labels labels_of(std::uint64_t id) {
   return model::Labels::of({{"__name__", name}, {"instance", instance}});
 }
 
+// One series' samples as doubles, with its labels.
+struct RunSeriesInput {
+  storage::SeriesId id;
+  model::Labels labels;
+  storage::SeriesColumn column;
+};
+
+inline RunRows rows_of(const storage::SeriesColumn& column) {
+  RunRows rows;
+  rows.times = column.times;
+  rows.first = column.first;
+  rows.rows.append(column.floats, column.present);
+  rows.rows.start_ms = column.start_ms;
+  return rows;
+}
+
+// The plan of a run; `inputs` must outlive it.
+inline RunPlan plan_of(const std::vector<RunSeriesInput>& inputs) {
+  RunPlan plan;
+  for (std::uint32_t i = 0; i < inputs.size(); ++i) {
+    plan.series.push_back({inputs[i].id, inputs[i].labels.metric_name(), i});
+    plan.max_samples += inputs[i].column.rows;
+  }
+  plan.read = [&inputs](const RunPlan::Series& series, RunRows* out) {
+    *out = rows_of(inputs[series.tag].column);
+    return ok();
+  };
+  return plan;
+}
+
 struct RunShape {
   std::uint64_t first_id = 1;
   std::uint64_t series = 10;
@@ -72,7 +102,6 @@ inline std::vector<RunSeriesInput> make_run(const RunShape& shape, std::uint64_t
     }
     RunSeriesInput input;
     input.id = storage::SeriesId(shape.first_id + i);
-    input.group = storage::GroupId(static_cast<std::uint32_t>(1 + i / shape.per_group));
     input.labels = labels_of(input.id.value());
     storage::SeriesColumn& column = input.column;
     column.times = times;

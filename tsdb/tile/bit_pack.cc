@@ -73,8 +73,8 @@ void write_block(std::span<const std::uint64_t> values, unsigned width, std::str
 
 std::uint8_t count_exceptions(std::span<const std::uint64_t> values, unsigned width) {
   if (width == 64) return 0;
-  const auto count = std::ranges::count_if(
-      values, [width](std::uint64_t value) { return (value >> width) != 0; });
+  const auto count =
+      std::ranges::count_if(values, [width](std::uint64_t value) { return (value >> width) != 0; });
   return static_cast<std::uint8_t>(count);
 }
 

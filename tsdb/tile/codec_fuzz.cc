@@ -16,10 +16,14 @@ namespace {
 void decode(std::uint8_t codec, std::uint32_t count, ByteReader* in) {
   std::vector<double> values;
   std::vector<std::int64_t> integers;
-  std::vector<std::uint64_t> words(std::min<std::size_t>(count, kPackBlock));
-  switch (codec % 5) {
+  std::uint64_t words[kPackBlock];
+  const ValueShape shape{count, {}, count, count % 2 == 0};
+  switch (codec % 6) {
     case 0:
-      if (decode_values(in, count, &values)) CHECK(values.size() == count);
+      if (decode_values(in, shape, &values)) CHECK(values.size() == count);
+      break;
+    case 4:
+      if (RowChanges rows; decode_values(in, shape, &rows)) CHECK(rows.rows == count);
       break;
     case 1:
       if (decode_times(in, &integers)) CHECK(integers.size() <= kMaxRows);
@@ -33,7 +37,7 @@ void decode(std::uint8_t codec, std::uint32_t count, ByteReader* in) {
       if (decode_changes(in, count, &integers)) CHECK(integers.size() == count);
       break;
     default:
-      static_cast<void>(unpack_block(in, words));
+      static_cast<void>(unpack_block(in, std::min<std::size_t>(count, kPackBlock), words));
   }
 }
 
@@ -45,14 +49,18 @@ void round_trip(std::string_view bytes) {
   double sum = 0;
   for (const char c : bytes) values.push_back((sum += c) / 100);
   if (values.empty()) return;
-  std::string encoded;
-  encode_values(values, &encoded);
-  std::vector<double> decoded;
-  ByteReader in(encoded);
-  CHECK(decode_values(&in, static_cast<std::uint32_t>(values.size()), &decoded));
-  CHECK(decoded.size() == values.size());
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    CHECK(std::bit_cast<std::uint64_t>(values[i]) == std::bit_cast<std::uint64_t>(decoded[i]));
+  RowChanges rows;
+  rows.append(values, {});
+  for (const Effort effort : {Effort::kSeal, Effort::kCold}) {
+    std::string encoded;
+    const bool patched = ValueEncoder(effort).encode(rows, &encoded);
+    std::vector<double> decoded;
+    ByteReader in(encoded);
+    CHECK(decode_values(&in, {rows.rows, {}, rows.rows, patched}, &decoded));
+    CHECK(decoded.size() == values.size());
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      CHECK(std::bit_cast<std::uint64_t>(values[i]) == std::bit_cast<std::uint64_t>(decoded[i]));
+    }
   }
 }
 

@@ -25,8 +25,8 @@ struct Change {
   static constexpr std::uint8_t kRaw = 0x40;     // word: the bits of the value
   static constexpr std::uint8_t kAbsent = 0x41;  // no sample; word 0
 
-  std::uint32_t row = 0;   // the first row
-  std::uint8_t kind = 0;   // kRaw, kAbsent, or the exponent of a decimal with mantissa `word`
+  std::uint32_t row = 0;  // the first row
+  std::uint8_t kind = 0;  // kRaw, kAbsent, or the exponent of a decimal with mantissa `word`
   std::uint64_t word = 0;
 
   bool same_value(const Change& other) const { return kind == other.kind && word == other.word; }

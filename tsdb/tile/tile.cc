@@ -75,8 +75,8 @@ void TileBuilder::add(std::uint64_t id, const TileRows& rows, const RowChanges& 
   const std::uint64_t step = id - last_id_;
   const bool other_rows = rows.first != last_rows_.first || rows.rows != last_rows_.rows;
   // Ids are below 2^61, so nothing is shifted out.
-  put_varint(&heads_, zigzag(step - last_step_) << 2U | (flags != 0 ? 2U : 0U) |
-                          (other_rows ? 1U : 0U));
+  put_varint(&heads_,
+             zigzag(step - last_step_) << 2U | (flags != 0 ? 2U : 0U) | (other_rows ? 1U : 0U));
   put_varint(&heads_, zigzag(std::uint64_t{rows.column} - last_rows_.column));
   if (other_rows) {
     put_varint(&heads_, rows.first);

@@ -19,10 +19,13 @@ void check_tile(std::string_view payload) {
   CHECK(tile->count() <= kTileSeries);
   for (std::uint32_t slot = 0; slot < tile->count(); ++slot) {
     static_cast<void>(tile->id(slot));
-    const StatusOr<TileRows> rows = tile->rows(slot);
+    const TileRows& rows = tile->rows(slot);
     TileSamples samples;
-    if (!tile->decode(slot, &samples).ok()) continue;
-    CHECK(rows.ok() && rows->rows == samples.rows.rows && rows->rows <= kMaxRows);
+    RowChanges changes;
+    const bool good = tile->decode(slot, &samples).ok();
+    CHECK(tile->decode(slot, &changes).ok() == good);
+    if (!good) continue;
+    CHECK(rows.rows == samples.rows.rows && rows.rows <= kMaxRows && changes.rows == rows.rows);
     CHECK(samples.floats.size() == samples.rows.rows);
     CHECK(samples.start_ms.empty() || samples.start_ms.size() == samples.rows.rows);
     CHECK(samples.present.empty() || samples.present.size() == (samples.rows.rows + 63) / 64);
@@ -57,27 +60,28 @@ std::string payload_of(FrameKind kind, const std::string& frame) {
 
 // A tile made of what the bytes say, decoded, then damaged and decoded again.
 void built_tile(ByteReader* in) {
-  struct Data {
-    std::vector<double> floats;
-    std::vector<std::uint64_t> present;
-    std::vector<std::int64_t> starts;
-  };
-  std::vector<Data> all(in->byte() % 4 + 1U);
-  std::vector<TileSeries> series;
-  for (Data& data : all) {
+  const std::uint8_t head = in->byte();
+  TileBuilder builder(head >= 128 ? Effort::kCold : Effort::kSeal);
+  for (unsigned left = head % 4 + 1U; left > 0; --left) {
     const std::uint8_t kind = in->byte();
     const std::uint32_t rows = in->byte() % 80 + 1U;
+    RowChanges changes;
+    std::vector<std::int64_t> starts;
     double value = 0;
     for (std::uint32_t i = 0; i < rows; ++i) {
       value += static_cast<std::int8_t>(in->byte());
-      data.floats.push_back(kind % 2 == 0 ? value / 10 : std::sqrt(value));
-      if (kind & 4U) data.starts.push_back(i / 8);
+      const double kept = kind % 2 == 0 ? value / 10 : std::sqrt(value);
+      if (i > 0 && (kind & 8U) && (i * kind) % 7 == 0) {
+        changes.append_absent(1);
+      } else {
+        changes.append_bits(1, std::bit_cast<std::uint64_t>(kept));
+      }
+      if (kind & 4U) starts.push_back(i / 8);
     }
-    if (kind & 8U) data.present.assign((rows + 63) / 64, 1U + kind);
-    const TileRows where{kind, rows, rows};
-    series.push_back({kind + 1ULL, where, data.floats, data.present, data.starts});
+    changes.start_ms = starts;
+    builder.add(kind + 1ULL, {kind, rows, rows}, changes);
   }
-  std::string payload = payload_of(FrameKind::kTile, encode_tile(series));
+  std::string payload = payload_of(FrameKind::kTile, builder.finish());
   check_tile(payload);
   damage(in, &payload);
   check_tile(payload);
@@ -91,8 +95,9 @@ void built_times(ByteReader* in) {
       column.push_back(t += in->byte() + 1);
     }
   }
-  const std::vector<std::span<const std::int64_t>> spans(columns.begin(), columns.end());
-  std::string payload = payload_of(FrameKind::kTimes, encode_times_block(spans));
+  std::vector<std::string> encoded;
+  for (const auto& column : columns) encode_times(column, &encoded.emplace_back());
+  std::string payload = payload_of(FrameKind::kTimes, make_times_block(encoded));
   check_times(payload);
   damage(in, &payload);
   check_times(payload);

@@ -29,8 +29,8 @@ bool rescale(const Change& change, unsigned exponent, std::uint64_t* mantissa) {
   *mantissa = change.word;
   if (shift == 0 || change.word == 0) return true;
   std::int64_t scaled = 0;
-  if (shift >= kPowers.size() || __builtin_mul_overflow(static_cast<std::int64_t>(change.word),
-                                                        kPowers[shift], &scaled)) {
+  if (shift >= kPowers.size() ||
+      __builtin_mul_overflow(static_cast<std::int64_t>(change.word), kPowers[shift], &scaled)) {
     return false;
   }
   *mantissa = static_cast<std::uint64_t>(scaled);
@@ -208,17 +208,32 @@ void ValueEncoder::differences(unsigned order) {
   }
 }
 
-// Packs the differences whose numbers are shortest.
+// Packs the differences whose numbers are shortest. What blocks will take as their base is guessed
+// for all of them together: words from the smallest one, increments (but for a few resets) from the
+// smallest one, changes of increments with a sign.
 ValueLayout ValueEncoder::pack_best(std::string* out) {
   constexpr std::array<ValueLayout, 3> kLayouts = {ValueLayout::kPlain, ValueLayout::kDelta,
                                                    ValueLayout::kDelta2};
+  const auto width = [](std::uint64_t number) {
+    return static_cast<std::uint64_t>(std::bit_width(number));
+  };
+  std::int64_t smallest = static_cast<std::int64_t>(words_[0]);
+  std::uint64_t increment = ~std::uint64_t{0};
+  std::size_t negative = 0;
+  for (std::size_t i = 1; i < words_.size(); ++i) {
+    const std::uint64_t delta = words_[i] - words_[i - 1];
+    smallest = std::min(smallest, static_cast<std::int64_t>(words_[i]));
+    negative += delta >> 63U;
+    if (delta >> 63U == 0) increment = std::min(increment, delta);
+  }
+  const bool grows = negative <= words_.size() / 32;
   std::array<std::uint64_t, 3> bits{};
   std::uint64_t last_delta = 0;
   for (std::size_t i = 1; i < words_.size(); ++i) {
     const std::uint64_t delta = words_[i] - words_[i - 1];
-    bits[0] += static_cast<std::uint64_t>(std::bit_width(zigzag(words_[i] - words_[0])));
-    bits[1] += static_cast<std::uint64_t>(std::bit_width(zigzag(delta)));
-    bits[2] += static_cast<std::uint64_t>(std::bit_width(zigzag(delta - last_delta)));
+    bits[0] += width(words_[i] - static_cast<std::uint64_t>(smallest));
+    bits[1] += width(grows && delta >> 63U == 0 ? delta - increment : zigzag(delta));
+    bits[2] += width(zigzag(delta - last_delta));
     last_delta = delta;
   }
   const auto order =

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// RunCursor: the series of one run in metric order, one after the other.
+//
+// Holds one tile and the timestamp columns used lately, within a bound.
+// Borrows: RunFiles and the record. Threads: confined.
+// Errors: kDataLoss (see is_damage()) naming run and tile; the cursor is then of no use.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+#include "tsdb/run/run_names.h"
+#include "tsdb/run/run_snapshot.h"
+#include "tsdb/tile/tile.h"
+
+namespace tocsin::tsdb {
+
+class RunCursor {
+ public:
+  RunCursor(const RunFiles& files, const RunRecord& run) : files_(files), run_(run) {}
+  RunCursor(RunCursor&&) = default;
+
+  // Goes to the first series. Call first.
+  Status open();
+  bool at_end() const { return !tile_; }
+  // REQUIRES for the rest: not at_end().
+  std::string_view name() const { return names_.names[name_].text; }
+  std::uint64_t id() const { return tile_->id(slot_); }
+  RunId run() const { return run_.info.id; }
+  Status read(RunRows* out);
+  Status next();
+
+ private:
+  using TimesPtr = std::shared_ptr<const storage::TimestampColumn>;
+  // Memory for columns: 8 MiB.
+  static constexpr std::size_t kMaxRowsKept = 1U << 20;
+
+  StatusOr<std::string> frame(FrameKind kind, std::uint32_t number) const;
+  Status load_names();
+  Status load_tile(std::uint32_t number);
+  StatusOr<TimesPtr> column(std::uint32_t number);
+  void find_name();
+
+  const RunFiles& files_;
+  const RunRecord& run_;
+  RunNames names_;
+  std::size_t name_ = 0;
+  std::uint32_t number_ = 0;  // of the tile
+  std::uint32_t slot_ = 0;
+  std::unique_ptr<std::string> tile_frame_;
+  std::optional<Tile> tile_;
+  std::map<std::uint32_t, TimesPtr> columns_;
+  std::size_t rows_kept_ = 0;
+  std::uint32_t block_number_ = 0;
+  std::unique_ptr<std::string> block_frame_;
+  std::optional<TimesBlock> block_;
+};
+
+}  // namespace tocsin::tsdb
