@@ -38,6 +38,8 @@ class Admin {
   virtual Status delete_series(const std::vector<model::Matchers>& matcher_sets,
                                model::Timestamp mint, model::Timestamp maxt) = 0;
   virtual Status clean_tombstones() = 0;
+  // Writes everything in its smallest form; returns when done.
+  virtual Status compact() = 0;
   // Makes a consistent copy below the store's snapshot directory and returns its name.
   virtual StatusOr<std::string> snapshot(bool skip_head) = 0;
   virtual StoreStats stats() const = 0;

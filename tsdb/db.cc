@@ -7,6 +7,7 @@
 #include "base/executor.h"
 #include "base/log.h"
 #include "tsdb/core/core.h"
+#include "tsdb/core/merge.h"
 #include "tsdb/ingest/appender.h"
 #include "tsdb/life/clean.h"
 #include "tsdb/life/deletion.h"
@@ -26,6 +27,8 @@ using storage::SeriesId;
 namespace {
 
 constexpr auto kMaintainEvery = std::chrono::minutes(1);
+// How often the background thread looks whether a seal or a merge is due.
+constexpr auto kLookEvery = std::chrono::seconds(1);
 
 // Lets the registry's collector, which cannot be taken back, outlive the database.
 struct Collected {
@@ -177,11 +180,20 @@ void Db::Impl::sync_once() {
 }
 
 void Db::Impl::run_background() {
-  while (keep_waiting(kMaintainEvery)) {
+  base::SteadyTime retain_at = core.clock.steady_now() + kMaintainEvery;
+  base::SteadyTime try_at = core.clock.steady_now();
+  while (keep_waiting(kLookEvery)) {
+    const base::SteadyTime now = core.clock.steady_now();
+    if (now < try_at) continue;
     Status status = seal_is_due(core) ? seal(core) : ok();
-    if (Status retained = retain(core); status.ok()) status = retained;
-    if (!status.ok())
-      base::log::error("maintenance of the database failed", {{"error", message(status)}});
+    if (Status merged = merge_due(core); status.ok()) status = merged;
+    if (now >= retain_at) {
+      retain_at = now + kMaintainEvery;
+      if (Status retained = retain(core); status.ok()) status = retained;
+    }
+    if (status.ok()) continue;
+    base::log::error("maintenance of the database failed", {{"error", message(status)}});
+    try_at = now + kMaintainEvery;
   }
 }
 
@@ -191,6 +203,7 @@ void Db::stop() {
     base::MutexLock lock(impl_->mutex);
     if (std::exchange(impl_->stopped, true)) return;
     impl_->stopping = true;
+    impl_->core.stopping = true;
     impl_->wake.notify_all();
   }
   if (impl_->sync_thread) impl_->sync_thread->stop();
@@ -390,6 +403,10 @@ Status Db::clean_tombstones() {
   RETURN_IF_ERROR(check_writable(impl_->core));
   return tsdb::clean_tombstones(impl_->core);
 }
+Status Db::compact() {
+  RETURN_IF_ERROR(check_writable(impl_->core));
+  return tsdb::compact(impl_->core);
+}
 StatusOr<std::string> Db::snapshot(bool skip_head) {
   RETURN_IF_ERROR(check_writable(impl_->core));
   return write_snapshot(impl_->core, {skip_head});
@@ -437,6 +454,7 @@ Status Db::maintain() {
   const std::uint64_t reserve = impl_->core.options.lock()->reserve_bytes;
   impl_->core.space.check(reserve);
   if (seal_is_due(impl_->core)) RETURN_IF_ERROR(seal(impl_->core));
+  RETURN_IF_ERROR(merge_due(impl_->core));
   return retain(impl_->core);
 }
 

@@ -75,13 +75,14 @@ class Db final : public storage::Appendable,
   Status delete_series(const std::vector<model::Matchers>& matcher_sets, model::Timestamp mint,
                        model::Timestamp maxt) override;
   Status clean_tombstones() override;
+  Status compact() override;
   StatusOr<std::string> snapshot(bool skip_head) override;
   storage::StoreStats stats() const override;
   std::vector<storage::CardinalityEntry> series_by_metric(std::size_t limit) const override;
   std::vector<storage::CardinalityEntry> values_by_label(std::size_t limit) const override;
   std::vector<storage::CardinalityEntry> series_by_pair(std::size_t limit) const override;
 
-  // Seals what is due at the clock's now, drops runs past retention and recycles journal segments. The background
+  // Seals and merges what is due at the clock's now, drops runs past retention and recycles journal segments. The background
   // thread calls it every minute; tests call it directly with Options::background = false.
   Status maintain();
   // Seals everything in the head into a run, whatever its age.

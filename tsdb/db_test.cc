@@ -179,6 +179,43 @@ TEST_F(DbTest, StaleAllMarksEachMemberOnce) {
   EXPECT_EQ(query(), "a{instance=\"a\"} 1000:1 2000:stale\nb{instance=\"a\"} 1000:stale\n");
 }
 
+TEST_F(DbTest, CompactLeavesOneRunPerDayAndTheSameAnswers) {
+  options_.retention = model::Duration(0);
+  open();
+  const std::int64_t day = 24 * 3600 * 1000;
+  for (int i = 0; i < 12; ++i) {
+    for (const char* name : {"a", "b", "c"}) {
+      ASSERT_TRUE(append(labels(name), i * day / 5 + 1000, i * 1.5).ok());
+    }
+    if (i % 3 == 2) {
+      ASSERT_TRUE(db_->seal_all().ok());
+    }
+  }
+  ASSERT_TRUE(append(labels("late"), 12 * day / 5, 1).ok());
+  const std::string before = query();
+  ASSERT_TRUE(db_->compact().ok());
+  EXPECT_EQ(db_->stats().runs, 3U) << "the days 0, 1 and 2";
+  EXPECT_EQ(query(), before);
+  ASSERT_TRUE(db_->compact().ok());
+  EXPECT_EQ(db_->stats().runs, 3U);
+  open();
+  EXPECT_EQ(query(), before);
+}
+
+TEST_F(DbTest, MaintainMergesWindowsThatNewerDataHasLeft) {
+  options_.retention = model::Duration(0);
+  open();
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_TRUE(append(labels("m"), i * 1'800'000 + 1, i).ok());
+    ASSERT_TRUE(db_->seal_all().ok());
+  }
+  EXPECT_EQ(db_->stats().runs, 10U);
+  const std::string before = query();
+  ASSERT_TRUE(db_->maintain().ok());
+  EXPECT_EQ(db_->stats().runs, 4U) << "two windows of four runs, and two of the open one";
+  EXPECT_EQ(query(), before);
+}
+
 TEST_F(DbTest, MaintainSealsAtItsAgeAndRecyclesTheJournal) {
   open();
   for (int i = 0; i < 1000; ++i)

@@ -54,6 +54,11 @@ Answer clean_tombstones(storage::Admin& store, const net::QueryParams&) {
   return no_content();
 }
 
+Answer compact(storage::Admin& store, const net::QueryParams&) {
+  if (Status done = store.compact(); !done.ok()) return internal_error(done, "");
+  return no_content();
+}
+
 Answer snapshot(storage::Admin& store, const net::QueryParams& params) {
   ASSIGN_OR_RETURN(const bool skip_head, bool_param(params, "skip_head"));
   StatusOr<std::string> name = store.snapshot(skip_head);
@@ -80,6 +85,7 @@ void add_admin_api(net::Router& router, const AdminApiServices& services) {
   router.add("POST,PUT", "/api/v1/admin/tsdb/delete_series", admin(services, delete_series));
   router.add("POST,PUT", "/api/v1/admin/tsdb/clean_tombstones", admin(services, clean_tombstones));
   router.add("POST,PUT", "/api/v1/admin/tsdb/snapshot", admin(services, snapshot));
+  router.add("POST,PUT", "/api/x/admin/tsdb/compact", admin(services, compact));
 }
 
 }  // namespace tocsin::web

@@ -21,6 +21,10 @@ class FakeAdmin final : public storage::Admin {
     asked = "clean";
     return result;
   }
+  Status compact() override {
+    asked = "compact";
+    return result;
+  }
   StatusOr<std::string> snapshot(bool skip_head) override {
     asked = skip_head ? "snapshot without head" : "snapshot";
     if (!result.ok()) return result;
@@ -41,7 +45,8 @@ std::string call(FakeAdmin& store, bool enabled, std::string method, const std::
   add_admin_api(router, {store, enabled});
   net::HttpRequest request;
   request.method = std::move(method);
-  EXPECT_TRUE(request.set_target("/api/v1/admin/tsdb/" + target).ok());
+  const std::string version = target == "compact" ? "x" : "v1";
+  EXPECT_TRUE(request.set_target("/api/" + version + "/admin/tsdb/" + target).ok());
   request.body = std::move(body);
   if (!request.body.empty())
     request.headers.set("Content-Type", "application/x-www-form-urlencoded");
@@ -65,6 +70,7 @@ TEST(AdminApi, AsksTheStoreAndAnswersAsUpstreamDoes) {
       {"POST", "delete_series", "match[]=up&end=1970-01-01T00:00:09Z", "204 ",
        fmt::format("delete 1 sets [{},9000]", INT64_MIN / 4)},
       {"POST", "clean_tombstones", "", "204 ", "clean"},
+      {"POST", "compact", "", "204 ", "compact"},
       {"PUT", "snapshot", "",
        R"(200 {"status":"success","data":{"name":"20260101T000000Z-0123456789abcdef"}})",
        "snapshot"},
@@ -96,7 +102,8 @@ TEST(AdminApi, BadTimesAndSelectorsAreTheRequestsFault) {
 
 TEST(AdminApi, IsDisabledUnlessItIsEnabled) {
   FakeAdmin store;
-  for (const char* target : {"delete_series?match[]=up", "clean_tombstones", "snapshot"}) {
+  for (const char* target :
+       {"delete_series?match[]=up", "clean_tombstones", "snapshot", "compact"}) {
     EXPECT_EQ(call(store, false, "POST", target), error(500, "unavailable", "admin APIs disabled"));
     EXPECT_TRUE(call(store, true, "GET", target).starts_with("405 ")) << target;
   }

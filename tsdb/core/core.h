@@ -46,6 +46,8 @@ struct Metrics {
   base::CounterVec& corruptions;  // by what was damaged
   base::Counter& compactions;
   base::Counter& compactions_failed;
+  base::Counter& merges;
+  base::Counter& merged_bytes;
   base::Counter& time_retentions;
   base::Counter& size_retentions;
   base::Histogram& compaction_duration;
@@ -85,7 +87,12 @@ struct Core {
   // Up to here runs may have the newest sample of a series without the head knowing it: they are
   // from before the start, or the series left memory. Only grows.
   std::atomic<std::int64_t> sealed_max_ms{INT64_MIN};
+  Turn merging;  // taken before `maintenance`: seals go on while runs are merged
   Turn maintenance;
+  std::atomic<bool> stopping{false};    // merges end
+  mutable std::atomic<int> reading{0};  // selections that exist; merges yield to them
+  // Runs in which a merge found damage since the start, ascending: they stay as they are.
+  base::Guarded<std::vector<RunId>> damaged_runs;
   std::atomic<std::int64_t> epoch_began_ms{0};  // wall time at which the head's epoch began
   std::atomic<bool> seal_failed{false};         // chunks of older epochs wait for the next seal
 };

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <array>
+
 #include "tsdb/core/core.h"
 #include "tsdb/life/retention.h"
+#include "tsdb/merge/merge_policy.h"
 
 namespace tocsin::tsdb {
 namespace {
@@ -43,10 +47,13 @@ Metrics::Metrics(base::Registry& registry)
       corruptions(registry.counter("tocsin_tsdb_corruptions_total",
                                    "Damaged pieces of data that were found and left out.",
                                    {"what"})),
-      compactions(
-          registry.counter("prometheus_tsdb_compactions_total", "Runs sealed from the head.")),
-      compactions_failed(
-          registry.counter("prometheus_tsdb_compactions_failed_total", "Seals that failed.")),
+      compactions(registry.counter("prometheus_tsdb_compactions_total",
+                                   "Runs sealed from the head or merged from others.")),
+      compactions_failed(registry.counter("prometheus_tsdb_compactions_failed_total",
+                                          "Seals and merges that failed.")),
+      merges(registry.counter("tocsin_tsdb_merges_total", "Runs made by merging others.")),
+      merged_bytes(registry.counter("tocsin_tsdb_merged_bytes_total",
+                                    "Size of the runs that were merged into others.")),
       time_retentions(registry.counter("prometheus_tsdb_time_retentions_total",
                                        "Times that runs were dropped because they were too old.")),
       size_retentions(registry.counter(
@@ -157,6 +164,20 @@ void collect_metrics(const Core& core, std::vector<MetricFamily>* out) {
   const auto snapshot = core.runs->snapshot();
   add(out, "prometheus_tsdb_blocks_loaded", "Runs.", kGauge,
       static_cast<double>(RunStore::runs(*snapshot).size()));
+  std::array<double, kColdTier + 1> tiers{};
+  for (const RunInfo& run : RunStore::runs(*snapshot)) {
+    tiers[std::min<std::size_t>(run.tier, kColdTier)] += 1;
+  }
+  MetricFamily runs;
+  runs.name = "tocsin_tsdb_runs";
+  runs.help = "Runs by tier: 0 sealed, 1 merged for 2 hours, 2 for a day.";
+  runs.type = kGauge;
+  for (std::size_t tier = 0; tier < tiers.size(); ++tier) {
+    runs.samples.push_back({"", {{"tier", std::to_string(tier)}}, tiers[tier]});
+  }
+  out->push_back(std::move(runs));
+  add(out, "tocsin_tsdb_runs_left_out", "Damaged runs that are not merged.", kGauge,
+      static_cast<double>(core.damaged_runs.lock()->size()));
   collect_series_metrics(core, out);
   add(out, "tocsin_tsdb_tombstones", "Deleted intervals of series that are not cleaned yet.",
       kGauge, static_cast<double>(core.tombstones.snapshot()->size()));

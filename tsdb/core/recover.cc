@@ -98,8 +98,8 @@ Status recover(Core& core) {
   RETURN_IF_ERROR(recover_tombstones(core));
   core.metrics.journal_corruptions.inc(
       static_cast<double>(replay.torn_segments + replayer.damaged()));
-  core.metrics.corruptions.with({"journal"}).inc(
-      static_cast<double>(replay.torn_segments + replayer.damaged()));
+  core.metrics.corruptions.with({"journal"})
+      .inc(static_cast<double>(replay.torn_segments + replayer.damaged()));
   if (replayer.lost() != 0) {
     base::log::error("samples of the journal were lost with their series or group",
                      {{"count", replayer.lost()}});

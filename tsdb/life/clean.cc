@@ -103,6 +103,7 @@ Status clean_tombstones(Core& core) {
   const auto deleted = core.tombstones.snapshot();  // before the seal: it has all of their samples
   if (deleted->empty()) return ok();
   RETURN_IF_ERROR(annotate(seal(core), "cleaning tombstones"));
+  const Turn::Holder merging(core.merging);  // which would take runs away
   const Turn::Holder turn(core.maintenance);
   const base::SteadyTime begin = core.clock.steady_now();
   Cleaner cleaner(core, *deleted);

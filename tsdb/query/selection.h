@@ -28,7 +28,10 @@ class TsdbSelection final : public storage::Selection {
         context_(context),
         min_ms_(base::to_ms(mint)),
         max_ms_(base::to_ms(maxt)),
-        series_(std::move(series)) {}
+        series_(std::move(series)) {
+    core_.reading.fetch_add(1, std::memory_order_relaxed);
+  }
+  ~TsdbSelection() override { core_.reading.fetch_sub(1, std::memory_order_relaxed); }
 
   std::span<const storage::SeriesEntry> series() const override { return series_; }
   model::Labels labels(std::size_t series) const override;
