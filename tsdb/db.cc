@@ -454,7 +454,6 @@ Status Db::maintain() {
   const std::uint64_t reserve = impl_->core.options.lock()->reserve_bytes;
   impl_->core.space.check(reserve);
   if (seal_is_due(impl_->core)) RETURN_IF_ERROR(seal(impl_->core));
-  RETURN_IF_ERROR(merge_due(impl_->core));
   return retain(impl_->core);
 }
 

@@ -202,20 +202,6 @@ TEST_F(DbTest, CompactLeavesOneRunPerDayAndTheSameAnswers) {
   EXPECT_EQ(query(), before);
 }
 
-TEST_F(DbTest, MaintainMergesWindowsThatNewerDataHasLeft) {
-  options_.retention = model::Duration(0);
-  open();
-  for (int i = 0; i < 10; ++i) {
-    ASSERT_TRUE(append(labels("m"), i * 1'800'000 + 1, i).ok());
-    ASSERT_TRUE(db_->seal_all().ok());
-  }
-  EXPECT_EQ(db_->stats().runs, 10U);
-  const std::string before = query();
-  ASSERT_TRUE(db_->maintain().ok());
-  EXPECT_EQ(db_->stats().runs, 4U) << "two windows of four runs, and two of the open one";
-  EXPECT_EQ(query(), before);
-}
-
 TEST_F(DbTest, MaintainSealsAtItsAgeAndRecyclesTheJournal) {
   open();
   for (int i = 0; i < 1000; ++i)
