@@ -101,19 +101,8 @@ void collect_series_metrics(const Core& core, std::vector<MetricFamily>* out) {
       static_cast<double>(catalog.damaged_blocks));
 }
 
-}  // namespace
-
-void collect_metrics(const Core& core, std::vector<MetricFamily>* out) {
-  const Head::Stats head = core.head.stats();
-  const bool any = head.min_ms <= head.max_ms;
-  const auto& counters = core.queue->counters();
+void collect_side_metrics(const Core& core, std::vector<MetricFamily>* out) {
   using enum MetricType;
-  add(out, "prometheus_tsdb_head_series", "Series in the head.", kGauge,
-      static_cast<double>(head.series));
-  add(out, "prometheus_tsdb_head_chunks", "Open chunks (groups) in the head.", kGauge,
-      static_cast<double>(head.groups));
-  add(out, "prometheus_tsdb_head_samples_appended_total", "Samples appended.", kCounter,
-      static_cast<double>(counters.samples.load()), {{"type", "float"}});
   const NoteStore::Stats notes = core.head.notes().stats();
   add(out, "prometheus_tsdb_exemplar_exemplars_in_storage", "Exemplars in memory.", kGauge,
       static_cast<double>(notes.exemplars));
@@ -139,6 +128,45 @@ void collect_metrics(const Core& core, std::vector<MetricFamily>* out) {
       static_cast<double>(side.series));
   add(out, "tocsin_tsdb_side_bytes", "Memory of such samples in the head.", kGauge,
       static_cast<double>(side.bytes));
+}
+
+void collect_run_metrics(const Core& core, std::vector<MetricFamily>* out) {
+  using enum MetricType;
+  add(out, "prometheus_tsdb_storage_blocks_bytes", "Size of the runs.", kGauge,
+      static_cast<double>(core.runs->bytes_on_disk()));
+  const auto snapshot = core.runs->snapshot();
+  add(out, "prometheus_tsdb_blocks_loaded", "Runs.", kGauge,
+      static_cast<double>(RunStore::runs(*snapshot).size()));
+  std::array<double, kColdTier + 1> tiers{};
+  for (const RunInfo& run : RunStore::runs(*snapshot)) {
+    tiers[std::min<std::size_t>(run.tier, kColdTier)] += 1;
+  }
+  MetricFamily runs;
+  runs.name = "tocsin_tsdb_runs";
+  runs.help = "Runs by tier: 0 sealed, 1 merged for 2 hours, 2 for a day.";
+  runs.type = kGauge;
+  for (std::size_t tier = 0; tier < tiers.size(); ++tier) {
+    runs.samples.push_back({"", {{"tier", std::to_string(tier)}}, tiers[tier]});
+  }
+  out->push_back(std::move(runs));
+  add(out, "tocsin_tsdb_runs_left_out", "Damaged runs that are not merged.", kGauge,
+      static_cast<double>(core.damaged_runs.lock()->size()));
+}
+
+}  // namespace
+
+void collect_metrics(const Core& core, std::vector<MetricFamily>* out) {
+  const Head::Stats head = core.head.stats();
+  const bool any = head.min_ms <= head.max_ms;
+  const auto& counters = core.queue->counters();
+  using enum MetricType;
+  add(out, "prometheus_tsdb_head_series", "Series in the head.", kGauge,
+      static_cast<double>(head.series));
+  add(out, "prometheus_tsdb_head_chunks", "Open chunks (groups) in the head.", kGauge,
+      static_cast<double>(head.groups));
+  add(out, "prometheus_tsdb_head_samples_appended_total", "Samples appended.", kCounter,
+      static_cast<double>(counters.samples.load()), {{"type", "float"}});
+  collect_side_metrics(core, out);
   add(out, "tocsin_tsdb_head_samples_refused_total",
       "Samples of committed batches that another batch had overtaken.", kCounter,
       static_cast<double>(counters.refused.load()));
@@ -159,25 +187,7 @@ void collect_metrics(const Core& core, std::vector<MetricFamily>* out) {
       kGauge, static_cast<double>(core.journal->segment()));
   add(out, "prometheus_tsdb_wal_storage_size_bytes", "Size of the journal.", kGauge,
       static_cast<double>(core.journal->size_bytes()));
-  add(out, "prometheus_tsdb_storage_blocks_bytes", "Size of the runs.", kGauge,
-      static_cast<double>(core.runs->bytes_on_disk()));
-  const auto snapshot = core.runs->snapshot();
-  add(out, "prometheus_tsdb_blocks_loaded", "Runs.", kGauge,
-      static_cast<double>(RunStore::runs(*snapshot).size()));
-  std::array<double, kColdTier + 1> tiers{};
-  for (const RunInfo& run : RunStore::runs(*snapshot)) {
-    tiers[std::min<std::size_t>(run.tier, kColdTier)] += 1;
-  }
-  MetricFamily runs;
-  runs.name = "tocsin_tsdb_runs";
-  runs.help = "Runs by tier: 0 sealed, 1 merged for 2 hours, 2 for a day.";
-  runs.type = kGauge;
-  for (std::size_t tier = 0; tier < tiers.size(); ++tier) {
-    runs.samples.push_back({"", {{"tier", std::to_string(tier)}}, tiers[tier]});
-  }
-  out->push_back(std::move(runs));
-  add(out, "tocsin_tsdb_runs_left_out", "Damaged runs that are not merged.", kGauge,
-      static_cast<double>(core.damaged_runs.lock()->size()));
+  collect_run_metrics(core, out);
   collect_series_metrics(core, out);
   add(out, "tocsin_tsdb_tombstones", "Deleted intervals of series that are not cleaned yet.",
       kGauge, static_cast<double>(core.tombstones.snapshot()->size()));

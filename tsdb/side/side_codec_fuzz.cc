@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Side samples: any bytes are refused or decoded, and what decoded is coded and decoded to the same.
+#include "tsdb/side/side_codec.h"
+
 #include "base/check.h"
 #include "base/testing/fuzz.h"
-#include "tsdb/side/side_codec.h"
 
 namespace tocsin::tsdb {
 namespace {
