@@ -4,6 +4,7 @@
 // success, 1 failure, 2 usage.
 #pragma once
 
+#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -12,5 +13,8 @@ namespace tocsin::app {
 int run_promqltest(const std::vector<std::string>& arguments);
 int run_check(const std::vector<std::string>& arguments);
 int run_inbox(const std::vector<std::string>& arguments);
+int run_tsdb(const std::vector<std::string>& arguments);
+// The same, for tests.
+int run_tsdb(const std::vector<std::string>& arguments, std::FILE* out, std::FILE* err);
 
 }  // namespace tocsin::app

@@ -21,6 +21,9 @@ constexpr Command kCommands[] = {
      "FILE...   run official PromQL test scripts and print passed and total"},
     {"check", tocsin::app::run_check,
      "config|rules|alertmanager-config FILE...   check configuration files"},
+    {"tsdb", tocsin::app::run_tsdb,
+     "list|analyze|dump|dump-openmetrics|verify|snapshot|restore|import-openmetrics   folders of "
+     "the store"},
     {"inbox", tocsin::app::run_inbox,
      "--http=ADDR --smtp=ADDR   receive Slack payloads and mails and show them on a page"},
 };
