@@ -98,8 +98,10 @@ void add_range(CLI::App* command, Given& given) {
                       "Minimum timestamp to dump, in milliseconds since the Unix epoch.");
   command->add_option("--max-time", given.dump.max_ms,
                       "Maximum timestamp to dump, in milliseconds since the Unix epoch.");
-  command->add_option("--match", given.dump.matchers,
-                      "Series selector. May be repeated; the series of all are dumped.");
+  command
+      ->add_option("--match", given.dump.matchers,
+                   "Series selector. May be repeated; the series of all are dumped.")
+      ->allow_extra_args(false);  // what follows is the folder
 }
 
 // The name of a command and what it does.

@@ -77,6 +77,8 @@ TEST_F(TsdbCommandTest, WhatIsImportedIsDumpedAgain) {
             "# EOF\n");
   EXPECT_EQ(run({"dump", "--min-time=60000", "--max-time=60000", data()}),
             "0 {__name__=\"my_total\", baz=\"abc\", foo=\"bar\"} 2.5 60000\n");
+  EXPECT_EQ(run({"dump", "--match=my_total", "--max-time=0", "--match", "nothing", data()}),
+            "0 {__name__=\"my_total\", baz=\"abc\", foo=\"bar\"} 1 0\n");
   EXPECT_EQ(run({"dump", "--match=other", "--match={__name__=~\"oth.*\"}", "--format=seriesjson",
                  data()}),
             "0 {\"__name__\":\"other\",\"foo\":\"b\\\"r\"}\n");
