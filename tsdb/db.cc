@@ -27,8 +27,9 @@ using storage::SeriesId;
 namespace {
 
 constexpr auto kMaintainEvery = std::chrono::minutes(1);
-// How often the background thread looks whether a seal or a merge is due.
-constexpr auto kLookEvery = std::chrono::seconds(1);
+// How often the background thread looks whether a seal or a merge is due: a backfill fills
+// the head in seconds.
+constexpr auto kLookEvery = std::chrono::milliseconds(250);
 
 // Lets the registry's collector, which cannot be taken back, outlive the database.
 struct Collected {

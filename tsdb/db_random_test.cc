@@ -65,6 +65,9 @@ class Model {
 class DbRandomTest : public testing::DbTest {
  protected:
   static constexpr int kSeries = 24;
+  // Further series that come as remote write brings them: by host, with the time of the host.
+  static constexpr int kHosts = 3;
+  static constexpr int kPerHost = 14;
 
   static Labels name(int series) {
     return labels(fmt::format("m{}", series % 5), fmt::format("i{}", series));
@@ -86,6 +89,7 @@ class DbRandomTest : public testing::DbTest {
   std::uint64_t below(std::uint64_t n) { return random_() % n; }
 
   void add_singles();
+  void add_pushed();
   void define();
   void add_rows();
   void push_together();
@@ -183,6 +187,37 @@ void DbRandomTest::push_together() {
   }
 }
 
+// Hosts with all their series at one time, so that they get groups; now and then a part of a host, an
+// older time, times of its own for each series, two times in one batch.
+void DbRandomTest::add_pushed() {
+  const auto appender = db_->appender();
+  Model staged = model_;
+  const std::uint64_t mode = below(16);
+  for (int host = 0; host < kHosts; ++host) {
+    if (below(4) == 0) continue;
+    const std::int64_t shared = now_ - static_cast<std::int64_t>(below(mode == 0 ? 3000 : 20));
+    const std::uint64_t first = mode == 1 ? below(kPerHost) : 0;
+    const std::uint64_t rows = mode == 2 ? 3 : 1;
+    for (std::uint64_t i = first; i < kPerHost; ++i) {
+      if (mode == 3 && below(2) == 0) continue;
+      const int series = kSeries + host * kPerHost + static_cast<int>(i);
+      for (std::uint64_t row = 0; row < rows; ++row) {
+        const bool own = mode == 4 || (mode == 5 && below(3) == 0);
+        const std::int64_t t = (own ? now_ - static_cast<std::int64_t>(below(900)) : shared) +
+                               static_cast<std::int64_t>(row * 7);
+        const double v = value();
+        const bool by_ref = refs_.contains(series) && below(2) == 0;
+        const auto result = by_ref ? appender->append(refs_[series], {}, from_ms(t), v, {})
+                                   : appender->append({}, name(series), from_ms(t), v, {});
+        EXPECT_EQ(result.status().code(), staged.put(series, t, v))
+            << result.status() << " " << series << "@" << t;
+        if (result.ok()) refs_[series] = result->ref;
+      }
+    }
+  }
+  static_cast<void>(end_batch(*appender, std::move(staged)));
+}
+
 void DbRandomTest::add_rows() {
   if (groups_.empty()) return add_singles();
   Group& group = groups_[below(groups_.size())];
@@ -203,8 +238,8 @@ void DbRandomTest::add_rows() {
       const double v = value();
       // Another sample of this batch may be newer: then set() may accept what commit leaves out.
       const StatusCode verdict = staged.put(group.members[i], t, v);
-      const StatusCode answer = appender->set(i, v).code();
-      EXPECT_TRUE(answer == verdict || answer == StatusCode::kOk);
+      const Status set = appender->set(i, v);
+      EXPECT_TRUE(set.code() == verdict || set.ok()) << set << " " << group.members[i] << "@" << t;
     }
   }
   if (below(4) == 0) {
@@ -295,6 +330,13 @@ TEST_F(DbRandomTest, EveryAnswerIsThatOfAMap) {
       case 6:
         pushing_ = true;
         push_together();
+        break;
+      case 7:
+      case 8:
+      case 9:
+      case 10:
+      case 11:
+        add_pushed();
         break;
       default:
         // For a while nothing but pushes, so that groups live long enough to be broken up.

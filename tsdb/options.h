@@ -20,9 +20,13 @@ struct Options {
   // A sample older than the newest of its series is taken when it is not older than this before the
   // newest of all; 0: never.
   model::Duration out_of_order_window{0};
-  model::Duration seal_age{30LL * 60 * 1000};    // the head becomes a run at this age
+  // The head becomes a run at this age, or when its samples span so much time,
+  model::Duration seal_age{30LL * 60 * 1000};
   std::uint64_t seal_samples = 100'000'000;      // or with this many samples
   std::uint64_t seal_side_bytes = 128ULL << 20;  // or with this much beside in-order floats
+  // or when samples in memory take this much: the larger of a fixed size and a size per series.
+  std::uint64_t seal_min_bytes = 16ULL << 20;
+  std::uint64_t seal_series_bytes = 150;
   std::uint32_t seal_rows = 240;  // a group's chunk in memory is closed at this many rows
   std::uint64_t journal_segment_bytes = 64ULL << 20;
   model::Duration sync_interval{1000};  // fdatasync of the journal

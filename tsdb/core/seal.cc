@@ -17,7 +17,6 @@ namespace {
 
 using storage::SeriesId;
 
-constexpr std::uint64_t kWorthSealing = 1U << 20;  // bytes of journal
 // A run takes 8 bytes of memory per series while it is written, and its tiles are read as a whole.
 constexpr std::uint64_t kMaxRunSamples = 200'000'000;
 
@@ -78,22 +77,13 @@ Status seal_cut(Core& core, const Cut& cut) {
   core.head.drop_chunks(chunks);
   side.drop();
   core.head.forget_range_before(cut.epoch);
+  core.head.release_memory();
   RETURN_IF_ERROR(save_notes(core));
   RETURN_IF_ERROR(core.journal->remove_before(cut.commit.journal.segment));
   return evict_idle(core);
 }
 
 }  // namespace
-
-bool seal_is_due(const Core& core) {
-  if (core.seal_failed) return true;
-  // On a nearly full disk: a run is smaller than its journal.
-  if (core.space.full() && core.journal->size_bytes() > kWorthSealing) return true;
-  const Options options = *core.options.lock();
-  const std::int64_t age_ms = base::to_ms(core.clock.now()) - core.epoch_began_ms;
-  return age_ms >= options.seal_age.count() || core.head.stats().samples >= options.seal_samples ||
-         core.head.side().stats().bytes >= options.seal_side_bytes;
-}
 
 Status seal(Core& core) {
   const Turn::Holder turn(core.maintenance);

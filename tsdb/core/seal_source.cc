@@ -22,9 +22,11 @@ bool read_change(std::uint64_t code, ByteReader* in, Decimal* base, Change* chan
   }
   switch (static_cast<TokenCode>(code)) {
     case TokenCode::kStale:
+      base->mantissa = 0;
       *change = {0, Change::kRaw, model::kStaleNanBits};
       return true;
     case TokenCode::kRaw:
+      base->mantissa = 0;
       *change = {0, Change::kRaw, in->fixed<std::uint64_t>()};
       return in->ok();
     case TokenCode::kDecimal:
@@ -76,13 +78,14 @@ SealSource::SealSource(std::span<const ChunkPtr> chunks, const SeriesIndex& inde
 
 // A chunk that lies in one day needs no look at its rows; its last one holds a sample.
 Status SealSource::add_days(const Source& source, RunDays* days) const {
+  const Piece piece = source.chunk->piece(source.slot);
   storage::SeriesColumn column;
-  column.times = source.chunk->times;
-  column.rows = source.chunk->lengths[source.slot];
+  column.times = piece.times;
+  column.rows = piece.length;
   const std::vector<std::int64_t>& ms = column.times->ms;
   if (day_of(ms[0]) != day_of(ms[column.rows - 1])) {
     RowChanges rows;
-    if (!append_log(source.chunk->log(source.slot), column.rows, &rows)) {
+    if (!append_log(piece.log(), column.rows, &rows)) {
       return data_loss("a change log of the head is damaged");
     }
     column.present.resize((std::size_t{column.rows} + 63) / 64);
@@ -109,9 +112,9 @@ Status SealSource::read(std::size_t begin, RunRows* out) {
   for (std::size_t i = begin; i < sources_.size() && sources_[i].id == sources_[begin].id; ++i) {
     const Source& source = sources_[i];
     RunRows& part = parts_.emplace_back();
-    part.times = source.chunk->times;
-    if (!append_log(source.chunk->log(source.slot), source.chunk->lengths[source.slot],
-                    &part.rows)) {
+    const Piece piece = source.chunk->piece(source.slot);
+    part.times = piece.times;
+    if (!append_log(piece.log(), piece.length, &part.rows)) {
       return data_loss("a change log of the head is damaged");
     }
   }

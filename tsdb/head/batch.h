@@ -25,11 +25,19 @@ struct Batch {
   struct Definition {
     storage::GroupId group;
     std::vector<storage::SeriesId> members;
+    bool shared = false;  // by the head; it keeps the series that are in a group already there
   };
+  // Where a series was when its sample was checked; it may have moved since.
+  // kRepeat: the series is in the batch already.
+  enum class Home : std::uint8_t { kNone, kPool, kShared, kDefined, kRepeat };
   struct Sample {
     storage::SeriesId id;
     std::int64_t time_ms;
     std::uint64_t bits;
+    storage::GroupId group = {};  // of kPool and kShared, else 0
+    std::uint32_t slot = 0;
+    Home home = Home::kNone;
+    std::int64_t before_ms = 0;  // the newest sample before this one
   };
   // A row of a group. Member i has a sample when bit i % 64 of set[set_at + i / 64] is 1; its bits
   // are values[values_at + i], or a staleness marker in a stale row (which has no values).
@@ -57,6 +65,7 @@ struct Batch {
   std::vector<std::uint64_t> set;
   std::vector<std::uint64_t> values;
   std::vector<Op> ops;
+  bool repeats = false;  // a series has several samples
 
   bool empty() const { return new_series.empty() && ops.empty(); }
   bool is_set(const Row& row, std::uint32_t member) const {

@@ -18,19 +18,14 @@ constexpr double kMantissaEnd = 9007199254740992.0;  // 2^53: every integer belo
 
 constexpr std::uint64_t code_of(TokenCode code) { return static_cast<std::uint64_t>(code); }
 
-// Writes a varint to `out`; returns its size, at most 10.
-std::uint8_t write_varint(std::uint64_t value, char* out) {
-  std::uint8_t size = 0;
-  while (value >= 0x80) {
-    out[size++] = static_cast<char>(value | 0x80U);
-    value >>= 7U;
-  }
-  out[size++] = static_cast<char>(value);
-  return size;
-}
-
+// Leaves `out` alone when there is none.
 bool decimal_at(double value, std::uint8_t exponent, Decimal* out) {
-  const double scaled = std::nearbyint(value * kPowers[exponent]);
+  const double wanted = value * kPowers[exponent];
+  if (!(std::fabs(wanted) < kMantissaEnd)) return false;
+  // To the nearest integer; what is rounded wrongly does not give the value back. Above 2^52 there
+  // are only integers.
+  const double half = std::fabs(wanted) < kMantissaEnd / 2 ? std::copysign(0.5, wanted) : 0;
+  const auto scaled = static_cast<double>(static_cast<std::int64_t>(wanted + half));
   if (std::fabs(scaled) >= kMantissaEnd) return false;
   if (std::bit_cast<std::uint64_t>(scaled / kPowers[exponent]) !=
       std::bit_cast<std::uint64_t>(value)) {
@@ -41,6 +36,16 @@ bool decimal_at(double value, std::uint8_t exponent, Decimal* out) {
 }
 
 }  // namespace
+
+std::uint8_t write_varint(std::uint64_t value, char* out) {
+  std::uint8_t size = 0;
+  while (value >= 0x80) {
+    out[size++] = static_cast<char>(value | 0x80U);
+    value >>= 7U;
+  }
+  out[size++] = static_cast<char>(value);
+  return size;
+}
 
 std::optional<Decimal> to_decimal(std::uint64_t bits, std::uint8_t exponent_hint) {
   const auto value = std::bit_cast<double>(bits);
@@ -59,6 +64,14 @@ std::uint64_t from_decimal(Decimal decimal) {
                                       kPowers[decimal.exponent]);
 }
 
+Decimal base_of(std::uint64_t bits, std::uint8_t exponent) {
+  const auto value = std::bit_cast<double>(bits);
+  Decimal decimal{0, exponent};
+  if (!std::isfinite(value) || bits == std::bit_cast<std::uint64_t>(-0.0)) return decimal;
+  static_cast<void>(decimal_at(value, exponent, &decimal));
+  return decimal;
+}
+
 Token make_absent_token() {
   Token token;
   token.code = code_of(TokenCode::kAbsent);
@@ -69,6 +82,7 @@ Token make_token(std::uint64_t bits, Decimal* base) {
   Token token;
   if (bits == model::kStaleNanBits) {
     token.code = code_of(TokenCode::kStale);
+    base->mantissa = 0;
     return token;
   }
   const std::optional<Decimal> decimal = to_decimal(bits, base->exponent);
@@ -76,6 +90,7 @@ Token make_token(std::uint64_t bits, Decimal* base) {
     token.code = code_of(TokenCode::kRaw);
     std::memcpy(token.extra, &bits, sizeof(bits));
     token.extra_size = sizeof(bits);
+    base->mantissa = 0;
     return token;
   }
   if (decimal->exponent == base->exponent) {
@@ -99,8 +114,10 @@ std::optional<std::uint64_t> read_token(std::uint64_t code, ByteReader* reader, 
   }
   switch (static_cast<TokenCode>(code)) {
     case TokenCode::kStale:
+      base->mantissa = 0;
       return model::kStaleNanBits;
     case TokenCode::kRaw:
+      base->mantissa = 0;
       return reader->fixed<std::uint64_t>();
     case TokenCode::kDecimal: {
       const std::uint8_t exponent = reader->byte();
@@ -116,50 +133,14 @@ std::optional<std::uint64_t> read_token(std::uint64_t code, ByteReader* reader, 
   }
 }
 
-TokenBuffer::~TokenBuffer() { std::free(bytes_); }
-
-TokenBuffer::TokenBuffer(TokenBuffer&& other) noexcept
-    : bytes_(std::exchange(other.bytes_, nullptr)),
-      size_(std::exchange(other.size_, 0)),
-      capacity_(std::exchange(other.capacity_, 0)) {}
-
-TokenBuffer& TokenBuffer::operator=(TokenBuffer&& other) noexcept {
-  std::swap(bytes_, other.bytes_);
-  std::swap(size_, other.size_);
-  std::swap(capacity_, other.capacity_);
-  return *this;
-}
-
-void TokenBuffer::append(const char* bytes, std::size_t count) {
-  if (count > capacity_ - size_) {
-    std::uint64_t capacity = capacity_ == 0 ? 16 : std::uint64_t{capacity_} * 2;
-    while (capacity < size_ + count) capacity *= 2;
-    CHECK(capacity <= UINT32_MAX);
-    bytes_ = static_cast<char*>(std::realloc(bytes_, capacity));
-    CHECK(bytes_ != nullptr);
-    capacity_ = static_cast<std::uint32_t>(capacity);
-  }
-  std::memcpy(bytes_ + size_, bytes, count);
-  size_ += static_cast<std::uint32_t>(count);
-}
-
-void TokenBuffer::clear() {
-  std::free(bytes_);
-  bytes_ = nullptr;
-  size_ = 0;
-  capacity_ = 0;
-}
-
-void append_token(const Token& token, std::uint32_t row, std::uint32_t* next_row,
-                  TokenBuffer* out) {
+std::size_t write_token(const Token& token, std::uint32_t row, std::uint32_t* next_row, char* out) {
   DCHECK(row >= *next_row);
-  char bytes[32];
   const std::uint32_t skipped = row - *next_row;
-  std::size_t size = write_varint(token.code << 1U | (skipped != 0 ? 1U : 0U), bytes);
-  if (skipped != 0) size += write_varint(skipped, bytes + size);
-  std::memcpy(bytes + size, token.extra, token.extra_size);
-  out->append(bytes, size + token.extra_size);
+  std::size_t size = write_varint(token.code << 1U | (skipped != 0 ? 1U : 0U), out);
+  if (skipped != 0) size += write_varint(skipped, out + size);
+  std::memcpy(out + size, token.extra, token.extra_size);
   *next_row = row + 1;
+  return size + token.extra_size;
 }
 
 std::uint32_t DecodedRows::count_present() const {

@@ -11,6 +11,8 @@
 //   code 3 decimal  extra: exponent u8, zigzag varint of the mantissa; becomes the new base
 //   code 4+z        zigzag z = mantissa - mantissa of the base, same exponent; becomes the new base
 //
+// After 0 and 1 the base is 0 with the exponent of before. So the base is a function of the last
+// value and of that exponent, base_of(), and a writer need not store it.
 // A token stands for its row and for the rows up to the next token. Its row is the one after the
 // last token's (the first: row 0) plus the skipped rows. Before the first token rows are absent.
 // How many rows a log has is kept beside it. A decimal is mantissa / 10^exponent by DIVISION, which
@@ -53,34 +55,22 @@ struct Token {
 };
 
 Token make_absent_token();
+// The base after a token of `bits`, where `exponent` is that of the base.
+Decimal base_of(std::uint64_t bits, std::uint8_t exponent);
 // The token that stands for a sample of `bits`; moves `base`.
 Token make_token(std::uint64_t bits, Decimal* base);
 // Reads what follows `code`. Returns the bits of the sample, nothing for an absent token; moves
 // `base`. Damaged bytes fail the reader.
 std::optional<std::uint64_t> read_token(std::uint64_t code, ByteReader* reader, Decimal* base);
 
-// Bytes that grow by doubling from 16: one per series, so it is two words and not a std::string.
-class TokenBuffer {
- public:
-  TokenBuffer() = default;
-  ~TokenBuffer();
-  TokenBuffer(TokenBuffer&& other) noexcept;
-  TokenBuffer& operator=(TokenBuffer&& other) noexcept;
+// Writes a varint to `out`; returns its size, at most 10.
+std::uint8_t write_varint(std::uint64_t value, char* out);
 
-  void append(const char* bytes, std::size_t count);
-  void clear();  // gives the memory back
-  std::string_view view() const { return {bytes_, size_}; }
-  std::size_t size() const { return size_; }
+inline constexpr std::size_t kMaxTokenBytes = 32;
 
- private:
-  char* bytes_ = nullptr;
-  std::uint32_t size_ = 0;
-  std::uint32_t capacity_ = 0;
-};
-
-// Appends the token for `row` to `out`. `next_row` is the row after the last token's; moves it.
-// REQUIRES: row >= *next_row.
-void append_token(const Token& token, std::uint32_t row, std::uint32_t* next_row, TokenBuffer* out);
+// Writes the token for `row` to `out`; returns its size. `next_row` is the row after the last
+// token's; moves it. REQUIRES: row >= *next_row; kMaxTokenBytes of space.
+std::size_t write_token(const Token& token, std::uint32_t row, std::uint32_t* next_row, char* out);
 
 // Samples of rows [begin, end) of a log of `length` rows: out->floats gets end - begin values
 // (unspecified where absent) and out->present a bitmap; both are appended to, so pieces can be put

@@ -17,7 +17,7 @@ using Rows = std::vector<std::optional<std::uint64_t>>;  // bits, or absent
 std::uint64_t bits_of(double v) { return std::bit_cast<std::uint64_t>(v); }
 
 struct Encoded {
-  TokenBuffer log;
+  std::string log;
   std::uint32_t length = 0;
 };
 
@@ -29,8 +29,12 @@ Encoded encode(const Rows& rows) {
   std::optional<std::uint64_t> current;
   for (std::uint32_t row = 0; row < rows.size(); ++row) {
     if (rows[row] != current) {
-      append_token(rows[row] ? make_token(*rows[row], &base) : make_absent_token(), row, &next,
-                   &out.log);
+      char bytes[kMaxTokenBytes];
+      const Token token = rows[row] ? make_token(*rows[row], &base) : make_absent_token();
+      out.log.append(bytes, write_token(token, row, &next, bytes));
+      if (rows[row]) {
+        EXPECT_EQ(base_of(*rows[row], base.exponent), base);
+      }
       current = rows[row];
     }
   }
@@ -40,7 +44,7 @@ Encoded encode(const Rows& rows) {
 
 Rows decode(const Encoded& in, std::uint32_t begin, std::uint32_t end) {
   DecodedRows decoded;
-  EXPECT_TRUE(decode_rows(in.log.view(), in.length, begin, end, &decoded));
+  EXPECT_TRUE(decode_rows(in.log, in.length, begin, end, &decoded));
   EXPECT_EQ(decoded.floats.size(), end - begin);
   Rows rows;
   for (std::size_t i = 0; i < decoded.floats.size(); ++i) {

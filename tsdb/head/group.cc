@@ -1,150 +1,308 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tsdb/head/group.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace tocsin::tsdb {
+namespace {
 
-Newest Group::newest(std::uint32_t slot) const {
+// A token, the absent token before it, and the head of an own row.
+constexpr std::size_t kMaxRowBytes = 3 * kMaxTokenBytes;
+
+// Grows by an eighth: there are many groups, and they rarely grow.
+template <typename T>
+void push(std::vector<T>* values, T value) {
+  if (values->size() == values->capacity()) {
+    values->reserve(values->size() + std::max<std::size_t>(values->size() / 8, 8));
+  }
+  values->push_back(value);
+}
+
+}  // namespace
+
+std::int64_t Group::newest_ms(std::uint32_t slot) const {
+  if (is_pool()) return own_[slot].newest_ms;
   const std::uint32_t length = lengths_[slot];
-  return {length != 0 ? times_[length - 1] : closed_newest_[slot], last_bits_[slot]};
+  return length != 0 ? times_[length - 1] : closed_ms(slot);
+}
+
+void Group::set_closed_ms(std::uint32_t slot, std::int64_t ms) {
+  if (closed_ms(slot) == ms) return;
+  if (closed_newest_.empty()) closed_newest_.assign(slots(), closed_ms_);
+  closed_newest_[slot] = ms;
 }
 
 void Group::learn_newest(std::uint32_t slot, const Newest& newest_known) {
-  if (newest(slot).time_ms != kUnknownTime) return;
-  closed_newest_[slot] = newest_known.time_ms;
+  if (newest_ms(slot) != kUnknownTime) return;
+  if (is_pool()) {
+    own_[slot].newest_ms = newest_known.time_ms;
+  } else {
+    set_closed_ms(slot, newest_known.time_ms);
+  }
   last_bits_[slot] = newest_known.bits;
 }
 
 void Group::set_members(std::vector<storage::SeriesId> members) {
   slot_at_.assign(members.size(), kNoSlot);
+  slot_at_.shrink_to_fit();
   members_ = std::move(members);
+}
+
+void Group::reserve(std::uint32_t slots) {
+  last_bits_.reserve(slots);
+  lengths_.reserve(slots);
+  states_.reserve(slots);
+  log_size_.reserve(slots);
+  log_at_.reserve(slots);
+  ids_.reserve(slots);
+  if (is_pool()) {
+    own_.reserve(slots);
+    streaks_.reserve(slots);
+  } else {
+    next_rows_.reserve(slots);
+  }
 }
 
 std::uint32_t Group::add_slot(storage::SeriesId id, const Newest& newest) {
   const std::uint32_t slot = slots();
-  last_bits_.push_back(newest.bits);
-  lengths_.push_back(0);
-  states_.emplace_back();
-  next_rows_.push_back(0);
-  logs_.emplace_back();
-  closed_newest_.push_back(newest.time_ms);
-  ids_.push_back(id);
+  push(&last_bits_, newest.bits);
+  push(&lengths_, std::uint16_t{0});
+  push(&states_, std::uint8_t{0});
+  push(&log_size_, std::uint16_t{0});
+  push(&log_at_, std::uint32_t{0});
+  push(&ids_, static_cast<std::uint32_t>(id.value()));
   ++live_;
+  if (is_pool()) {
+    push(&own_, Own{newest.time_ms, 0});
+    push(&streaks_, std::uint8_t{0});
+    return slot;
+  }
+  push(&next_rows_, std::uint16_t{0});
+  if (slot == 0) closed_ms_ = newest.time_ms;
+  if (!closed_newest_.empty()) push(&closed_newest_, kUnknownTime);
+  set_closed_ms(slot, newest.time_ms);
   return slot;
 }
 
-std::uint32_t Group::add_row(std::int64_t t_ms) {
-  DCHECK(times_.empty() || t_ms > times_.back());
-  times_.push_back(t_ms);
-  last_row_ms_ = std::max(last_row_ms_, t_ms);
-  return rows() - 1;
+void Group::add_dead_slot(storage::SeriesId id) {
+  states_[add_slot(id, {})] = kDead;
+  --live_;
 }
 
-void Group::put(std::uint32_t slot, std::uint32_t row, std::uint64_t bits) {
-  State& state = states_[slot];
-  if (state.present && lengths_[slot] == row && last_bits_[slot] == bits) {
-    lengths_[slot] = row + 1;
-    return;
+// Appending -------------------------------------------------------------------------------------
+
+Group::Put Group::put(std::uint32_t slot, std::int64_t t_ms, std::uint64_t bits) {
+  if (t_ms <= newest_ms(slot)) return Put::kOld;
+  if (log_size_[slot] + kMaxRowBytes > TokenArena::kMaxLog) return Put::kFull;
+  if (is_pool()) return put_own(slot, t_ms, bits);
+  if (times_.empty() || t_ms > times_.back()) {
+    if (rows() == UINT16_MAX) return Put::kFull;
+    times_.push_back(t_ms);
+  } else if (t_ms != times_.back()) {
+    return Put::kBehind;
   }
-  DCHECK(row >= lengths_[slot] && row < rows());
-  if (state.present && lengths_[slot] < row) {
-    append_token(make_absent_token(), lengths_[slot], &next_rows_[slot], &logs_[slot]);
-  }
-  Decimal base{state.mantissa, state.exponent};
-  append_token(make_token(bits, &base), row, &next_rows_[slot], &logs_[slot]);
-  state = {base.mantissa, base.exponent, true};
-  last_bits_[slot] = bits;
-  lengths_[slot] = row + 1;
+  ++samples_;
+  put_row(slot, rows() - 1, bits);
+  return Put::kDone;
 }
+
+Token Group::value_token(std::uint32_t slot, std::uint64_t bits) {
+  std::uint8_t& state = states_[slot];
+  // A log begins with the base 0, and otherwise what it is follows from the last value.
+  Decimal base;
+  if (log_size_[slot] != 0) base = base_of(last_bits_[slot], state & kExponent);
+  const Token token = make_token(bits, &base);
+  state = static_cast<std::uint8_t>((state & ~kExponent) | base.exponent | kPresent);
+  last_bits_[slot] = bits;
+  return token;
+}
+
+void Group::put_row(std::uint32_t slot, std::uint32_t row, std::uint64_t bits) {
+  const bool present = (states_[slot] & kPresent) != 0;
+  const std::uint32_t length = lengths_[slot];
+  lengths_[slot] = static_cast<std::uint16_t>(row + 1);
+  if (present && length == row && last_bits_[slot] == bits) return;
+  char bytes[2 * kMaxTokenBytes];
+  std::size_t size = 0;
+  std::uint32_t next_row = next_rows_[slot];
+  if (present && length < row) size = write_token(make_absent_token(), length, &next_row, bytes);
+  size += write_token(value_token(slot, bits), row, &next_row, bytes + size);
+  arena_.append(&log_at_[slot], &log_size_[slot], {bytes, size});
+  next_rows_[slot] = static_cast<std::uint16_t>(next_row);
+}
+
+Group::Put Group::put_own(std::uint32_t slot, std::int64_t t_ms, std::uint64_t bits) {
+  Own& own = own_[slot];
+  if (lengths_[slot] == UINT16_MAX) return Put::kFull;
+  if (pool_rows_ == 0) {
+    base_ms_ = t_ms;
+    max_ms_ = t_ms;
+  }
+  const bool first = lengths_[slot] == 0;
+  const std::int64_t from_ms = first ? base_ms_ : own.newest_ms;
+  const std::uint64_t step = static_cast<std::uint64_t>(t_ms) - static_cast<std::uint64_t>(from_ms);
+  const std::uint64_t more =
+      zigzag(step - static_cast<std::uint64_t>(std::int64_t{first ? 0 : own.step}));
+  if (more > UINT64_MAX / 2) return Put::kFull;  // further than a time column reaches
+  const bool changed = first || last_bits_[slot] != bits;
+  char bytes[2 * kMaxTokenBytes];
+  std::size_t size = write_varint(more << 1U | (changed ? 1U : 0U), bytes);
+  if (changed) {
+    const Token token = value_token(slot, bits);
+    size += write_varint(token.code, bytes + size);
+    std::copy_n(token.extra, token.extra_size, bytes + size);
+    size += token.extra_size;
+  }
+  arena_.append(&log_at_[slot], &log_size_[slot], {bytes, size});
+  own = {t_ms, static_cast<std::int32_t>(step)};
+  pool_rows_ = std::max<std::uint32_t>(pool_rows_, ++lengths_[slot]);
+  max_ms_ = std::max(max_ms_, t_ms);
+  return Put::kDone;
+}
+
+// Closing ---------------------------------------------------------------------------------------
 
 void Group::reset_slot(std::uint32_t slot) {
-  closed_newest_[slot] = newest(slot).time_ms;
   lengths_[slot] = 0;
-  next_rows_[slot] = 0;
-  states_[slot] = {};
-  logs_[slot].clear();
+  states_[slot] &= kDead;
+  log_size_[slot] = 0;
+  if (!is_pool()) next_rows_[slot] = 0;
 }
 
-ChunkPtr Group::close(std::uint64_t order, std::uint64_t epoch) {
+// Moves the newest times from the open rows to where they are kept without them.
+void Group::settle_newest() {
+  if (is_pool()) return;
+  std::vector<std::int64_t> newest(slots());
+  for (std::uint32_t slot = 0; slot < slots(); ++slot) newest[slot] = newest_ms(slot);
+  const bool same =
+      std::all_of(newest.begin(), newest.end(), [&](std::int64_t ms) { return ms == newest[0]; });
+  closed_newest_.clear();
+  if (same) {
+    closed_ms_ = newest.empty() ? kUnknownTime : newest[0];
+    closed_newest_.shrink_to_fit();
+  } else {
+    closed_newest_ = std::move(newest);
+  }
+}
+
+std::shared_ptr<Chunk> Group::new_chunk(std::uint64_t order) const {
   auto chunk = std::make_shared<Chunk>();
   chunk->order = order;
   chunk->epoch = epoch_;
   chunk->group = id_;
+  if (is_pool()) {
+    chunk->base_ms = base_ms_;
+    chunk->min_ms = INT64_MIN;
+    chunk->max_ms = max_ms_;
+  } else {
+    chunk->times = frozen_times();
+    chunk->min_ms = times_.front();
+    chunk->max_ms = times_.back();
+  }
+  return chunk;
+}
+
+ChunkPtr Group::close(std::uint64_t order, std::uint64_t epoch) {
+  if (empty()) {
+    epoch_ = epoch;
+    return nullptr;
+  }
+  const std::shared_ptr<Chunk> chunk = new_chunk(order);
   epoch_ = epoch;
-  if (times_.empty()) return nullptr;
-  chunk->times = frozen_times();
   std::size_t bytes = 0;
   bool any = false;
   for (std::uint32_t slot = 0; slot < slots(); ++slot) {
-    bytes += logs_[slot].size();
+    bytes += log_size_[slot];
     any = any || lengths_[slot] != 0;
   }
   CHECK(bytes <= UINT32_MAX);
-  chunk->ids = ids_;
-  chunk->lengths = lengths_;
+  chunk->ids.reserve(slots());
+  chunk->lengths.reserve(slots());
   chunk->offsets.reserve(slots() + 1);
   chunk->tokens.reserve(bytes);
+  settle_newest();
   for (std::uint32_t slot = 0; slot < slots(); ++slot) {
+    chunk->ids.push_back(series(slot));
+    chunk->lengths.push_back(lengths_[slot]);
     chunk->offsets.push_back(static_cast<std::uint32_t>(chunk->tokens.size()));
-    chunk->tokens.append(logs_[slot].view());
+    chunk->tokens.append(log(slot));
     reset_slot(slot);
   }
   chunk->offsets.push_back(static_cast<std::uint32_t>(chunk->tokens.size()));
-  times_.clear();
+  times_ = {};
+  pool_rows_ = 0;
+  samples_ = 0;
   frozen_.reset();
+  arena_.clear();
   if (!any) return nullptr;
   closed_.push_back(chunk);
   return chunk;
 }
 
+bool Group::is_sparse() const {
+  return rows() >= 8 && samples_ * 2 < std::uint64_t{rows()} * live_;
+}
+
 ChunkPtr Group::take_out(std::uint32_t slot, std::uint64_t order) {
-  ChunkPtr taken;
+  std::shared_ptr<Chunk> chunk;
   if (lengths_[slot] != 0) {
-    auto chunk = std::make_shared<Chunk>();
-    chunk->order = order;
-    chunk->epoch = epoch_;
-    chunk->group = id_;
-    chunk->times = frozen_times();
-    chunk->ids = {ids_[slot]};
+    chunk = new_chunk(order);
+    chunk->ids = {series(slot)};
     chunk->lengths = {lengths_[slot]};
-    chunk->tokens = logs_[slot].view();
+    chunk->tokens = log(slot);
     chunk->offsets = {0, static_cast<std::uint32_t>(chunk->tokens.size())};
-    taken = std::move(chunk);
+    arena_.release(log_at_[slot], log_size_[slot]);
   }
+  if (!is_pool()) set_closed_ms(slot, newest_ms(slot));
   reset_slot(slot);
-  ids_[slot] = storage::SeriesId();
+  states_[slot] |= kDead;
   --live_;
   for (std::uint32_t& at : slot_at_) {
     if (at == slot) at = kNoSlot;
   }
-  return taken;
+  return chunk;
 }
 
 void Group::compact() {
-  DCHECK(times_.empty());
+  DCHECK(empty() && kind_ != Kind::kShared);
   std::vector<std::uint32_t> moved_to(slots(), kNoSlot);
   std::uint32_t kept = 0;
   for (std::uint32_t slot = 0; slot < slots(); ++slot) {
-    if (!ids_[slot]) continue;
+    if (!series(slot)) continue;
     moved_to[slot] = kept;
     ids_[kept] = ids_[slot];
     last_bits_[kept] = last_bits_[slot];
-    closed_newest_[kept] = closed_newest_[slot];
+    if (!closed_newest_.empty()) closed_newest_[kept] = closed_newest_[slot];
+    if (is_pool()) {
+      own_[kept] = own_[slot];
+      streaks_[kept] = streaks_[slot];
+    }
     ++kept;
   }
-  ids_.resize(kept);
-  last_bits_.resize(kept);
-  closed_newest_.resize(kept);
+  const auto cut = [kept](auto& values, auto... fill) {
+    if (values.empty()) return;
+    values.resize(kept, fill...);
+    values.shrink_to_fit();
+  };
+  cut(ids_);
+  cut(last_bits_);
+  cut(closed_newest_);
+  cut(own_);
+  cut(streaks_);
   // Without open rows these are all in their initial state.
-  lengths_.resize(kept);
-  states_.resize(kept);
-  next_rows_.resize(kept);
-  logs_.resize(kept);
+  lengths_.assign(kept, 0);
+  states_.assign(kept, 0);
+  log_size_.assign(kept, 0);
+  log_at_.assign(kept, 0);
+  if (!is_pool()) next_rows_.assign(kept, 0);
   for (std::uint32_t& at : slot_at_) {
     if (at != kNoSlot) at = moved_to[at];
   }
 }
+
+// Reading ---------------------------------------------------------------------------------------
 
 TimesPtr Group::frozen_times() const {
   if (!frozen_ || frozen_->ms.size() != times_.size()) {
@@ -153,6 +311,26 @@ TimesPtr Group::frozen_times() const {
     frozen_ = std::move(column);
   }
   return frozen_;
+}
+
+bool Group::open_overlaps(std::uint32_t slot, std::int64_t min_ms, std::int64_t max_ms) const {
+  const std::uint32_t length = lengths_[slot];
+  if (length == 0) return false;
+  if (is_pool()) return own_[slot].newest_ms >= min_ms;
+  return times_.front() <= max_ms && times_[length - 1] >= min_ms;
+}
+
+Piece Group::open_piece(std::uint32_t slot) const {
+  Piece piece;
+  if (is_pool()) {
+    piece = decode_own_log(log(slot), lengths_[slot], base_ms_);
+  } else {
+    piece.times = frozen_times();
+    piece.length = lengths_[slot];
+    piece.own_log = log(slot);
+  }
+  piece.order = UINT64_MAX;
+  return piece;
 }
 
 }  // namespace tocsin::tsdb

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Group: series that share a column of timestamps, and their open change logs, as arrays by slot.
+// Group: the open change logs of several series, as arrays by slot: about 25 bytes for each, and the
+// logs.
 //
-// A slot is a series' place in the arrays; a position is a member's place in the order given by
-// define(). A member that was moved to another group keeps its position but has no slot. A row is a
-// timestamp of the open chunk; a slot's length is the number of rows its log covers, and when it is
-// not 0, row length - 1 holds the slot's newest sample.
-// Hides: the change log. Threads: confined to
-// the holder of the head's lock for it.
+// Series of a group share a column of timestamps, except in a pool, which is for series without
+// companions: there each log has its own times. A slot is a series' place in the arrays; a position
+// is a member's place in the order given by define(). A member that was moved to another group keeps
+// its position but has no slot. In a shared group, which the head made by itself, positions are
+// slots: they never change, and a dead slot keeps its series' id.
+// A row is a timestamp of the open chunk; a slot's length is the number of rows its log covers, and
+// when it is not 0, row length - 1 holds the slot's newest sample.
+// Hides: the change log and its memory. Threads: confined to the holder of the head's lock for it.
 // Errors: none; misuse is a programmer error.
 #pragma once
 
@@ -20,6 +23,7 @@
 #include "storage/types.h"
 #include "tsdb/head/change_log.h"
 #include "tsdb/head/chunk.h"
+#include "tsdb/head/token_arena.h"
 
 namespace tocsin::tsdb {
 
@@ -34,90 +38,140 @@ struct Newest {
 class Group {
  public:
   static constexpr std::uint32_t kNoSlot = UINT32_MAX;
+  enum class Kind : std::uint8_t {
+    kDefined,  // by define_group()
+    kShared,   // by the head
+    kPool,
+    kOrphans  // was defined; its series wait for another group
+  };
 
-  Group(storage::GroupId id, std::uint64_t epoch) : id_(id), epoch_(epoch) {}
+  Group(storage::GroupId id, Kind kind, std::uint64_t epoch)
+      : id_(id), kind_(kind), epoch_(epoch) {}
 
   storage::GroupId id() const { return id_; }
+  Kind kind() const { return kind_; }
+  void set_kind(Kind kind) { kind_ = kind; }
+  bool defined() const { return kind_ == Kind::kDefined; }
   std::uint64_t epoch() const { return epoch_; }
   std::uint32_t rows() const { return static_cast<std::uint32_t>(times_.size()); }
+  bool empty() const { return rows() == 0 && pool_rows_ == 0; }
   std::uint32_t slots() const { return static_cast<std::uint32_t>(ids_.size()); }
   std::uint32_t live_slots() const { return live_; }
+  std::uint32_t dead_slots() const { return slots() - live_; }
   // Newest open row. REQUIRES: rows() != 0.
   std::int64_t open_row_ms() const { return times_.back(); }
-  // Newest row ever; kUnknownTime without.
-  std::int64_t last_row_ms() const { return last_row_ms_; }
   // Newest row that came from step(); kUnknownTime without.
   std::int64_t last_step_ms() const { return last_step_ms_; }
   void note_step(std::int64_t t_ms) { last_step_ms_ = std::max(last_step_ms_, t_ms); }
-  storage::SeriesId series(std::uint32_t slot) const { return ids_[slot]; }
-  Newest newest(std::uint32_t slot) const;
+  // The series in a slot, 0 when it is dead.
+  storage::SeriesId series(std::uint32_t slot) const {
+    return storage::SeriesId((states_[slot] & kDead) != 0 ? 0 : ids_[slot]);
+  }
+  // The same for a dead slot of a shared group.
+  storage::SeriesId series_ever(std::uint32_t slot) const { return storage::SeriesId(ids_[slot]); }
+  Newest newest(std::uint32_t slot) const { return {newest_ms(slot), last_bits_[slot]}; }
   // Sets the newest sample when none is known.
   void learn_newest(std::uint32_t slot, const Newest& newest);
-  // Whether rows [0, length) touch [min_ms, max_ms]. REQUIRES: 0 < length <= rows().
-  bool open_overlaps(std::uint32_t length, std::int64_t min_ms, std::int64_t max_ms) const {
-    return times_.front() <= max_ms && times_[length - 1] >= min_ms;
-  }
 
-  // A group made by define_group(); others belong to one series and may be freed when idle.
-  bool defined() const { return defined_; }
-  void set_defined(bool defined) { defined_ = defined; }
   std::span<const storage::SeriesId> members() const { return members_; }
   std::uint32_t slot_at(std::uint32_t position) const { return slot_at_[position]; }
   // Replaces the members; their slots come with set_slot().
   void set_members(std::vector<storage::SeriesId> members);
   void set_slot(std::uint32_t position, std::uint32_t slot) { slot_at_[position] = slot; }
 
+  void reserve(std::uint32_t slots);
   std::uint32_t add_slot(storage::SeriesId id, const Newest& newest);
-  // Opens a row. REQUIRES: t is newer than the open rows.
-  std::uint32_t add_row(std::int64_t t_ms);
-  // Stores a sample. REQUIRES: the row is not below the slot's length.
-  void put(std::uint32_t slot, std::uint32_t row, std::uint64_t bits);
+  // A dead slot, for a member of a shared group that is elsewhere.
+  void add_dead_slot(storage::SeriesId id);
+
+  enum class Put : std::uint8_t {
+    kDone,
+    kOld,     // not newer than the series' newest sample
+    kBehind,  // not newer than the group's newest row
+    kFull     // close the group and try again
+  };
+  Put put(std::uint32_t slot, std::int64_t t_ms, std::uint64_t bits);
+  // How often a series of a pool was seen together with others.
+  std::uint8_t streak(std::uint32_t slot) const { return streaks_[slot]; }
+  void count_streak(std::uint32_t slot) {
+    if (streaks_[slot] != UINT8_MAX) ++streaks_[slot];
+  }
 
   // Closes the open rows; null without rows that hold a sample. The next rows belong to `epoch`.
   ChunkPtr close(std::uint64_t order, std::uint64_t epoch);
+  // Whether less than half of what the open rows could hold is there.
+  bool is_sparse() const;
   // Takes a slot out: returns its open rows as a chunk of one series (null when it has none); the
   // slot is dead.
   ChunkPtr take_out(std::uint32_t slot, std::uint64_t order);
-  // Forgets dead slots; slots are numbered anew. REQUIRES: no open rows.
+  // Forgets dead slots; slots are numbered anew. REQUIRES: empty(); not shared.
   void compact();
-  std::uint32_t dead_slots() const { return slots() - live_; }
 
   // Closed chunks that no run holds yet, oldest first.
   std::vector<ChunkPtr>& closed() { return closed_; }
   const std::vector<ChunkPtr>& closed() const { return closed_; }
 
-  // The open rows' timestamps as an immutable column, shared until a row is added.
-  TimesPtr frozen_times() const;
   std::uint32_t length(std::uint32_t slot) const { return lengths_[slot]; }
-  std::string_view log(std::uint32_t slot) const { return logs_[slot].view(); }
+  // Whether the open rows of a slot may touch [min_ms, max_ms].
+  bool open_overlaps(std::uint32_t slot, std::int64_t min_ms, std::int64_t max_ms) const;
+  // A copy of the open rows of a slot. REQUIRES: length(slot) != 0.
+  Piece open_piece(std::uint32_t slot) const;
+  std::size_t token_bytes() const { return arena_.memory_bytes(); }
 
  private:
-  struct State {
-    std::int64_t mantissa = 0;
-    std::uint8_t exponent = 0;
-    bool present = false;  // the log's current state is a sample, not absence
+  // Of a slot: the exponent of its decimals, and
+  enum : std::uint8_t { kExponent = 0x1f, kPresent = 0x20, kDead = 0x40 };
+  // Of a slot of a pool.
+  struct Own {
+    std::int64_t newest_ms = kUnknownTime;
+    std::int32_t step = 0;
   };
+
+  bool is_pool() const { return kind_ == Kind::kPool; }
+  std::int64_t closed_ms(std::uint32_t slot) const {
+    return closed_newest_.empty() ? closed_ms_ : closed_newest_[slot];
+  }
+  void set_closed_ms(std::uint32_t slot, std::int64_t ms);
+  std::int64_t newest_ms(std::uint32_t slot) const;
+  void put_row(std::uint32_t slot, std::uint32_t row, std::uint64_t bits);
+  Put put_own(std::uint32_t slot, std::int64_t t_ms, std::uint64_t bits);
+  Token value_token(std::uint32_t slot, std::uint64_t bits);
   void reset_slot(std::uint32_t slot);
+  void settle_newest();
+  TimesPtr frozen_times() const;
+  std::string_view log(std::uint32_t slot) const {
+    return arena_.log(log_at_[slot], log_size_[slot]);
+  }
+  std::shared_ptr<Chunk> new_chunk(std::uint64_t order) const;
 
   const storage::GroupId id_;
+  Kind kind_;
   std::uint64_t epoch_;
-  bool defined_ = false;
   std::uint32_t live_ = 0;
-  std::int64_t last_row_ms_ = kUnknownTime;
+  std::uint32_t pool_rows_ = 0;         // of the longest log in a pool
+  std::uint64_t samples_ = 0;           // in the open rows
+  std::int64_t base_ms_ = 0;            // of own logs
+  std::int64_t max_ms_ = kUnknownTime;  // of own logs
   std::int64_t last_step_ms_ = kUnknownTime;
+  std::int64_t closed_ms_ =
+      kUnknownTime;  // newest time before the open rows, when all have the same
   std::vector<std::int64_t> times_;
   mutable TimesPtr frozen_;
 
   // By slot. The first two are all that an unchanged sample touches.
   std::vector<std::uint64_t> last_bits_;
-  std::vector<std::uint32_t> lengths_;
-  std::vector<State> states_;
-  std::vector<std::uint32_t> next_rows_;  // after the last token
-  std::vector<TokenBuffer> logs_;
-  std::vector<std::int64_t> closed_newest_;  // newest time before the open rows
-  std::vector<storage::SeriesId> ids_;       // 0: dead
+  std::vector<std::uint16_t> lengths_;
+  std::vector<std::uint8_t> states_;
+  std::vector<std::uint16_t> next_rows_;  // after the last token; not in a pool
+  std::vector<std::uint16_t> log_size_;
+  std::vector<std::uint32_t> log_at_;
+  std::vector<std::uint32_t> ids_;
+  std::vector<std::int64_t> closed_newest_;  // empty: closed_ms_ for all
+  std::vector<Own> own_;                     // of a pool
+  std::vector<std::uint8_t> streaks_;        // of a pool
+  TokenArena arena_;
 
-  // By position.
+  // By position, of a defined group.
   std::vector<storage::SeriesId> members_;
   std::vector<std::uint32_t> slot_at_;
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tsdb/head/head.h"
 
+#include <malloc.h>
+
 #include <limits>
 
 #include "base/check.h"
@@ -12,14 +14,18 @@ using storage::GroupId;
 using storage::SeriesId;
 
 Head::Entry* Head::find_entry(SeriesStripe& stripe, SeriesId id) {
-  const std::size_t index = id.value() / kStripes;
-  if (index >= stripe.entries.size() || !stripe.entries[index].exists) return nullptr;
-  return &stripe.entries[index];
+  return stripe.entries.find(id.value() / kStripes);
 }
 
 Group* Head::find_group(const GroupStripe& stripe, GroupId id) {
-  const std::size_t index = id.value() / kStripes;
-  return index < stripe.groups.size() ? stripe.groups[index].get() : nullptr;
+  const auto found = stripe.groups.find(id);
+  return found != stripe.groups.end() ? found->second.get() : nullptr;
+}
+
+Newest Head::idle_newest(const SeriesStripe& stripe, SeriesId id) {
+  if (stripe.idle.empty()) return {};
+  const auto found = stripe.idle.find(id);
+  return found != stripe.idle.end() ? found->second : Newest();
 }
 
 std::optional<Head::Entry> Head::entry(SeriesId id) const {
@@ -32,31 +38,50 @@ std::optional<Head::Entry> Head::entry(SeriesId id) const {
 void Head::add_series(SeriesId id) {
   SeriesStripe& s = stripe(id);
   base::MutexLock lock(s.mutex);
-  const std::size_t index = id.value() / kStripes;
-  if (index >= s.entries.size()) s.entries.resize(index + 1);
-  if (std::exchange(s.entries[index].exists, true)) return;
-  series_count_.fetch_add(1);
+  if (s.entries.add(id.value() / kStripes)) series_count_.fetch_add(1);
 }
 
 bool Head::has_series(SeriesId id) const { return entry(id).has_value(); }
 
 bool Head::is_durable(SeriesId id) const {
   const std::optional<Entry> at = entry(id);
-  return at && at->durable;
+  return at && at->durable != 0;
 }
 
 void Head::set_durable(SeriesId id) {
   SeriesStripe& s = stripe(id);
   base::MutexLock lock(s.mutex);
-  if (Entry* found = find_entry(s, id)) found->durable = true;
+  if (Entry* found = find_entry(s, id)) found->durable = 1;
+}
+
+std::optional<Head::Look> Head::look(SeriesId id) const {
+  Look result;
+  bool moved = false;
+  const bool known = visit_series(id, [&](const Entry& at, Group* group) {
+    result.durable = at.durable != 0;
+    if (group == nullptr) {
+      SeriesStripe& s = stripe(id);
+      base::MutexLock lock(s.mutex);
+      const Entry* now = find_entry(s, id);
+      moved = now != nullptr && now->group != 0;
+      result.newest = idle_newest(s, id);
+      return;
+    }
+    result.newest = group->newest(at.slot);
+    result.slot = at.slot;
+    if (group->kind() == Group::Kind::kDefined) result.home = Batch::Home::kDefined;
+    if (group->kind() == Group::Kind::kPool) result.home = Batch::Home::kPool;
+    if (group->kind() == Group::Kind::kShared) result.home = Batch::Home::kShared;
+    if (result.home == Batch::Home::kPool || result.home == Batch::Home::kShared)
+      result.group = group->id();
+  });
+  if (moved) return look(id);
+  return known ? std::optional(result) : std::nullopt;
 }
 
 std::optional<Newest> Head::newest(SeriesId id) const {
-  Newest result;
-  const bool known = visit_series(id, [&](const Entry& at, Group* group) {
-    result = group != nullptr ? group->newest(at.slot) : at.newest;
-  });
-  return known ? std::optional(result) : std::nullopt;
+  const std::optional<Look> found = look(id);
+  return found ? std::optional(found->newest) : std::nullopt;
 }
 
 void Head::learn_newest(SeriesId id, const Newest& newest) {
@@ -68,9 +93,7 @@ void Head::learn_newest(SeriesId id, const Newest& newest) {
     SeriesStripe& s = stripe(id);
     base::MutexLock lock(s.mutex);
     Entry* found = find_entry(s, id);
-    if (found != nullptr && found->group == 0 && found->newest.time_ms == kUnknownTime) {
-      found->newest = newest;
-    }
+    if (found != nullptr && found->group == 0) s.idle.try_emplace(id, newest);
   });
 }
 
@@ -106,21 +129,32 @@ std::vector<SeriesId> Head::members(GroupId id) const {
   return {group->members().begin(), group->members().end()};
 }
 
+std::vector<SeriesId> Head::shared_members(GroupId id) const {
+  const GroupStripe& s = stripe(id);
+  base::MutexLock lock(s.mutex);
+  const Group* group = find_group(s, id);
+  std::vector<SeriesId> members;
+  if (group == nullptr || group->kind() != Group::Kind::kShared) return members;
+  for (std::uint32_t slot = 0; slot < group->slots(); ++slot)
+    members.push_back(group->series_ever(slot));
+  return members;
+}
+
 void Head::drop_group(GroupId id) {
   GroupStripe& s = stripe(id);
   base::MutexLock lock(s.mutex);
   Group* group = find_group(s, id);
-  if (group == nullptr) return;
-  group->set_defined(false);
+  if (group == nullptr || !group->defined()) return;
+  group->set_kind(Group::Kind::kOrphans);
   group->set_members({});
 }
 
 void Head::drop_all_groups() {
   for (GroupStripe& s : groups_) {
     base::MutexLock lock(s.mutex);
-    for (std::unique_ptr<Group>& group : s.groups) {
-      if (group == nullptr) continue;
-      group->set_defined(false);
+    for (const auto& [id, group] : s.groups) {
+      if (!group->defined()) continue;
+      group->set_kind(Group::Kind::kOrphans);
       group->set_members({});
     }
   }
@@ -128,24 +162,15 @@ void Head::drop_all_groups() {
 
 // Reading ---------------------------------------------------------------------------------------
 
-namespace {
-
-bool overlaps(const storage::TimestampColumn& times, std::uint32_t length, std::int64_t min_ms,
-              std::int64_t max_ms) {
-  return length != 0 && times.ms.front() <= max_ms && times.ms[length - 1] >= min_ms;
-}
-
-}  // namespace
-
 void Head::read(SeriesId id, std::int64_t min_ms, std::int64_t max_ms,
                 std::vector<Piece>* out) const {
-  const std::size_t before = out->size();
+  std::vector<std::pair<ChunkPtr, std::uint32_t>> closed;
   const auto take_closed = [&](const ChunkPtr& chunk, std::uint32_t hint) {
+    if (chunk->min_ms > max_ms || chunk->max_ms < min_ms) return;
     const std::uint32_t slot = chunk->find(id, hint);
-    if (slot == chunk->slots()) return;
-    if (!overlaps(*chunk->times, chunk->lengths[slot], min_ms, max_ms)) return;
-    out->push_back(Piece{chunk->times, chunk->lengths[slot], chunk, slot, {}});
+    if (slot != chunk->slots() && chunk->lengths[slot] != 0) closed.emplace_back(chunk, slot);
   };
+  std::optional<Piece> open;
   visit_series(id, [&](const Entry& at, Group* group) {
     {
       SeriesStripe& s = stripe(id);
@@ -155,30 +180,29 @@ void Head::read(SeriesId id, std::int64_t min_ms, std::int64_t max_ms,
         for (const Stray& stray : strays->second) take_closed(stray.chunk, stray.slot);
       }
     }
-    if (group != nullptr) {
-      for (const ChunkPtr& chunk : group->closed()) take_closed(chunk, at.slot);
-    }
-    // A series that came back to a group finds the chunks it left there a second time.
-    const auto begin = out->begin() + static_cast<std::ptrdiff_t>(before);
-    std::sort(begin, out->end(),
-              [](const Piece& a, const Piece& b) { return a.chunk->order < b.chunk->order; });
-    out->erase(std::unique(begin, out->end(),
-                           [](const Piece& a, const Piece& b) { return a.chunk == b.chunk; }),
-               out->end());
     if (group == nullptr) return;
-    const std::uint32_t length = group->length(at.slot);
-    if (length == 0 || !group->open_overlaps(length, min_ms, max_ms)) return;
-    out->push_back(
-        Piece{group->frozen_times(), length, nullptr, 0, std::string(group->log(at.slot))});
+    for (const ChunkPtr& chunk : group->closed()) take_closed(chunk, at.slot);
+    if (group->open_overlaps(at.slot, min_ms, max_ms)) open = group->open_piece(at.slot);
   });
+  // A series that came back to a group finds the chunks it left there a second time.
+  std::sort(closed.begin(), closed.end(),
+            [](const auto& a, const auto& b) { return a.first->order < b.first->order; });
+  closed.erase(std::unique(closed.begin(), closed.end()), closed.end());
+  if (open) closed.emplace_back();
+  for (const auto& [chunk, slot] : closed) {
+    Piece piece = chunk != nullptr ? chunk->piece(slot) : *std::move(open);
+    const std::vector<std::int64_t>& ms = piece.times->ms;
+    if (piece.length == 0 || ms.front() > max_ms || ms[piece.length - 1] < min_ms) continue;
+    out->push_back(std::move(piece));
+  }
 }
 
 bool Head::has_samples(SeriesId id, std::int64_t min_ms, std::int64_t max_ms) const {
   if (side_.has_samples(id, min_ms, max_ms)) return true;
   bool open = false;
   visit_series(id, [&](const Entry& at, Group* group) {
-    const std::uint32_t length = group != nullptr ? group->length(at.slot) : 0;
-    open = length != 0 && group->open_overlaps(length, min_ms, max_ms);
+    const bool shared = group != nullptr && group->kind() != Group::Kind::kPool;
+    open = shared && group->open_overlaps(at.slot, min_ms, max_ms);
   });
   if (open) return true;
   std::vector<Piece> pieces;
@@ -199,11 +223,28 @@ Head::Stats Head::stats() const {
   stats.series = series_count_.load();
   stats.groups = group_count_.load();
   base::MutexLock lock(mutex_);
-  for (const auto& [epoch, min_ms] : min_ms_) stats.min_ms = std::min(stats.min_ms, min_ms);
-  const auto samples = samples_.find(epoch_.load());
-  stats.samples = samples != samples_.end() ? samples->second : 0;
+  for (const auto& [epoch, range] : ranges_) stats.min_ms = std::min(stats.min_ms, range.min_ms);
   stats.max_ms = max_ms_;
+  const auto now = ranges_.find(epoch_.load());
+  if (now == ranges_.end()) return stats;
+  stats.samples = now->second.samples;
+  stats.epoch_min_ms = now->second.min_ms;
+  stats.epoch_max_ms = now->second.max_ms;
   return stats;
+}
+
+std::uint64_t Head::memory_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const GroupStripe& s : groups_) {
+    base::MutexLock lock(s.mutex);
+    for (const auto& [id, group] : s.groups) {
+      bytes += group->token_bytes();
+      for (const ChunkPtr& chunk : group->closed()) bytes += chunk->memory_bytes();
+    }
+  }
+  base::MutexLock lock(mutex_);
+  for (const ChunkPtr& chunk : stray_chunks_) bytes += chunk->memory_bytes();
+  return bytes;
 }
 
 // Sealing ---------------------------------------------------------------------------------------
@@ -217,29 +258,38 @@ void Head::leave_strays(Group* group) {
 }
 
 void Head::close(Group* group) {
+  const bool shared = group->kind() == Group::Kind::kShared;
+  const bool sparse = shared && group->is_sparse();
   group->close(order_.fetch_add(1), epoch_.load());
-  if (group->dead_slots() <= group->live_slots() / 2) return;
+  if (!sparse && group->dead_slots() <= group->live_slots() / 2) return;
+  if (shared) {  // its slots must keep their numbers: its series start again without it
+    for (std::uint32_t slot = 0; slot < group->slots(); ++slot) {
+      if (group->series(slot)) take_out(group, slot);
+    }
+    return;
+  }
   group->compact();
   for (std::uint32_t slot = 0; slot < group->slots(); ++slot) {
     SeriesStripe& s = stripe(group->series(slot));
     base::MutexLock lock(s.mutex);
-    if (Entry* found = find_entry(s, group->series(slot))) found->slot = slot;
+    Entry* found = find_entry(s, group->series(slot));
+    if (found != nullptr && found->group == group->id().value())
+      found->slot = slot & Entry::kMaxSlot;
   }
 }
 
-// Detaches the series of a group that nobody defined and that was idle for a whole epoch. Returns
-// true when the group may be freed.
-bool Head::free_when_idle(Group* group) {
-  if (group->defined() || group->rows() != 0 || !group->closed().empty()) return false;
+// Detaches the series of a group that nobody defined that had no sample for a whole epoch.
+void Head::release_idle_slots(Group* group) {
+  if (group->defined() || !group->closed().empty() || group->epoch() == epoch_.load()) return;
   for (std::uint32_t slot = 0; slot < group->slots(); ++slot) {
-    if (!group->series(slot)) continue;
-    SeriesStripe& s = stripe(group->series(slot));
-    base::MutexLock lock(s.mutex);
-    if (Entry* found = find_entry(s, group->series(slot))) {
-      found->newest = group->newest(slot);
-      found->group = 0;
-    }
+    if (group->series(slot) && group->length(slot) == 0) take_out(group, slot);
   }
+}
+
+// Returns true when the group may be freed.
+bool Head::free_when_idle(Group* group) {
+  if (group->defined() || group->live_slots() != 0) return false;
+  leave_strays(group);
   return true;
 }
 
@@ -247,16 +297,18 @@ std::vector<ChunkPtr> Head::close_before(std::uint64_t epoch) {
   std::vector<ChunkPtr> out;
   for (GroupStripe& s : groups_) {
     base::MutexLock lock(s.mutex);
-    for (std::unique_ptr<Group>& group : s.groups) {
-      if (group == nullptr) continue;
-      if (group->epoch() < epoch) close(group.get());
+    for (auto at = s.groups.begin(); at != s.groups.end();) {
+      Group* group = at->second.get();
+      if (group->epoch() < epoch) {
+        release_idle_slots(group);
+        close(group);
+      }
+      const bool freed = free_when_idle(group);
       for (const ChunkPtr& chunk : group->closed()) {
         if (chunk->epoch < epoch) out.push_back(chunk);
       }
-      if (free_when_idle(group.get())) {
-        group.reset();
-        group_count_.fetch_sub(1);
-      }
+      at = freed ? s.groups.erase(at) : std::next(at);
+      if (freed) group_count_.fetch_sub(1);
     }
   }
   base::MutexLock lock(mutex_);
@@ -291,22 +343,28 @@ void Head::drop_chunks(std::span<const ChunkPtr> chunks) {
   });
 }
 
+void Head::release_memory() {
+#ifdef __GLIBC__
+  ::malloc_trim(0);
+#endif
+}
+
 void Head::forget_range_before(std::uint64_t epoch) {
   base::MutexLock lock(mutex_);
-  min_ms_.erase(min_ms_.begin(), min_ms_.lower_bound(epoch));
-  samples_.erase(samples_.begin(), samples_.lower_bound(epoch));
+  ranges_.erase(ranges_.begin(), ranges_.lower_bound(epoch));
 }
 
 std::vector<SeriesId> Head::remove_series(std::span<const SeriesId> ids) {
   std::vector<SeriesId> removed;
   for (const SeriesId id : ids) {
-    if (has_samples(id, INT64_MIN, INT64_MAX)) continue;
+    // A member of a defined group may get a sample by position at any time.
+    if (group_of(id) || has_samples(id, INT64_MIN, INT64_MAX)) continue;
     detach(id);
     SeriesStripe& s = stripe(id);
     base::MutexLock lock(s.mutex);
-    Entry* found = find_entry(s, id);
-    if (found == nullptr) continue;
-    *found = Entry();
+    if (find_entry(s, id) == nullptr) continue;
+    s.entries.remove(id.value() / kStripes);
+    s.idle.erase(id);
     side_.remove(id);
     notes_.remove(id);
     removed.push_back(id);

@@ -2,15 +2,13 @@
 //
 // Head: the newest samples of all series in memory, and which group each series is in.
 //
-// A series is in at most one group; without an explicit one it gets a group of its own at its first
-// sample. When timestamps diverge a series is taken out into its own group; what it leaves behind
-// is a stray piece. A sample counts only when it is newer than the newest of its series; apply()
-// drops others, so applying the journal again gives the same. Epochs cut the head for sealing:
-// everything applied before begin_epoch() is in chunks of older epochs, and groups close their
-// chunk when they are next touched, so that beginning an epoch costs nothing.
-// Hides: groups, change
-// logs, locks.
-// Threads: shared, except that apply(), begin_epoch() and remove_series() are called
+// A series is in at most one group: one that was defined, a shared one that the head made of series
+// that come together, or a pool of series without companions (docs/decisions/0013-shared-groups.md).
+// What a series leaves behind in a group is a stray piece. A sample counts only when it is newer than
+// the newest of its series, so applying the journal again gives the same. Epochs cut the head for
+// sealing: what was applied before begin_epoch() is in chunks of older epochs.
+// Hides: groups, locks.
+// Threads: shared, except that arrange(), apply(), begin_epoch() and remove_series() are called
 // by one thread at a time (the commit leader). Lock order: a group stripe, then a series stripe.
 // Errors: none; ids that are not known are answered with nothing.
 #pragma once
@@ -27,19 +25,18 @@
 
 #include "base/mutex.h"
 #include "tsdb/head/batch.h"
+#include "tsdb/head/entry_table.h"
 #include "tsdb/head/group.h"
 #include "tsdb/notes/note_store.h"
 #include "tsdb/side/side_store.h"
 
 namespace tocsin::tsdb {
-
 class Head {
  public:
   // Groups close their chunk in memory at `chunk_rows` rows.
   explicit Head(std::uint32_t chunk_rows) : chunk_rows_(chunk_rows) {}
   Head(const Head&) = delete;
   Head& operator=(const Head&) = delete;
-
   // Makes a series known; no-op when it is.
   void add_series(storage::SeriesId id);
   bool has_series(storage::SeriesId id) const;
@@ -48,6 +45,14 @@ class Head {
   void set_durable(storage::SeriesId id);
   // The newest sample, with kUnknownTime when the head knows none; nullopt for an unknown series.
   std::optional<Newest> newest(storage::SeriesId id) const;
+  struct Look {  // nullopt for an unknown series
+    bool durable = false;
+    Batch::Home home = Batch::Home::kNone;
+    storage::GroupId group;  // of kPool and kShared, else 0
+    std::uint32_t slot = 0;
+    Newest newest;
+  };
+  std::optional<Look> look(storage::SeriesId id) const;
   // Sets the newest sample from the store, when the head knows none.
   void learn_newest(storage::SeriesId id, const Newest& newest);
 
@@ -66,8 +71,14 @@ class Head {
   // Members by position; empty for an unknown group.
   std::vector<storage::SeriesId> members(storage::GroupId group) const;
   void drop_group(storage::GroupId group);
-  // Forgets all definitions: after replay nobody holds a group's id any more.
+  // After replay nobody holds a group's id any more.
   void drop_all_groups();
+
+  // Series of a shared group by slot; empty when there is no such group.
+  std::vector<storage::SeriesId> shared_members(storage::GroupId group) const;
+  // Puts series of the batch that came together into shared groups, and samples of one row next to
+  // each other.
+  void arrange(Batch* batch);
 
   struct Applied {
     std::uint64_t samples = 0;
@@ -81,7 +92,7 @@ class Head {
   NoteStore& notes() { return notes_; }
   const NoteStore& notes() const { return notes_; }
 
-  // Forgets series that have no sample in the head. Returns those forgotten.
+  // Forgets series without samples in the head and without a defined group. Returns them.
   std::vector<storage::SeriesId> remove_series(std::span<const storage::SeriesId> ids);
   // Changes whenever series were removed.
   std::uint64_t removals() const { return removals_.load(); }
@@ -92,16 +103,15 @@ class Head {
   std::vector<ChunkPtr> close_before(std::uint64_t epoch);
   // Lets go of chunks that a run now holds.
   void drop_chunks(std::span<const ChunkPtr> chunks);
-
-  // Takes those epochs out of stats().
-  void forget_range_before(std::uint64_t epoch);
+  static void release_memory();                   // gives what is freed back to the system
+  void forget_range_before(std::uint64_t epoch);  // in stats()
 
   // Appends what the series has in [min_ms, max_ms], in order of time; whole pieces, not cut to the
   // range.
   void read(storage::SeriesId id, std::int64_t min_ms, std::int64_t max_ms,
             std::vector<Piece>* out) const;
   bool has_samples(storage::SeriesId id, std::int64_t min_ms, std::int64_t max_ms) const;
-  // The explicit group of a series, or 0.
+  // The defined group of a series, or 0.
   storage::GroupId group_of(storage::SeriesId id) const;
 
   struct Stats {
@@ -110,18 +120,22 @@ class Head {
     std::uint64_t samples = 0;  // applied in this epoch
     std::int64_t min_ms = INT64_MAX;
     std::int64_t max_ms = INT64_MIN;
+    std::int64_t epoch_min_ms = INT64_MAX;  // of samples applied in this epoch
+    std::int64_t epoch_max_ms = INT64_MIN;
   };
   Stats stats() const;
+  // Of samples: open, and closed but not in a run yet. Walks over the groups.
+  std::uint64_t memory_bytes() const;
 
  private:
   static constexpr std::size_t kStripes = 256;
 
   struct Entry {
-    std::uint32_t group = 0;  // 0: none, then `newest` counts
-    std::uint32_t slot = 0;
-    Newest newest;
-    bool exists = false;
-    bool durable = false;
+    static constexpr std::uint32_t kMaxSlot = (1U << 24U) - 1;
+    std::uint32_t group = 0;  // 0: none, then the newest sample is in `idle`
+    std::uint32_t slot : 24 = 0;
+    std::uint32_t exists : 1 = 0;
+    std::uint32_t durable : 1 = 0;
   };
   struct Stray {
     ChunkPtr chunk;
@@ -129,20 +143,30 @@ class Head {
   };
   struct SeriesStripe {
     mutable base::Mutex mutex;
-    std::vector<Entry> entries ABSL_GUARDED_BY(mutex);
+    EntryTable<Entry> entries ABSL_GUARDED_BY(mutex);
     std::unordered_map<storage::SeriesId, std::vector<Stray>> strays ABSL_GUARDED_BY(mutex);
+    // Newest samples of series without a group, where one is known.
+    std::unordered_map<storage::SeriesId, Newest> idle ABSL_GUARDED_BY(mutex);
   };
   struct GroupStripe {
     mutable base::Mutex mutex;
-    std::vector<std::unique_ptr<Group>> groups ABSL_GUARDED_BY(mutex);
+    std::unordered_map<storage::GroupId, std::unique_ptr<Group>> groups ABSL_GUARDED_BY(mutex);
   };
 
   SeriesStripe& stripe(storage::SeriesId id) const { return series_[id.value() % kStripes]; }
   GroupStripe& stripe(storage::GroupId id) const { return groups_[id.value() % kStripes]; }
+  static constexpr std::uint32_t kPoolBit = 1U << 31U;  // of ids of pools: not in the journal
+  static constexpr std::uint32_t kPoolSlots = 256;
+  static constexpr std::uint32_t kMaxShared = 1024;  // series of a shared group
+  static constexpr std::uint32_t kCompanions = 8;    // that make a group
+  static constexpr std::uint8_t kStreak = 3;         // times that a series of a pool must meet them
+
   // REQUIRES: the stripe is locked. Null when there is none.
   static Entry* find_entry(SeriesStripe& stripe, storage::SeriesId id)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(stripe.mutex);
   static Group* find_group(const GroupStripe& stripe, storage::GroupId id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(stripe.mutex);
+  static Newest idle_newest(const SeriesStripe& stripe, storage::SeriesId id)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(stripe.mutex);
   std::optional<Entry> entry(storage::SeriesId id) const;
   // Calls visit(entry, group) with the group's stripe locked; group is null, and nothing locked,
@@ -151,7 +175,11 @@ class Head {
   bool visit_series(storage::SeriesId id, Visit visit) const;
 
   struct Tally;
+  using Samples = std::span<const Batch::Sample>;
   void apply_definition(const Batch::Definition& definition);
+  void apply_shared(const Batch::Definition& definition);
+  void apply_samples(Samples samples, Tally* tally);
+  void apply_together(Samples samples, Tally* tally);
   void apply_sample(const Batch::Sample& sample, Tally* tally);
   void apply_row(const Batch& batch, const Batch::Row& row, Tally* tally);
   void apply_side(const SideSample& sample, Tally* tally);
@@ -163,31 +191,41 @@ class Head {
   void detach(storage::SeriesId id);
   void take_out(Group* group, std::uint32_t slot);
   void attach_alone(storage::SeriesId id);
-  Group* make_group(GroupStripe& stripe, storage::GroupId id)
+  bool attach(Group* group, storage::SeriesId id);
+  Group* make_group(GroupStripe& stripe, storage::GroupId id, Group::Kind kind)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(stripe.mutex);
+  void find_companions(std::span<Batch::Sample> samples);
+  void share(std::span<Batch::Sample*> together);
+  bool has_streak(const Batch::Sample& sample);
   // REQUIRES: the group's stripe is locked.
   void settle(Group* group);
   void close(Group* group);
+  void release_idle_slots(Group* group);
   bool free_when_idle(Group* group);
   void leave_strays(Group* group);
   void note(const Tally& tally);
-
   const std::uint32_t chunk_rows_;
   mutable std::array<SeriesStripe, kStripes> series_;
   mutable std::array<GroupStripe, kStripes> groups_;
   SideStore side_;
   NoteStore notes_;
   std::atomic<std::uint32_t> next_group_{1};
+  std::uint32_t next_pool_ = 0;  // the leader's
+  storage::GroupId open_pool_;   // the leader's: takes the next series without companions
   std::atomic<std::uint64_t> epoch_{1};
   std::atomic<std::uint64_t> order_{1};
   std::atomic<std::uint64_t> removals_{0};
   std::atomic<std::uint64_t> series_count_{0};
   std::atomic<std::uint64_t> group_count_{0};
 
-  mutable base::Mutex mutex_;                                             // innermost
-  std::vector<ChunkPtr> stray_chunks_ ABSL_GUARDED_BY(mutex_);            // not in any group's list
-  std::map<std::uint64_t, std::int64_t> min_ms_ ABSL_GUARDED_BY(mutex_);  // by epoch
-  std::map<std::uint64_t, std::uint64_t> samples_ ABSL_GUARDED_BY(mutex_);
+  mutable base::Mutex mutex_;                                   // innermost
+  std::vector<ChunkPtr> stray_chunks_ ABSL_GUARDED_BY(mutex_);  // not in any group's list
+  struct Range {
+    std::int64_t min_ms = INT64_MAX;
+    std::int64_t max_ms = INT64_MIN;
+    std::uint64_t samples = 0;
+  };
+  std::map<std::uint64_t, Range> ranges_ ABSL_GUARDED_BY(mutex_);  // by epoch
   std::int64_t max_ms_ ABSL_GUARDED_BY(mutex_) = INT64_MIN;
 };
 
@@ -209,5 +247,4 @@ bool Head::visit_series(storage::SeriesId id, Visit visit) const {
     return true;
   }
 }
-
 }  // namespace tocsin::tsdb

@@ -39,13 +39,17 @@ Head::Applied Head::apply(const Batch& batch) {
     set_durable(series.id);
   }
   for (const Batch::Op& op : batch.ops) {
+    if (op.kind == Batch::OpKind::kSamples) {
+      apply_samples(Samples(batch.samples).subspan(op.first, op.count), &tally);
+      continue;
+    }
     for (std::size_t i = op.first; i < op.first + op.count; ++i) {
       switch (op.kind) {
-        case Batch::OpKind::kDefine:
-          apply_definition(batch.definitions[i]);
-          break;
         case Batch::OpKind::kSamples:
-          apply_sample(batch.samples[i], &tally);
+          break;
+        case Batch::OpKind::kDefine:
+          batch.definitions[i].shared ? apply_shared(batch.definitions[i])
+                                      : apply_definition(batch.definitions[i]);
           break;
         case Batch::OpKind::kRow:
           apply_row(batch, batch.rows[i], &tally);
@@ -66,10 +70,10 @@ Head::Applied Head::apply(const Batch& batch) {
 void Head::note(const Tally& tally) {
   if (tally.applied.samples == 0) return;
   base::MutexLock lock(mutex_);
-  const std::uint64_t epoch = epoch_.load();
-  const auto [at, inserted] = min_ms_.try_emplace(epoch, tally.min_ms);
-  at->second = std::min(at->second, tally.min_ms);
-  samples_[epoch] += tally.applied.samples;
+  Range& range = ranges_[epoch_.load()];
+  range.min_ms = std::min(range.min_ms, tally.min_ms);
+  range.max_ms = std::max(range.max_ms, tally.max_ms);
+  range.samples += tally.applied.samples;
   max_ms_ = std::max(max_ms_, tally.max_ms);
 }
 
@@ -78,12 +82,11 @@ void Head::settle(Group* group) {
   if (group->epoch() != epoch_.load() || group->rows() >= chunk_rows_) close(group);
 }
 
-Group* Head::make_group(GroupStripe& stripe, GroupId id) {
-  const std::size_t index = id.value() / kStripes;
-  if (index >= stripe.groups.size()) stripe.groups.resize(index + 1);
-  stripe.groups[index] = std::make_unique<Group>(id, epoch_.load());
+Group* Head::make_group(GroupStripe& stripe, GroupId id, Group::Kind kind) {
+  std::unique_ptr<Group>& group = stripe.groups[id];
+  group = std::make_unique<Group>(id, kind, epoch_.load());
   group_count_.fetch_add(1);
-  return stripe.groups[index].get();
+  return group.get();
 }
 
 // Takes a series out of its group. What it has in the head stays readable as stray pieces. The
@@ -106,7 +109,8 @@ void Head::take_out(Group* group, std::uint32_t slot) {
   Entry* found = find_entry(s, id);
   CHECK(found != nullptr);
   found->group = 0;
-  found->newest = newest;
+  found->slot = 0;
+  if (newest.time_ms != kUnknownTime) s.idle.insert_or_assign(id, newest);
   if (strays.empty()) return;
   std::vector<Stray>& all = s.strays[id];
   all.insert(all.end(), strays.begin(), strays.end());
@@ -119,23 +123,39 @@ void Head::detach(SeriesId id) {
     take_out(group, at.slot);
     if (group->defined() || group->live_slots() != 0) return;
     leave_strays(group);
-    GroupStripe& s = stripe(group->id());
-    s.groups[group->id().value() / kStripes].reset();
+    stripe(group->id()).groups.erase(group->id());
     group_count_.fetch_sub(1);
   });
 }
 
-void Head::attach_alone(SeriesId id) {
-  const GroupId own = new_group_id();
-  GroupStripe& s = stripe(own);
+// Gives the series a slot of the group, whose stripe is locked. False when it is unknown or in
+// another group.
+bool Head::attach(Group* group, SeriesId id) {
+  SeriesStripe& s = stripe(id);
   base::MutexLock lock(s.mutex);
-  Group* group = make_group(s, own);
-  SeriesStripe& series = stripe(id);
-  base::MutexLock series_lock(series.mutex);
-  Entry* found = find_entry(series, id);
-  CHECK(found != nullptr);
-  found->slot = group->add_slot(id, found->newest);
-  found->group = own.value();
+  Entry* found = find_entry(s, id);
+  if (found == nullptr || found->group != 0) return false;
+  CHECK(group->slots() <= Entry::kMaxSlot);
+  found->slot = group->add_slot(id, idle_newest(s, id)) & Entry::kMaxSlot;
+  found->group = group->id().value();
+  s.idle.erase(id);
+  return true;
+}
+
+void Head::attach_alone(SeriesId id) {
+  {
+    GroupStripe& s = stripe(open_pool_);
+    base::MutexLock lock(s.mutex);
+    Group* pool = find_group(s, open_pool_);
+    if (pool != nullptr && pool->slots() < kPoolSlots && attach(pool, id)) return;
+  }
+  // Numbers of pools may be used again: nothing outside of memory knows them.
+  next_pool_ = (next_pool_ + 1) % kPoolBit;
+  open_pool_ = GroupId(kPoolBit | next_pool_);
+  GroupStripe& s = stripe(open_pool_);
+  base::MutexLock lock(s.mutex);
+  if (find_group(s, open_pool_) != nullptr) return;  // the caller tries again
+  attach(make_group(s, open_pool_, Group::Kind::kPool), id);
 }
 
 void Head::apply_definition(const Batch::Definition& definition) {
@@ -143,10 +163,11 @@ void Head::apply_definition(const Batch::Definition& definition) {
     GroupStripe& s = stripe(definition.group);
     base::MutexLock lock(s.mutex);
     Group* group = find_group(s, definition.group);
-    if (group == nullptr) group = make_group(s, definition.group);
-    group->set_defined(true);
-    if (std::equal(group->members().begin(), group->members().end(), definition.members.begin(),
-                   definition.members.end())) {
+    if (group == nullptr) group = make_group(s, definition.group, Group::Kind::kDefined);
+    const bool same_kind = group->defined();
+    group->set_kind(Group::Kind::kDefined);
+    if (same_kind && std::equal(group->members().begin(), group->members().end(),
+                                definition.members.begin(), definition.members.end())) {
       return;
     }
     group->set_members(definition.members);
@@ -160,33 +181,42 @@ void Head::apply_definition(const Batch::Definition& definition) {
     GroupStripe& s = stripe(definition.group);
     base::MutexLock lock(s.mutex);
     Group* group = find_group(s, definition.group);
-    SeriesStripe& series = stripe(id);
-    base::MutexLock series_lock(series.mutex);
-    Entry* found = find_entry(series, id);
-    if (found == nullptr) continue;
-    if (found->group == 0) {
-      found->slot = group->add_slot(id, found->newest);
-      found->group = definition.group.value();
-    }
-    group->set_slot(position, found->slot);
+    attach(group, id);
+    at = entry(id);
+    if (at && at->group == definition.group.value()) group->set_slot(position, at->slot);
+  }
+}
+
+// From the journal: where each of the series has its slot.
+void Head::apply_shared(const Batch::Definition& definition) {
+  reserve_group_ids(definition.group.value() + 1);
+  GroupStripe& s = stripe(definition.group);
+  base::MutexLock lock(s.mutex);
+  Group* group = find_group(s, definition.group);
+  if (group != nullptr) return;
+  group = make_group(s, definition.group, Group::Kind::kShared);
+  group->reserve(static_cast<std::uint32_t>(definition.members.size()));
+  for (const SeriesId id : definition.members) {
+    if (!attach(group, id)) group->add_dead_slot(id);
   }
 }
 
 // Returns false when the group cannot take the sample because the group is ahead of it.
 bool Head::put_sample(Group* group, std::uint32_t slot, const Batch::Sample& sample, Tally* tally) {
-  if (sample.time_ms <= group->newest(slot).time_ms) {
-    ++tally->applied.refused;
-    return true;
+  for (;;) {
+    switch (group->put(slot, sample.time_ms, sample.bits)) {
+      case Group::Put::kDone:
+        tally->took(sample.time_ms);
+        return true;
+      case Group::Put::kOld:
+        ++tally->applied.refused;
+        return true;
+      case Group::Put::kBehind:
+        return false;
+      case Group::Put::kFull:
+        group->close(order_.fetch_add(1), epoch_.load());
+    }
   }
-  if (group->rows() == 0 || sample.time_ms > group->open_row_ms()) {
-    group->put(slot, group->add_row(sample.time_ms), sample.bits);
-  } else if (sample.time_ms == group->open_row_ms()) {
-    group->put(slot, group->rows() - 1, sample.bits);
-  } else {
-    return false;
-  }
-  tally->took(sample.time_ms);
-  return true;
 }
 
 void Head::apply_sample(const Batch::Sample& sample, Tally* tally) {
@@ -196,13 +226,12 @@ void Head::apply_sample(const Batch::Sample& sample, Tally* tally) {
     const bool known = visit_series(sample.id, [&](const Entry& at, Group* group) {
       if (group == nullptr) return;
       alone = false;
-      const std::uint32_t slot = at.slot;
       if (group->epoch() != epoch_.load() || group->rows() >= chunk_rows_) {
         close(group);
         return;  // closing may number the slots anew: look again
       }
-      done = put_sample(group, slot, sample, tally);
-      if (!done) take_out(group, slot);
+      done = put_sample(group, at.slot, sample, tally);
+      if (!done) take_out(group, at.slot);
     });
     if (!known) {
       ++tally->applied.unknown;
@@ -210,6 +239,53 @@ void Head::apply_sample(const Batch::Sample& sample, Tally* tally) {
     }
     if (done) return;
     if (alone) attach_alone(sample.id);
+  }
+}
+
+// Samples that were found in one group: under one lock.
+void Head::apply_together(Samples samples, Tally* tally) {
+  std::vector<const Batch::Sample*> rest;
+  {
+    GroupStripe& s = stripe(samples.front().group);
+    base::MutexLock lock(s.mutex);
+    Group* group = find_group(s, samples.front().group);
+    if (group != nullptr) settle(group);
+    std::size_t behind = 0;
+    std::vector<bool> leaves;  // by slot: later samples of a series follow its first that left
+    for (const Batch::Sample& sample : samples) {
+      const bool here = group != nullptr && sample.slot < group->slots() &&
+                        group->series(sample.slot) == sample.id;
+      const bool left = here && !leaves.empty() && leaves[sample.slot];
+      if (here && !left && put_sample(group, sample.slot, sample, tally)) continue;
+      rest.push_back(&sample);
+      if (!here || left) continue;
+      ++behind;
+      leaves.resize(group->slots());
+      leaves[sample.slot] = true;
+    }
+    if (behind >= kCompanions) {
+      // Many leave: their open rows stay behind as one chunk, not as one for each.
+      group->close(order_.fetch_add(1), epoch_.load());
+      for (const Batch::Sample* sample : rest) {
+        if (sample->slot < group->slots() && group->series(sample->slot) == sample->id)
+          take_out(group, sample->slot);
+      }
+    }
+  }
+  for (const Batch::Sample* sample : rest) apply_sample(*sample, tally);
+}
+
+void Head::apply_samples(Samples samples, Tally* tally) {
+  while (!samples.empty()) {
+    const GroupId group = samples.front().group;
+    std::size_t count = 1;
+    if (!group) {
+      apply_sample(samples.front(), tally);
+    } else {
+      while (count < samples.size() && samples[count].group == group) ++count;
+      apply_together(samples.first(count), tally);
+    }
+    samples = samples.subspan(count);
   }
 }
 
@@ -231,7 +307,7 @@ void Head::put_row(const Batch& batch, const Batch::Row& row, std::vector<Batch:
   GroupStripe& s = stripe(row.group);
   base::MutexLock lock(s.mutex);
   Group* group = find_group(s, row.group);
-  if (group == nullptr || group->members().size() != row.members) {
+  if (group == nullptr || !group->defined() || group->members().size() != row.members) {
     for (std::uint32_t i = 0; i < row.members; ++i)
       tally->applied.unknown += batch.is_set(row, i) ? 1 : 0;
     return;
@@ -242,11 +318,11 @@ void Head::put_row(const Batch& batch, const Batch::Row& row, std::vector<Batch:
   for (std::uint32_t i = 0; i < row.members; ++i) {
     if (!batch.is_set(row, i)) continue;
     const std::uint32_t slot = group->slot_at(i);
-    const Batch::Sample sample{group->members()[i], row.time_ms, bits_of(i)};
+    const Batch::Sample sample{group->members()[i], row.time_ms, bits_of(i), {}};
     if (slot == Group::kNoSlot) {
       rest->push_back(sample);
     } else if (!row.stale || !is_stale(group->newest(slot))) {
-      put_sample(group, slot, sample, tally);
+      if (!put_sample(group, slot, sample, tally)) rest->push_back(sample);
     }
   }
 }

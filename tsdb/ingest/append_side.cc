@@ -69,9 +69,9 @@ SideStore::Last TsdbAppender::last_side(SeriesId id) const {
 std::optional<SideValue> TsdbAppender::newest_histogram(SeriesId id) const {
   const SideStore::Last last = last_side(id);
   if (!last.time_ms) return std::nullopt;
-  const auto pending = pending_.find(id);
+  const PendingSamples::Sample* pending = pending_.find(id);
   const std::optional<Newest> stored = core_.head.newest(id);
-  const std::int64_t float_ms = pending != pending_.end() ? pending->second.time_ms
+  const std::int64_t float_ms = pending != nullptr ? pending->time_ms
                                 : stored                  ? stored->time_ms
                                                           : kUnknownTime;
   if (float_ms != kUnknownTime && float_ms > *last.time_ms) return std::nullopt;
@@ -130,7 +130,7 @@ StatusOr<TsdbAppender::Verdict> TsdbAppender::check_late(const Late& late, const
 
 // A batch rarely has several samples of a series; late ones among them are rarer.
 std::optional<SideValue> TsdbAppender::earlier_in_batch(SeriesId id, std::int64_t t_ms) const {
-  if (pending_.contains(id)) {
+  if (pending_.find(id) != nullptr) {
     for (const Batch::Sample& sample : batch_.samples) {
       if (sample.id == id && sample.time_ms == t_ms) return sample.bits;
     }

@@ -63,9 +63,20 @@ Status TsdbAppender::check_labels(const model::Labels& labels) const {
   return ok();
 }
 
+bool TsdbAppender::look(SeriesId id) {
+  const std::optional<Head::Look> found = core_.head.look(id);
+  looked_at_ = found ? id : SeriesId();
+  if (found) look_ = *found;
+  return found.has_value();
+}
+
 StatusOr<AppendResult> TsdbAppender::resolve(SeriesRef ref, const model::Labels& labels) {
-  if (ref && core_.head.has_series(SeriesId(ref.value()))) return AppendResult{ref, false};
+  if (ref && look(SeriesId(ref.value()))) return AppendResult{ref, false};
   if (ref && labels.empty()) return not_found("unknown series reference");
+  // Labels that are in the index were checked before.
+  if (const SeriesId known = core_.index.find(labels); known && look(known)) {
+    return AppendResult{SeriesRef(known.value()), false};
+  }
   RETURN_IF_ERROR(check_labels(labels));
   for (int attempt = 0; attempt < 1000; ++attempt) {
     ASSIGN_OR_RETURN(const SeriesIndex::Resolved resolved, core_.index.resolve(labels));
@@ -73,7 +84,7 @@ StatusOr<AppendResult> TsdbAppender::resolve(SeriesRef ref, const model::Labels&
       core_.head.add_series(resolved.id);
       core_.metrics.series_created.inc();
     }
-    if (core_.head.has_series(resolved.id)) {
+    if (look(resolved.id)) {
       return AppendResult{SeriesRef(resolved.id.value()), resolved.created};
     }
     std::this_thread::yield();  // another thread is between creating or removing it in the index
@@ -83,18 +94,19 @@ StatusOr<AppendResult> TsdbAppender::resolve(SeriesRef ref, const model::Labels&
 }
 
 void TsdbAppender::note_series(SeriesId id, const model::Labels& labels) {
-  if (core_.head.is_durable(id) || !noted_.emplace(id, true).second) return;
+  const bool durable = looked_at_ == id ? look_.durable : core_.head.is_durable(id);
+  if (durable || !noted_.emplace(id, true).second) return;
   batch_.new_series.push_back({id, labels.empty() ? core_.index.labels(id) : labels});
   bytes_ += batch_.new_series.back().labels.bytes() + 32;
 }
 
 StatusOr<Newest> TsdbAppender::newest_float(SeriesId id, std::int64_t t_ms) {
-  if (const auto pending = pending_.find(id); pending != pending_.end()) {
-    return Newest{pending->second.time_ms, pending->second.bits};
+  if (const PendingSamples::Sample* pending = pending_.find(id)) {
+    return Newest{pending->time_ms, pending->bits};
   }
-  const std::optional<Newest> known = core_.head.newest(id);
-  if (!known) return not_found("unknown series reference");
-  if (known->time_ms != kUnknownTime || t_ms > core_.sealed_max_ms) return *known;
+  if (looked_at_ != id && !look(id)) return not_found("unknown series reference");
+  const Newest& known = look_.newest;
+  if (known.time_ms != kUnknownTime || t_ms > core_.sealed_max_ms) return known;
   return core_.newest_in_runs(id, t_ms);
 }
 
@@ -131,13 +143,25 @@ StatusOr<AppendResult> TsdbAppender::append(SeriesRef ref, const model::Labels& 
     return result;
   }
   RETURN_IF_ERROR(put_start(id, t_ms, options));
+  add_sample(id, t_ms, bits);
+  looked_at_ = SeriesId();
+  return result;
+}
+
+void TsdbAppender::add_sample(SeriesId id, std::int64_t t_ms, std::uint64_t bits) {
   if (batch_.ops.empty() || batch_.ops.back().kind != Batch::OpKind::kSamples) {
     batch_.ops.push_back({Batch::OpKind::kSamples, batch_.samples.size(), 0});
   }
   ++batch_.ops.back().count;
-  batch_.samples.push_back({id, t_ms, bits});
-  pending_.insert_or_assign(id, Pending{t_ms, bits});
-  return result;
+  Batch::Sample& sample =
+      batch_.samples.emplace_back(Batch::Sample{id, t_ms, bits, look_.group, look_.slot});
+  sample.home = look_.home;
+  sample.before_ms = look_.newest.time_ms;
+  if (pending_.find(id) != nullptr) {
+    sample.home = Batch::Home::kRepeat;
+    batch_.repeats = true;
+  }
+  pending_.put({id, t_ms, bits});
 }
 
 // Groups ----------------------------------------------------------------------------------------
@@ -219,6 +243,7 @@ Status TsdbAppender::step(GroupId group, model::Timestamp t) {
 }
 
 Status TsdbAppender::set(std::uint32_t position, double value) {
+  looked_at_ = SeriesId();
   CHECK(row_open_ && position < row_members_.size());
   const Batch::Row& row = batch_.rows.back();
   const auto bits = std::bit_cast<std::uint64_t>(value);
@@ -236,7 +261,7 @@ Status TsdbAppender::set(std::uint32_t position, double value) {
     note_series(id, {});
     if (verdict == Verdict::kLate) return put_side({id, row.time_ms, 0, true, bits});
     RETURN_IF_ERROR(put_start(id, row.time_ms, {}));
-    if (has_side(id)) pending_.insert_or_assign(id, Pending{row.time_ms, bits});
+    if (has_side(id)) pending_.put({id, row.time_ms, bits});
   }
   batch_.values[row.values_at + position] = bits;
   batch_.mark_set(row, position);
@@ -264,8 +289,8 @@ Status TsdbAppender::stale_all(GroupId group, model::Timestamp t) {
       ASSIGN_OR_RETURN(newest,
                        core_.newest_in_runs(members[i], core_.sealed_max_ms - kStaleSearchMs));
     }
-    if (const auto pending = pending_.find(members[i]); pending != pending_.end()) {
-      newest = Newest{pending->second.time_ms, pending->second.bits};
+    if (const PendingSamples::Sample* pending = pending_.find(members[i])) {
+      newest = Newest{pending->time_ms, pending->bits};
     }
     marked[i] = newest && newest->time_ms != kUnknownTime && newest->bits != model::kStaleNanBits;
   }
@@ -290,7 +315,7 @@ Status TsdbAppender::stale_all(GroupId group, model::Timestamp t) {
 Status TsdbAppender::finish() {
   batch_.ops.insert(batch_.ops.begin(), first_ops_.begin(), first_ops_.end());
   RETURN_IF_ERROR(core_.space.admit());
-  const Status result = core_.queue->commit(batch_, removals_);
+  const Status result = core_.queue->commit(&batch_, removals_);
   if (result.code() == StatusCode::kResourceExhausted) {
     const std::uint64_t reserve = core_.options.lock()->reserve_bytes;
     core_.space.check(reserve);

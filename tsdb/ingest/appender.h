@@ -21,6 +21,7 @@
 #include "storage/appender.h"
 #include "tsdb/core/core.h"
 #include "tsdb/head/batch.h"
+#include "tsdb/ingest/pending.h"
 
 namespace tocsin::tsdb {
 
@@ -57,6 +58,9 @@ class TsdbAppender final : public storage::Appender {
  private:
   enum class Verdict { kAppend, kDuplicate, kLate };
 
+  // Asks the head for the series; false when it does not know it.
+  bool look(storage::SeriesId id);
+  void add_sample(storage::SeriesId id, std::int64_t t_ms, std::uint64_t bits);
   StatusOr<storage::AppendResult> resolve(storage::SeriesRef ref, const model::Labels& labels);
   Status check_labels(const model::Labels& labels) const;
   // Compares with the newest sample of the series, stored or in this batch.
@@ -106,11 +110,10 @@ class TsdbAppender final : public storage::Appender {
   std::uint64_t bytes_ = 0;           // upper bound of the encoded batch
   bool finished_ = false;
 
-  struct Pending {
-    std::int64_t time_ms;
-    std::uint64_t bits;
-  };
-  std::unordered_map<storage::SeriesId, Pending> pending_;
+  // What the head knew of the series that is being appended to.
+  storage::SeriesId looked_at_;
+  Head::Look look_;
+  PendingSamples pending_;
   std::unordered_map<storage::SeriesId, std::size_t> pending_side_;  // newest, in batch_.side
   std::unordered_map<storage::SeriesId, std::int64_t> pending_start_;
   std::map<std::pair<storage::SeriesId, std::int64_t>, std::size_t> pending_late_;

@@ -5,10 +5,10 @@
 
 namespace tocsin::tsdb {
 
-Status CommitQueue::commit(const Batch& batch, std::uint64_t removals) {
-  if (batch.empty()) return ok();
+Status CommitQueue::commit(Batch* batch, std::uint64_t removals) {
+  if (batch->empty()) return ok();
   Waiter waiter;
-  waiter.batch = &batch;
+  waiter.batch = batch;
   waiter.removals = removals;
   run(&waiter);
   return waiter.result;
@@ -86,6 +86,7 @@ void CommitQueue::write(const std::vector<Waiter*>& waiters) {
   for (Waiter* waiter : waiters) {
     waiter->result = segment.ok() ? check_series(*waiter) : segment.status();
     if (!waiter->result.ok()) continue;
+    head_.arrange(waiter->batch);
     StatusOr<std::string> payload = codec_.encode(*waiter->batch, sequence, *segment);
     if (payload.ok() && payload->size() > kMaxJournalRecord) {
       codec_.restart();

@@ -29,13 +29,16 @@ namespace tocsin::tsdb {
 class CommitQueue {
  public:
   CommitQueue(Head& head, Journal& journal, std::uint64_t next_sequence)
-      : head_(head), journal_(journal), next_sequence_(next_sequence) {}
+      : head_(head), journal_(journal), next_sequence_(next_sequence) {
+    codec_.set_shared_members(
+        [&head](storage::GroupId group) { return head.shared_members(group); });
+  }
   CommitQueue(const CommitQueue&) = delete;
   CommitQueue& operator=(const CommitQueue&) = delete;
 
-  // Writes and applies the batch; blocks until that is done. `removals` is head.removals() from
+  // Arranges, writes and applies the batch; blocks until that is done. `removals` is head.removals() from
   // before the first series of the batch was looked up.
-  Status commit(const Batch& batch, std::uint64_t removals);
+  Status commit(Batch* batch, std::uint64_t removals);
   // Runs work while no batch is being written or applied.
   void exclusive(const std::function<void()>& work);
 
@@ -58,7 +61,7 @@ class CommitQueue {
 
  private:
   struct Waiter {
-    const Batch* batch = nullptr;
+    Batch* batch = nullptr;
     std::uint64_t removals = 0;
     const std::function<void()>* work = nullptr;
     Status result;

@@ -8,6 +8,7 @@
 //   row        = varint group, zigzag ms - ms of the group's row before, varint members, flags u8,
 //                [bitmap of members set, unless all], [bitmap of members changed, unless none],
 //                value of each changed
+//   shared     = as definition: a group that the head made by itself; its rows are samples
 //   stale row  = varint group, zigzag ms, varint members, flags u8, [bitmap of members marked,
 //   unless all] value      = varint code, extra: as in the change log (head/change_log.h). A
 //   sample's is against 0, a row's
@@ -16,7 +17,10 @@
 //   notes (9)  = varint count, (zigzag id - id before, note of notes/note.h)*
 #include "tsdb/journal/batch_codec.h"
 
+#include <utility>
+
 #include "base/check.h"
+#include "model/value.h"
 #include "tsdb/tile/coding.h"
 
 namespace tocsin::tsdb {
@@ -31,6 +35,7 @@ enum : std::uint8_t {
   kSamples = 3,
   kRow = 4,
   kStaleRow = 5,
+  kShared = 6,
   kSide = 8,
   kNotes = 9
 };
@@ -116,7 +121,7 @@ Status BatchCodec::check(const Batch& batch) const {
         const auto before = groups_.find(row.group);
         const bool fits = here != defined.end()
                               ? here->second == row.members
-                              : before != groups_.end() && before->second.ids.size() == row.members;
+                              : before != groups_.end() && before->second.members() == row.members;
         if (!fits) return failed_precondition("group was redefined while the batch was open");
       }
     }
@@ -127,6 +132,7 @@ Status BatchCodec::check(const Batch& batch) const {
 StatusOr<std::string> BatchCodec::encode(const Batch& batch, std::uint64_t sequence,
                                          std::uint64_t segment) {
   RETURN_IF_ERROR(check(batch));
+  if (std::exchange(segment_, segment) != segment) forget_gone();
   std::string out;
   out.reserve(batch.samples.size() * 6 + batch.values.size() + 64);
   put_fixed(&out, sequence);
@@ -141,7 +147,7 @@ StatusOr<std::string> BatchCodec::encode(const Batch& batch, std::uint64_t seque
         }
         break;
       case Batch::OpKind::kSamples:
-        put_samples(batch, op, &out);
+        put_samples(Samples(batch.samples).subspan(op.first, op.count), segment, &out);
         break;
       case Batch::OpKind::kRow:
         for (std::size_t i = op.first; i < op.first + op.count; ++i) {
@@ -164,28 +170,100 @@ void BatchCodec::restart() {
   starts_.clear();
 }
 
-void BatchCodec::put_definition(GroupId id, GroupState* group, std::uint64_t segment,
-                                std::string* out) {
-  group->segment = segment;
-  group->time_ms = 0;
-  group->members.assign(group->ids.size(), {});
-  out->push_back(kDefinition);
-  put_varint(out, id.value());
-  put_varint(out, group->ids.size());
+// Forgets shared groups that the head has no more.
+void BatchCodec::forget_gone() {
+  std::erase_if(groups_, [&](const auto& entry) {
+    return entry.second.shared && (!shared_members_ || shared_members_(entry.first).empty());
+  });
+}
+
+void BatchCodec::GroupState::reset(std::size_t members) {
+  time_ms = 0;
+  bits.assign(members, 0);
+  bits.shrink_to_fit();
+  exponents.assign(members, kNoValue);
+  exponents.shrink_to_fit();
+}
+
+namespace {
+
+void put_members(std::span<const SeriesId> ids, std::string* out) {
+  put_varint(out, ids.size());
   std::uint64_t before = 0;
-  for (const SeriesId series : group->ids) {
+  for (const SeriesId series : ids) {
     put_varint(out, zigzag(series.value() - before));
     before = series.value();
   }
 }
 
-void BatchCodec::put_samples(const Batch& batch, const Batch::Op& op, std::string* out) {
+// A row costs two bits per member of its group, a single sample about ten bytes.
+bool is_worth_a_row(std::size_t samples, std::size_t members) { return samples * 32 >= members; }
+
+}  // namespace
+
+void BatchCodec::put_definition(GroupId id, GroupState* group, std::uint64_t segment,
+                                std::string* out) {
+  group->segment = segment;
+  group->reset(group->ids.size());
+  out->push_back(kDefinition);
+  put_varint(out, id.value());
+  put_members(group->ids, out);
+}
+
+BatchCodec::GroupState* BatchCodec::shared_state(Samples row, std::uint64_t segment,
+                                                 std::string* out) {
+  if (row.front().home != Batch::Home::kShared || !shared_members_) return nullptr;
+  const GroupId id = row.front().group;
+  GroupState& group = groups_[id];
+  group.shared = true;
+  if (group.segment != segment) {
+    const std::vector<SeriesId> ids = shared_members_(id);
+    if (!ids.empty()) {
+      group.segment = segment;
+      group.reset(ids.size());
+      out->push_back(kShared);
+      put_varint(out, id.value());
+      put_members(ids, out);
+    }
+  }
+  const bool fits = group.segment == segment && row.back().slot < group.members() &&
+                    is_worth_a_row(row.size(), group.members());
+  return fits ? &group : nullptr;
+}
+
+void BatchCodec::put_samples(Samples samples, std::uint64_t segment, std::string* out) {
+  std::size_t singles = 0;  // at the front of `samples`, to be written one by one
+  while (singles < samples.size()) {
+    const Batch::Sample& first = samples[singles];
+    std::size_t end = singles + 1;
+    while (end < samples.size() && samples[end].group == first.group &&
+           samples[end].time_ms == first.time_ms && samples[end].slot > samples[end - 1].slot) {
+      ++end;
+    }
+    const Samples row = samples.subspan(singles, end - singles);
+    GroupState* group = shared_state(row, segment, out);
+    if (group == nullptr) {
+      singles = end;
+      continue;
+    }
+    put_singles(samples.first(singles), out);
+    samples = samples.subspan(end);
+    singles = 0;
+    cells_.clear();
+    for (const Batch::Sample& sample : row) cells_.push_back({sample.slot, sample.bits});
+    out->push_back(kRow);
+    put_cells(row.front().group, row.front().time_ms, group, out);
+  }
+  put_singles(samples, out);
+}
+
+void BatchCodec::put_singles(Samples samples, std::string* out) {
+  if (samples.empty()) return;
   out->push_back(kSamples);
-  put_varint(out, op.count);
+  put_varint(out, samples.size());
   std::uint64_t id = 0;
   std::uint64_t time_ms = 0;
-  for (std::size_t i = op.first; i < op.first + op.count; ++i) {
-    const Batch::Sample& sample = batch.samples[i];
+  for (const Batch::Sample& sample : samples) {
     put_varint(out, zigzag(sample.id.value() - id));
     put_varint(out, zigzag(static_cast<std::uint64_t>(sample.time_ms) - time_ms));
     Decimal base;
@@ -199,32 +277,55 @@ void BatchCodec::put_row(const Batch& batch, const Batch::Row& row, std::uint64_
                          std::string* out) {
   GroupState& group = groups_[row.group];
   if (group.segment != segment) put_definition(row.group, &group, segment, out);
-  out->push_back(row.stale ? kStaleRow : kRow);
+  cells_.clear();
+  for (std::uint32_t i = 0; i < row.members; ++i) {
+    if (batch.is_set(row, i))
+      cells_.push_back({i, row.stale ? 0 : batch.values[row.values_at + i]});
+  }
+  if (!row.stale) {
+    out->push_back(kRow);
+    put_cells(row.group, row.time_ms, &group, out);
+    return;
+  }
+  out->push_back(kStaleRow);
   put_varint(out, row.group.value());
   put_varint(out, zigzag(static_cast<std::uint64_t>(row.time_ms) -
                          static_cast<std::uint64_t>(group.time_ms)));
-  put_varint(out, row.members);
   group.time_ms = row.time_ms;
+  put_varint(out, row.members);
+  const bool all_set = cells_.size() == row.members;
+  out->push_back(static_cast<char>((all_set ? kAllSet : 0) | kNoneChanged));
+  if (all_set) return;
   Bitmap set(row.members);
-  Bitmap changed(row.members);
-  std::uint32_t set_count = 0;
+  for (const Cell& cell : cells_) set.set(cell.member);
+  out->append(set.bytes());
+}
+
+// Writes cells_ as what follows the number of a row.
+void BatchCodec::put_cells(GroupId id, std::int64_t time_ms, GroupState* group, std::string* out) {
+  const std::uint32_t members = group->members();
+  put_varint(out, id.value());
+  put_varint(out, zigzag(static_cast<std::uint64_t>(time_ms) -
+                         static_cast<std::uint64_t>(group->time_ms)));
+  put_varint(out, members);
+  group->time_ms = time_ms;
+  Bitmap set(members);
+  Bitmap changed(members);
   bool any_changed = false;
   std::string values;
-  for (std::uint32_t i = 0; i < row.members; ++i) {
-    if (!batch.is_set(row, i)) continue;
-    set.set(i);
-    ++set_count;
-    if (row.stale) continue;
-    Member& member = group.members[i];
-    const std::uint64_t bits = batch.values[row.values_at + i];
-    if (member.present && member.bits == bits) continue;
-    changed.set(i);
+  for (const Cell& cell : cells_) {
+    set.set(cell.member);
+    std::uint64_t& bits = group->bits[cell.member];
+    std::uint8_t& exponent = group->exponents[cell.member];
+    if (exponent != kNoValue && bits == cell.bits) continue;
+    changed.set(cell.member);
     any_changed = true;
-    put_value(bits, &member.base, &values);
-    member.bits = bits;
-    member.present = true;
+    Decimal base = exponent == kNoValue ? Decimal() : base_of(bits, exponent);
+    put_value(cell.bits, &base, &values);
+    bits = cell.bits;
+    exponent = base.exponent;
   }
-  const bool all_set = set_count == row.members;
+  const bool all_set = cells_.size() == members;
   out->push_back(static_cast<char>((all_set ? kAllSet : 0) | (any_changed ? 0 : kNoneChanged)));
   if (!all_set) out->append(set.bytes());
   if (any_changed) out->append(changed.bytes());
@@ -288,7 +389,10 @@ StatusOr<Batch> BatchCodec::decode(std::string_view payload) {
         read_series(&reader, &batch);
         break;
       case kDefinition:
-        read_definition(&reader, &batch);
+        read_definition(&reader, false, &batch);
+        break;
+      case kShared:
+        read_definition(&reader, true, &batch);
         break;
       case kSamples:
         read_samples(&reader, &batch);
@@ -313,7 +417,7 @@ StatusOr<Batch> BatchCodec::decode(std::string_view payload) {
   return batch;
 }
 
-void BatchCodec::read_definition(ByteReader* reader, Batch* batch) {
+void BatchCodec::read_definition(ByteReader* reader, bool shared, Batch* batch) {
   const GroupId id(reader->varint32());
   const std::uint32_t count = reader->varint32(kMaxMembers);
   if (count > reader->remaining()) {
@@ -326,9 +430,10 @@ void BatchCodec::read_definition(ByteReader* reader, Batch* batch) {
     before += unzigzag(reader->varint());
     group.ids.push_back(SeriesId(before));
   }
-  group.members.resize(group.ids.size());
+  group.reset(group.ids.size());
+  group.shared = shared;
   add_op(Batch::OpKind::kDefine, batch->definitions.size(), 1, batch);
-  batch->definitions.push_back({id, group.ids});
+  batch->definitions.push_back({id, group.ids, shared});
   groups_[id] = std::move(group);
 }
 
@@ -342,7 +447,7 @@ void BatchCodec::read_samples(ByteReader* reader, Batch* batch) {
     time_ms += unzigzag(reader->varint());
     Decimal base;
     const std::uint64_t bits = read_value(reader, &base);
-    batch->samples.push_back({SeriesId(id), static_cast<std::int64_t>(time_ms), bits});
+    batch->samples.push_back({SeriesId(id), static_cast<std::int64_t>(time_ms), bits, {}});
   }
   add_op(Batch::OpKind::kSamples, first, batch->samples.size() - first, batch);
 }
@@ -386,39 +491,61 @@ void BatchCodec::read_row(ByteReader* reader, bool stale, Batch* batch) {
   const std::uint8_t flags = reader->byte();
   if (!reader->ok()) return;
   const auto found = groups_.find(row.group);
-  const bool known = found != groups_.end() && found->second.members.size() == row.members;
+  const bool known = found != groups_.end() && found->second.members() == row.members;
   if ((flags & kAllSet) == 0 && row.members / 8 > reader->remaining()) reader->fail();
   if (!known && row.members / 8 > reader->remaining()) reader->fail();
   if (!reader->ok()) return;
   GroupState lost;
-  lost.members.resize(known ? 0 : row.members);
+  if (!known) lost.reset(row.members);
   GroupState& group = known ? found->second : lost;
   group.time_ms = static_cast<std::int64_t>(static_cast<std::uint64_t>(group.time_ms) + time_delta);
   row.time_ms = group.time_ms;
   row.set_at = batch->set.size();
   row.values_at = batch->values.size();
-  const bool all_set = (flags & kAllSet) != 0;
-  const Bitmap set = all_set ? Bitmap(0) : Bitmap(row.members, reader);
-  const bool any_changed = !stale && (flags & kNoneChanged) == 0;
-  const Bitmap changed = any_changed ? Bitmap(row.members, reader) : Bitmap(0);
-  batch->set.resize(row.set_at + (row.members + 63) / 64);
-  if (!stale) batch->values.resize(row.values_at + row.members);
-  for (std::uint32_t i = 0; i < row.members; ++i) {
-    if (!all_set && !set.has(i)) continue;
-    batch->mark_set(row, i);
-    if (stale) continue;
-    Member& member = group.members[i];
-    if (any_changed && changed.has(i)) member.bits = read_value(reader, &member.base);
-    batch->values[row.values_at + i] = member.bits;
-  }
-  if (!known) {
-    ++lost_rows_;
+  const std::size_t first_sample = batch->samples.size();
+  read_cells(row, flags, &group, reader, batch);
+  if (!known || !reader->ok()) {
+    lost_rows_ += known ? 0 : 1;
     batch->set.resize(row.set_at);
     batch->values.resize(row.values_at);
     return;
   }
+  if (group.shared) {
+    add_op(Batch::OpKind::kSamples, first_sample, batch->samples.size() - first_sample, batch);
+    return;
+  }
   add_op(Batch::OpKind::kRow, batch->rows.size(), 1, batch);
   batch->rows.push_back(row);
+}
+
+// Samples of a shared group, and set and values of another.
+void BatchCodec::read_cells(const Batch::Row& row, std::uint8_t flags, GroupState* group,
+                            ByteReader* reader, Batch* batch) {
+  const bool all_set = (flags & kAllSet) != 0;
+  const Bitmap set = all_set ? Bitmap(0) : Bitmap(row.members, reader);
+  const bool any_changed = !row.stale && (flags & kNoneChanged) == 0;
+  const Bitmap changed = any_changed ? Bitmap(row.members, reader) : Bitmap(0);
+  if (!group->shared) {
+    batch->set.resize(row.set_at + (row.members + 63) / 64);
+    if (!row.stale) batch->values.resize(row.values_at + row.members);
+  }
+  for (std::uint32_t i = 0; i < row.members; ++i) {
+    if (!all_set && !set.has(i)) continue;
+    if (!row.stale && any_changed && changed.has(i)) {
+      std::uint8_t& exponent = group->exponents[i];
+      Decimal base = exponent == kNoValue ? Decimal() : base_of(group->bits[i], exponent);
+      group->bits[i] = read_value(reader, &base);
+      exponent = base.exponent;
+    }
+    if (group->shared) {
+      const std::uint64_t bits = row.stale ? model::kStaleNanBits : group->bits[i];
+      batch->samples.push_back(
+          {group->ids[i], row.time_ms, bits, row.group, i, Batch::Home::kShared});
+      continue;
+    }
+    batch->mark_set(row, i);
+    if (!row.stale) batch->values[row.values_at + i] = group->bits[i];
+  }
 }
 
 }  // namespace tocsin::tsdb

@@ -14,6 +14,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -36,6 +38,10 @@ class BatchCodec {
   // groups start anew.
   void restart();
   void forget_group(storage::GroupId group) { groups_.erase(group); }
+  // Gives the series of a shared group by slot, or nothing when there is no such group. Without it
+  // samples of shared groups are written one by one.
+  using SharedMembers = std::function<std::vector<storage::SeriesId>(storage::GroupId)>;
+  void set_shared_members(SharedMembers source) { shared_members_ = std::move(source); }
 
   // The number of the batch in `payload`.
   static StatusOr<std::uint64_t> sequence(std::string_view payload);
@@ -50,32 +56,50 @@ class BatchCodec {
 
  private:
   // What rows of a group are coded against.
-  struct Member {
-    std::uint64_t bits = 0;
-    Decimal base;
-    bool present = false;
-  };
   struct GroupState {
     std::uint64_t segment = 0;  // where the definition was written last; 0: nowhere that counts
     std::int64_t time_ms = 0;
-    std::vector<storage::SeriesId> ids;
-    std::vector<Member> members;
+    bool shared = false;
+    std::vector<storage::SeriesId> ids;  // not in a writer's state of a shared group
+    // By member: the last changed value, and the exponent of its decimal or kNoValue. Of these the
+    // base follows.
+    std::vector<std::uint64_t> bits;
+    std::vector<std::uint8_t> exponents;
+
+    void reset(std::size_t members);
+    std::uint32_t members() const { return static_cast<std::uint32_t>(bits.size()); }
+  };
+  static constexpr std::uint8_t kNoValue = 0xff;
+  struct Cell {
+    std::uint32_t member;
+    std::uint64_t bits;
   };
 
   Status check(const Batch& batch) const;
   void put_definition(storage::GroupId id, GroupState* group, std::uint64_t segment,
                       std::string* out);
-  void put_samples(const Batch& batch, const Batch::Op& op, std::string* out);
+  using Samples = std::span<const Batch::Sample>;
+  void put_samples(Samples samples, std::uint64_t segment, std::string* out);
+  static void put_singles(Samples samples, std::string* out);
+  // The state of a shared group that can take the row; null when there is none.
+  GroupState* shared_state(Samples row, std::uint64_t segment, std::string* out);
+  void put_cells(storage::GroupId id, std::int64_t time_ms, GroupState* group, std::string* out);
+  void forget_gone();
+  static void read_cells(const Batch::Row& row, std::uint8_t flags, GroupState* group,
+                         ByteReader* reader, Batch* batch);
   void put_row(const Batch& batch, const Batch::Row& row, std::uint64_t segment, std::string* out);
   void put_side(const Batch& batch, const Batch::Op& op, std::uint64_t segment, std::string* out);
   bool is_news(const SideSample& sample, std::uint64_t segment);
   static void read_side(ByteReader* reader, Batch* batch);
   static void put_notes(const Batch& batch, const Batch::Op& op, std::string* out);
   static void read_notes(ByteReader* reader, Batch* batch);
-  void read_definition(ByteReader* reader, Batch* batch);
+  void read_definition(ByteReader* reader, bool shared, Batch* batch);
   static void read_samples(ByteReader* reader, Batch* batch);
   void read_row(ByteReader* reader, bool stale, Batch* batch);
 
+  SharedMembers shared_members_;
+  std::uint64_t segment_ = 0;  // written to last
+  std::vector<Cell> cells_;    // of the row being written
   std::unordered_map<storage::GroupId, GroupState> groups_;
   // Start changes that are in the segment already: they are written when they change.
   std::unordered_map<storage::SeriesId, std::int64_t> starts_;

@@ -56,6 +56,10 @@ StatusOr<SegmentHeader> parse_segment_header(std::string_view bytes) {
     return failed_precondition("journal format {} is newer than this program (it reads {})",
                                version, kSegmentVersion);
   }
+  if (version < kSegmentVersion) {
+    return failed_precondition("journal format {} is older than this program (it reads {})",
+                               version, kSegmentVersion);
+  }
   return header;
 }
 

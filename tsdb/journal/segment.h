@@ -12,7 +12,7 @@
 
 namespace tocsin::tsdb {
 
-inline constexpr std::uint32_t kSegmentVersion = 1;
+inline constexpr std::uint32_t kSegmentVersion = 2;
 inline constexpr std::size_t kSegmentHeaderBytes = 36;
 inline constexpr std::size_t kFrameBytes = 9;
 
