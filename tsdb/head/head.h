@@ -3,7 +3,7 @@
 // Head: the newest samples of all series in memory, and which group each series is in.
 //
 // A series is in at most one group: one that was defined, a shared one that the head made of series
-// that come together, or a pool of series without companions (docs/decisions/0013-shared-groups.md).
+// that come together, or a pool of series without companions (docs/decisions/0018-shared-groups.md).
 // What a series leaves behind in a group is a stray piece. A sample counts only when it is newer than
 // the newest of its series, so applying the journal again gives the same. Epochs cut the head for
 // sealing: what was applied before begin_epoch() is in chunks of older epochs.

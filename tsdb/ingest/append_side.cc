@@ -72,8 +72,8 @@ std::optional<SideValue> TsdbAppender::newest_histogram(SeriesId id) const {
   const PendingSamples::Sample* pending = pending_.find(id);
   const std::optional<Newest> stored = core_.head.newest(id);
   const std::int64_t float_ms = pending != nullptr ? pending->time_ms
-                                : stored                  ? stored->time_ms
-                                                          : kUnknownTime;
+                                : stored           ? stored->time_ms
+                                                   : kUnknownTime;
   if (float_ms != kUnknownTime && float_ms > *last.time_ms) return std::nullopt;
   // When it is in a run its kind is not known any more; an integer one is usual.
   return last.in_memory ? last.value : SideValue(model::Histogram());

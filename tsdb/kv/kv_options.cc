@@ -22,6 +22,7 @@ rocksdb::DBOptions database_options(const std::shared_ptr<rocksdb::Cache>& cache
   options.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(48U << 20, cache);
   options.max_total_wal_size = 32U << 20;
   options.max_manifest_file_size = 16U << 20;
+  options.allow_fallocate = false;  // else log and manifest hold 13 MB of disk that is never used
   options.compaction_readahead_size = 2U << 20;  // the default of 7.8.3 is none
   // mmap puts the working set into our resident memory and turns I/O errors into SIGBUS.
   options.allow_mmap_reads = false;
