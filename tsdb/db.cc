@@ -187,7 +187,7 @@ void Db::Impl::run_background() {
     const base::SteadyTime now = core.clock.steady_now();
     if (now < try_at) continue;
     Status status = seal_is_due(core) ? seal(core) : ok();
-    if (Status merged = merge_due(core); status.ok()) status = merged;
+    if (Status merged = tsdb::merge_due(core); status.ok()) status = merged;
     if (now >= retain_at) {
       retain_at = now + kMaintainEvery;
       if (Status retained = retain(core); status.ok()) status = retained;
@@ -461,6 +461,11 @@ Status Db::maintain() {
 Status Db::seal_all() {
   RETURN_IF_ERROR(check_writable(impl_->core));
   return seal(impl_->core);
+}
+
+Status Db::merge_due() {
+  RETURN_IF_ERROR(check_writable(impl_->core));
+  return tsdb::merge_due(impl_->core);
 }
 
 std::vector<RunReport> Db::runs() const {

@@ -87,6 +87,8 @@ class Db final : public storage::Appendable,
   Status maintain();
   // Seals everything in the head into a run, whatever its age.
   Status seal_all();
+  // Merges the runs that are due at the clock's now. The background thread calls it all the time.
+  Status merge_due();
   // Takes new retention and out-of-order settings.
   void reconfigure(const Options& options);
 

@@ -86,12 +86,13 @@ StatusOr<std::vector<SeriesColumn>> TsdbSelection::columns(std::span<const std::
   std::vector<SeriesColumn> out;
   for (std::size_t i = 0; i < ids.size(); ++i) {
     ASSIGN_OR_RETURN(SeriesColumn column, merger.merge(sealed[i], pieces[i]));
+    const bool handed_on = sealed[i].size() == 1 && sealed[i][0].floats.empty();
     if (!side.empty() && !side[i].empty()) {
       column = merge_side(std::move(column), std::move(side[i]), min_ms, max_ms);
     }
     hide_deleted(deleted->of(ids[i]), &column);
     column.series = series[i];
-    RETURN_IF_ERROR(charge.add(bytes_of(column)));
+    if (!handed_on) RETURN_IF_ERROR(charge.add(bytes_of(column)));
     out.push_back(std::move(column));
   }
   return out;
