@@ -20,6 +20,13 @@ constexpr std::uint64_t code_of(TokenCode code) { return static_cast<std::uint64
 
 // Leaves `out` alone when there is none.
 bool decimal_at(double value, std::uint8_t exponent, Decimal* out) {
+  if (exponent == 0) {  // most values are integers: no division
+    if (!(std::fabs(value) < kMantissaEnd)) return false;
+    const auto whole = static_cast<std::int64_t>(value);
+    if (static_cast<double>(whole) != value) return false;
+    *out = {whole, 0};
+    return true;
+  }
   const double wanted = value * kPowers[exponent];
   if (!(std::fabs(wanted) < kMantissaEnd)) return false;
   // To the nearest integer; what is rounded wrongly does not give the value back. Above 2^52 there

@@ -91,6 +91,17 @@ class Group {
     kFull     // close the group and try again
   };
   Put put(std::uint32_t slot, std::int64_t t_ms, std::uint64_t bits);
+  // Does the same for the value of the row before, in the newest row; returns false otherwise.
+  bool put_repeated(std::uint32_t slot, std::int64_t t_ms, std::uint64_t bits) {
+    const std::size_t row = times_.size() - 1;
+    if (times_.empty() || times_.back() != t_ms || last_bits_[slot] != bits ||
+        lengths_[slot] != row || (states_[slot] & kPresent) == 0) {
+      return false;
+    }
+    lengths_[slot] = static_cast<std::uint16_t>(row + 1);
+    ++samples_;
+    return true;
+  }
   // How often a series of a pool was seen together with others.
   std::uint8_t streak(std::uint32_t slot) const { return streaks_[slot]; }
   void count_streak(std::uint32_t slot) {

@@ -203,6 +203,10 @@ void Head::apply_shared(const Batch::Definition& definition) {
 
 // Returns false when the group cannot take the sample because the group is ahead of it.
 bool Head::put_sample(Group* group, std::uint32_t slot, const Batch::Sample& sample, Tally* tally) {
+  if (group->put_repeated(slot, sample.time_ms, sample.bits)) {
+    tally->took(sample.time_ms);
+    return true;
+  }
   for (;;) {
     switch (group->put(slot, sample.time_ms, sample.bits)) {
       case Group::Put::kDone:
