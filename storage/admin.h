@@ -29,6 +29,10 @@ struct StoreStats {
   std::uint64_t journal_bytes = 0;
   model::Timestamp min_time;  // oldest and newest sample; kMaxTime/kMinTime when empty
   model::Timestamp max_time;
+  // Of what is in memory only; the same when there is nothing.
+  model::Timestamp head_min_time;
+  model::Timestamp head_max_time;
+  std::uint64_t head_chunks = 0;
 };
 
 class Admin {
@@ -43,10 +47,12 @@ class Admin {
   // Makes a consistent copy below the store's snapshot directory and returns its name.
   virtual StatusOr<std::string> snapshot(bool skip_head) = 0;
   virtual StoreStats stats() const = 0;
-  // Largest entries of: series per metric name, values per label name, series per name=value pair.
+  // Largest entries of: series per metric name, values per label name, series per name=value pair,
+  // and bytes of the values of a label name if every series held its own.
   virtual std::vector<CardinalityEntry> series_by_metric(std::size_t limit) const = 0;
   virtual std::vector<CardinalityEntry> values_by_label(std::size_t limit) const = 0;
   virtual std::vector<CardinalityEntry> series_by_pair(std::size_t limit) const = 0;
+  virtual std::vector<CardinalityEntry> bytes_by_label(std::size_t limit) const = 0;
 };
 
 }  // namespace tocsin::storage

@@ -429,6 +429,10 @@ storage::StoreStats Db::stats() const {
     max_ms = std::max(max_ms, run.side_max_ms);
   }
   storage::StoreStats stats;
+  const bool in_head = head.min_ms <= head.max_ms;
+  stats.head_min_time = in_head ? base::from_ms(head.min_ms) : model::kMaxTime;
+  stats.head_max_time = in_head ? base::from_ms(head.max_ms) : model::kMinTime;
+  stats.head_chunks = head.groups;
   stats.active_series = core.index.size();
   stats.label_pairs = core.index.label_pairs();
   stats.runs = runs.size();
@@ -448,6 +452,9 @@ std::vector<storage::CardinalityEntry> Db::values_by_label(std::size_t limit) co
 }
 std::vector<storage::CardinalityEntry> Db::series_by_pair(std::size_t limit) const {
   return impl_->core.index.series_by_pair(limit);
+}
+std::vector<storage::CardinalityEntry> Db::bytes_by_label(std::size_t limit) const {
+  return impl_->core.index.bytes_by_label(limit);
 }
 
 Status Db::maintain() {

@@ -81,6 +81,7 @@ class Db final : public storage::Appendable,
   std::vector<storage::CardinalityEntry> series_by_metric(std::size_t limit) const override;
   std::vector<storage::CardinalityEntry> values_by_label(std::size_t limit) const override;
   std::vector<storage::CardinalityEntry> series_by_pair(std::size_t limit) const override;
+  std::vector<storage::CardinalityEntry> bytes_by_label(std::size_t limit) const override;
 
   // Seals what is due at the clock's now, drops runs past retention and recycles journal segments. The background
   // thread calls it every minute; tests call it directly with Options::background = false.

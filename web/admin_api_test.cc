@@ -34,6 +34,7 @@ class FakeAdmin final : public storage::Admin {
   std::vector<storage::CardinalityEntry> series_by_metric(std::size_t) const override { return {}; }
   std::vector<storage::CardinalityEntry> values_by_label(std::size_t) const override { return {}; }
   std::vector<storage::CardinalityEntry> series_by_pair(std::size_t) const override { return {}; }
+  std::vector<storage::CardinalityEntry> bytes_by_label(std::size_t) const override { return {}; }
 
   std::string asked;
   Status result;

@@ -23,6 +23,7 @@
 #include "web/pages.h"
 #include "web/prometheus_api.h"
 #include "web/remote_write.h"
+#include "web/status_api.h"
 
 namespace tocsin::app {
 
@@ -292,6 +293,7 @@ void Daemon::Impl::serve() {
   router->wrap(web::instrument(web::Server::kPrometheus, metrics, clock));
   web::add_prometheus_pages(*router, pages);
   web::add_admin_api(*router, {*db, options.enable_admin_api});
+  web::add_status_api(*router, *db);
   web::add_prometheus_api(*router, {clock, *engine, *db, *collector, *rules, external_url, build,
                                     options.flags, [this] { return *printed_config.lock(); }});
   web::add_remote_write(

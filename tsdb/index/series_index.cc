@@ -366,6 +366,20 @@ std::vector<storage::CardinalityEntry> SeriesIndex::series_by_pair(std::size_t l
   return entries;
 }
 
+std::vector<storage::CardinalityEntry> SeriesIndex::bytes_by_label(std::size_t limit) const {
+  const StripedReaderLock lock(impl_->mutex_);
+  std::vector<storage::CardinalityEntry> entries;
+  for (const auto& name : impl_->pairs_.names()) {
+    if (name == nullptr) continue;
+    std::uint64_t bytes = 0;
+    for (const PairId pair : name->values)
+      bytes += impl_->pairs_.series(pair).count() * impl_->pairs_.value(pair).size();
+    entries.push_back({name->text, bytes});
+  }
+  keep_largest(limit, &entries);
+  return entries;
+}
+
 std::uint64_t SeriesIndex::label_pairs() const {
   const StripedReaderLock lock(impl_->mutex_);
   return impl_->pairs_.count();

@@ -116,6 +116,7 @@ class SeriesIndex {
   std::vector<storage::CardinalityEntry> series_by_metric(std::size_t limit) const;
   std::vector<storage::CardinalityEntry> values_by_label(std::size_t limit) const;
   std::vector<storage::CardinalityEntry> series_by_pair(std::size_t limit) const;
+  std::vector<storage::CardinalityEntry> bytes_by_label(std::size_t limit) const;
   std::uint64_t label_pairs() const;
 
  private:

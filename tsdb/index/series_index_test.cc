@@ -445,6 +445,8 @@ TEST(SeriesIndex, CardinalityListsTheLargestFirst) {
   EXPECT_EQ(text_of(index.series_by_metric(1)), "cpu:5 ");
   EXPECT_EQ(text_of(index.values_by_label(10)), "i:5 __name__:2 job:1 ");
   EXPECT_EQ(text_of(index.series_by_pair(3)), "job=n:6 __name__=cpu:5 __name__=up:1 ");
+  EXPECT_EQ(text_of(index.bytes_by_label(10)), "__name__:17 job:6 i:5 ");
+  EXPECT_EQ(text_of(index.bytes_by_label(1)), "__name__:17 ");
   EXPECT_EQ(index.label_pairs(), 8U);
 }
 
