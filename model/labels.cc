@@ -127,7 +127,10 @@ Labels Labels::from(std::vector<Pair> labels) {
 }
 
 void Labels::assign_sorted(std::span<const LabelView> labels) {
+  std::size_t size = 0;
+  for (const LabelView& label : labels) size += label.name.size() + label.value.size() + 4;
   data_.clear();
+  data_.reserve(size);
   for (const LabelView& label : labels) {
     append_field(label.name, &data_);
     append_field(label.value, &data_);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Start: series of the store, then the journal from where the last run ends. The same Head::apply
-// as for new batches.
+// as for new batches; labels go to the index on a thread of their own meanwhile.
 #include "base/log.h"
 #include "tsdb/core/core.h"
 #include "tsdb/core/head_state.h"
+#include "tsdb/core/series_restorer.h"
 #include "tsdb/life/deletion.h"
 
 namespace tocsin::tsdb {
@@ -12,7 +13,7 @@ namespace {
 
 class Replayer {
  public:
-  Replayer(Core& core, std::uint64_t last) : core_(core), last_(last) {}
+  Replayer(Core& core, std::uint64_t last) : core_(core), series_(core.index), last_(last) {}
 
   Status record(std::uint8_t type, std::string_view payload) {
     if (type != kBatchRecord)
@@ -29,14 +30,16 @@ class Replayer {
       ++damaged_;
       return ok();
     }
-    for (const Batch::NewSeries& series : batch->new_series) {
-      RETURN_IF_ERROR(core_.index.restore(series.id, series.labels));
-      core_.head.add_series(series.id);
-      if (!core_.head.is_durable(series.id)) unstored_.push_back(series.id);
+    for (Batch::NewSeries& series : batch->new_series) {
+      if (core_.head.add_durable(series.id)) unstored_.push_back(series.id);
+      RETURN_IF_ERROR(series_.add(std::move(series)));
     }
+    batch->new_series.clear();
     lost_ += core_.head.apply(*batch).unknown;
     return ok();
   }
+  // After the last record.
+  Status finish() { return series_.finish(); }
 
   std::uint64_t last() const { return last_; }
   std::uint64_t damaged() const { return damaged_; }
@@ -51,6 +54,7 @@ class Replayer {
   }
 
   Core& core_;
+  SeriesRestorer series_;
   BatchCodec codec_;
   std::uint64_t last_;
   std::uint64_t damaged_ = 0;
@@ -67,10 +71,7 @@ Status load_series(Core& core) {
   core.sealed_max_ms = sealed_max_ms;
   core.catalog = std::make_unique<Catalog>(core.runs->kv(), core.index);
   RETURN_IF_ERROR(core.catalog->open(sealed_max_ms, [&](std::span<const std::uint32_t> ids) {
-    for (const std::uint32_t id : ids) {
-      core.head.add_series(storage::SeriesId(id));
-      core.head.set_durable(storage::SeriesId(id));
-    }
+    for (const std::uint32_t id : ids) core.head.add_durable(storage::SeriesId(id));
   }));
   core.index.set_history([&core](std::uint32_t tag, const model::Labels& labels) {
     return core.catalog->find_left(tag, labels);
@@ -94,6 +95,7 @@ Status recover(Core& core) {
       core.files, directory, core.runs->journal_position(),
       [&](std::uint8_t type, std::string_view payload) { return replayer.record(type, payload); },
       &replay));
+  RETURN_IF_ERROR(annotate(replayer.finish(), "{}", directory));
   core.head.drop_all_groups();
   RETURN_IF_ERROR(recover_tombstones(core));
   core.metrics.journal_corruptions.inc(

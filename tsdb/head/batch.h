@@ -10,18 +10,15 @@
 #include <cstdint>
 #include <vector>
 
-#include "model/labels.h"
 #include "storage/types.h"
+#include "tsdb/index/series_rows.h"
 #include "tsdb/notes/note.h"
 #include "tsdb/side/side_sample.h"
 
 namespace tocsin::tsdb {
 
 struct Batch {
-  struct NewSeries {
-    storage::SeriesId id;
-    model::Labels labels;
-  };
+  using NewSeries = NamedSeries;
   struct Definition {
     storage::GroupId group;
     std::vector<storage::SeriesId> members;

@@ -48,10 +48,14 @@ bool Head::is_durable(SeriesId id) const {
   return at && at->durable != 0;
 }
 
-void Head::set_durable(SeriesId id) {
+bool Head::add_durable(SeriesId id) {
   SeriesStripe& s = stripe(id);
   base::MutexLock lock(s.mutex);
-  if (Entry* found = find_entry(s, id)) found->durable = 1;
+  if (s.entries.add(id.value() / kStripes)) series_count_.fetch_add(1);
+  Entry* found = find_entry(s, id);
+  const bool was_durable = found->durable != 0;
+  found->durable = 1;
+  return !was_durable;
 }
 
 std::optional<Head::Look> Head::look(SeriesId id) const {

@@ -42,7 +42,8 @@ class Head {
   bool has_series(storage::SeriesId id) const;
   // Whether the series' labels are in the journal or the store.
   bool is_durable(storage::SeriesId id) const;
-  void set_durable(storage::SeriesId id);
+  // Makes a series known and durable; returns whether it was not durable before.
+  bool add_durable(storage::SeriesId id);
   // The newest sample, with kUnknownTime when the head knows none; nullopt for an unknown series.
   std::optional<Newest> newest(storage::SeriesId id) const;
   struct Look {  // nullopt for an unknown series
@@ -73,7 +74,6 @@ class Head {
   void drop_group(storage::GroupId group);
   // After replay nobody holds a group's id any more.
   void drop_all_groups();
-
   // Series of a shared group by slot; empty when there is no such group.
   std::vector<storage::SeriesId> shared_members(storage::GroupId group) const;
   // Puts series of the batch that came together into shared groups, and samples of one row next to

@@ -34,10 +34,7 @@ struct Head::Tally {
 
 Head::Applied Head::apply(const Batch& batch) {
   Tally tally;
-  for (const Batch::NewSeries& series : batch.new_series) {
-    add_series(series.id);
-    set_durable(series.id);
-  }
+  for (const Batch::NewSeries& series : batch.new_series) add_durable(series.id);
   for (const Batch::Op& op : batch.ops) {
     if (op.kind == Batch::OpKind::kSamples) {
       apply_samples(Samples(batch.samples).subspan(op.first, op.count), &tally);

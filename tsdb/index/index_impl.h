@@ -41,7 +41,8 @@ using LabelValues = std::vector<LabelValue>;  // ascending by text
 
 struct SeriesIndex::Impl {
  public:
-  struct Loader;  // see index_load.cc
+  struct Loader;    // see index_load.cc
+  struct Restorer;  // see index_restore.cc
 
   explicit Impl(std::uint64_t max_series) : max_series_(max_series) {}
 

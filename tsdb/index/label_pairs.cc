@@ -112,6 +112,24 @@ PairId LabelPairs::intern(const PackedLabel& label) {
   return id;
 }
 
+namespace {
+
+// `ids` ascend.
+void add_ascending(std::span<const std::uint32_t> ids, Postings* series) {
+  const bool contiguous = ids.size() > 16 && ids.back() - ids.front() == ids.size() - 1;
+  contiguous ? series->add_range(ids.front(), ids.back()) : series->add_many(ids);
+}
+
+}  // namespace
+
+void LabelPairs::add_to_pair(PairId pair, std::span<const std::uint32_t> ids) {
+  add_ascending(ids, &pairs_[pair].series);
+}
+
+void LabelPairs::add_to_name(NameId name, std::span<const std::uint32_t> ids) {
+  add_ascending(ids, &names_[name]->series);
+}
+
 void LabelPairs::add_many(PairId pair, std::span<const std::uint32_t> ids) {
   pairs_[pair].series.add_many(ids);
   names_[pairs_[pair].name]->series.add_many(ids);

@@ -76,6 +76,9 @@ class LabelPairs {
   }
   void add_many(PairId pair, std::span<const std::uint32_t> ids);
   void add_range(PairId pair, std::uint32_t first, std::uint32_t last);
+  // The two halves of add_many(): `ids` ascending. REQUIRES: both get the same series in the end.
+  void add_to_pair(PairId pair, std::span<const std::uint32_t> ids);
+  void add_to_name(NameId name, std::span<const std::uint32_t> ids);
   void remove(PairId pair, std::uint32_t id);
   // Ends a number of removals: forgets pairs and names without series, gives memory back.
   void sweep();

@@ -191,24 +191,6 @@ storage::SeriesId SeriesIndex::find(const model::Labels& labels) const {
   return storage::SeriesId(impl_->find(labels.encoded(), tag));
 }
 
-Status SeriesIndex::restore(storage::SeriesId id, const model::Labels& labels) {
-  const std::uint32_t id32 = narrow(id);
-  if (id32 == 0) return data_loss("series id {} is out of range", id.value());
-  const std::uint32_t tag = series_tag(labels.encoded());
-  const StripedWriterLock lock(impl_->mutex_);
-  const std::uint32_t known = impl_->find(labels.encoded(), tag);
-  if (known == id32) return ok();
-  if (known != 0) {
-    return data_loss("series {} has two ids: {} and {}", labels.to_string(), known, id32);
-  }
-  if (impl_->series_.has(id32)) {
-    return data_loss("series id {} stands for {} and {}", id32,
-                     decode_labels(impl_->encoded_of(id32)).to_string(), labels.to_string());
-  }
-  impl_->insert(id32, tag, labels.encoded());
-  return ok();
-}
-
 void SeriesIndex::remove(std::span<const storage::SeriesId> ids) {
   remove_part(ids);
   sweep();

@@ -54,6 +54,8 @@ class SeriesIndex {
   // Puts back a series with its old id (from the journal). Ids need not be in order; the next new
   // id is above all. kDataLoss when the id exists with other labels.
   Status restore(storage::SeriesId id, const model::Labels& labels);
+  // The same for many, which costs a third. On error some are in.
+  Status restore(std::span<const NamedSeries> series);
   // Puts back many series, of `wanted` only (null: all). Faster than restore(), and no label set is
   // built. kDataLoss when one exists with another id or other labels; then some are in.
   Status load(const SeriesRows& rows, const Postings* wanted = nullptr);

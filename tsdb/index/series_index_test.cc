@@ -391,6 +391,66 @@ TEST(SeriesIndex, WhatAnExpressionMatchedIsKnownTheNextTime) {
   EXPECT_EQ(index.stats().regex_misses, 1U);
 }
 
+std::string text_of(const std::vector<storage::CardinalityEntry>& entries) {
+  std::string text;
+  for (const auto& entry : entries) text += entry.name + ":" + std::to_string(entry.value) + " ";
+  return text;
+}
+
+// Series put back in parts, out of order and some twice, against one index that made them one by one.
+TEST(SeriesIndex, RestoringManyIsAsRestoringEach) {
+  const unsigned seed = std::random_device()();
+  SCOPED_TRACE(seed);
+  std::mt19937 random(seed);
+  const auto text = [](std::string_view prefix, std::size_t i) {
+    return std::string(prefix) + std::to_string(i);
+  };
+  SeriesIndex one_by_one(1'000'000);
+  std::vector<NamedSeries> all;
+  for (std::size_t host = 0; host < 40; ++host) {
+    for (std::size_t i = 0; i < 60; ++i) {
+      std::vector<std::pair<std::string, std::string>> labels = {
+          {"__name__", text("m", i % 20)}, {"instance", text("h", host)}, {"job", "node"}};
+      if (i >= 20) labels.emplace_back("cpu", text("", i / 20));
+      if (random() % 8 == 0) labels.emplace_back("extra", text("e", random() % 50));
+      const Labels made = Labels::from(labels);
+      const StatusOr<SeriesIndex::Resolved> resolved = one_by_one.resolve(made);
+      ASSERT_TRUE(resolved.ok());
+      if (resolved->created) all.push_back({resolved->id, made});
+    }
+  }
+  std::shuffle(all.begin() + 500, all.end(), random);
+  for (int i = 0; i < 50; ++i) all.push_back(all[random() % all.size()]);
+  SeriesIndex index(1'000'000);
+  for (std::size_t begin = 0, end = 0; begin < all.size(); begin = end) {
+    end = std::min<std::size_t>(all.size(), begin + random() % 300);
+    ASSERT_TRUE(index.restore(std::span(all).subspan(begin, end - begin)).ok());
+  }
+  EXPECT_EQ(index.size(), one_by_one.size());
+  EXPECT_EQ(index.next_id(), one_by_one.next_id());
+  for (const NamedSeries& series : all) {
+    ASSERT_EQ(index.labels(series.id), series.labels);
+    ASSERT_EQ(index.find(series.labels), series.id);
+  }
+  const std::vector<Matchers> selectors = {
+      {},
+      {Matcher::equal("job", "node")},
+      {Matcher::equal("instance", "h7")},
+      {Matcher::equal("__name__", "m3"), Matcher::equal("cpu", "2")},
+      {*Matcher::make(Type::kRegex, "extra", "e.*")},
+      {*Matcher::make(Type::kNotEqual, "cpu", "1")}};
+  for (const Matchers& matchers : selectors) {
+    EXPECT_EQ(index.select(matchers), one_by_one.select(matchers));
+    EXPECT_EQ(index.label_names(matchers, nullptr), one_by_one.label_names(matchers, nullptr));
+  }
+  EXPECT_EQ(text_of(index.series_by_pair(1000)), text_of(one_by_one.series_by_pair(1000)));
+  std::vector<SeriesId> gone;
+  for (const NamedSeries& series : all) gone.push_back(series.id);
+  index.remove(gone);
+  EXPECT_EQ(index.stats().pairs, 0U) << "every posting had its series once";
+  EXPECT_EQ(index.stats().label_sets, 0U);
+}
+
 // Readers must see each series wholly or not at all while a writer adds and removes.
 TEST(SeriesIndex, ReadersRunBesideAWriter) {
   SeriesIndex index(1'000'000);
@@ -426,12 +486,6 @@ TEST(SeriesIndex, ReadersRunBesideAWriter) {
   pool.stop();
   EXPECT_EQ(wrong, 0);
   EXPECT_EQ(index.size(), 40U * 50U - 20U * 30U);
-}
-
-std::string text_of(const std::vector<storage::CardinalityEntry>& entries) {
-  std::string text;
-  for (const auto& entry : entries) text += entry.name + ":" + std::to_string(entry.value) + " ";
-  return text;
 }
 
 TEST(SeriesIndex, CardinalityListsTheLargestFirst) {

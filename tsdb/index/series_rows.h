@@ -13,8 +13,14 @@
 #include <vector>
 
 #include "model/labels.h"
+#include "storage/types.h"
 
 namespace tocsin::tsdb {
+
+struct NamedSeries {
+  storage::SeriesId id;
+  model::Labels labels;
+};
 
 struct SeriesRows {
   struct Row {

@@ -94,13 +94,24 @@ void put_series(const Batch::NewSeries& series, std::string* out) {
 void read_series(ByteReader* reader, Batch* batch) {
   const SeriesId id(reader->varint());
   const std::uint64_t count = reader->varint();
-  std::vector<std::pair<std::string, std::string>> labels;
+  std::vector<model::LabelView> labels;
+  labels.reserve(std::min<std::uint64_t>(count, reader->remaining() / 2));
+  bool sorted = true;  // as the writer wrote them
   for (std::uint64_t i = 0; i < count && reader->ok(); ++i) {
     const std::string_view name = read_string(reader);
     const std::string_view value = read_string(reader);
-    labels.emplace_back(name, value);
+    sorted = sorted && !value.empty() && (labels.empty() || labels.back().name < name);
+    labels.push_back({name, value});
   }
-  batch->new_series.push_back({id, model::Labels::from(std::move(labels))});
+  Batch::NewSeries& series = batch->new_series.emplace_back();
+  series.id = id;
+  if (sorted) {
+    series.labels.assign_sorted(labels);
+    return;
+  }
+  std::vector<std::pair<std::string, std::string>> pairs;
+  for (const model::LabelView& label : labels) pairs.emplace_back(label.name, label.value);
+  series.labels = model::Labels::from(std::move(pairs));
 }
 
 void add_op(Batch::OpKind kind, std::size_t first, std::size_t count, Batch* batch) {
