@@ -6,7 +6,9 @@
 
 #include <utility>
 
+#include <linux/ioprio.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include "base/check.h"
 
@@ -22,6 +24,11 @@ constexpr std::size_t kMaxStrandQueue = 100'000;
 void set_up_thread(const ThreadPool::Options& options) {
   constexpr std::size_t kMaxThreadName = 15;
   pthread_setname_np(pthread_self(), options.name.substr(0, kMaxThreadName).c_str());
+  if (options.idle_io) {
+    // Where that is not possible nothing changes. What waits for long is served all the same.
+    static_cast<void>(
+        syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0)));
+  }
   if (options.nice == 0) return;
   // Linux keeps niceness per thread. Without the permission the thread runs as the process does.
   const auto thread = static_cast<id_t>(gettid());

@@ -39,6 +39,7 @@ class ThreadPool final : public Executor {
     std::size_t threads = 1;
     std::size_t max_queued = 100'000;  // post() fails above it
     int nice = 0;                      // added to the threads' niceness (0 = as the process)
+    bool idle_io = false;              // reads and writes only when nobody else wants the disk
   };
 
   explicit ThreadPool(Options options);

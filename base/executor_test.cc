@@ -7,7 +7,9 @@
 #include <atomic>
 
 #include <gtest/gtest.h>
+#include <linux/ioprio.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include "base/gate.h"
 #include "base/testing/manual_executor.h"
@@ -80,18 +82,21 @@ TEST(ThreadPool, RefusesAboveItsBound) {
   go.open();
 }
 
-TEST(ThreadPool, ThreadsHaveTheNameAndTheNiceness) {
-  ThreadPool pool({.name = "a-name-longer-than-15", .threads = 1, .nice = 3});
+TEST(ThreadPool, ThreadsHaveTheNameAndThePriorities) {
+  ThreadPool pool({.name = "a-name-longer-than-15", .threads = 1, .nice = 3, .idle_io = true});
   const int nice = getpriority(PRIO_PROCESS, 0);
   std::array<char, 16> name{};
   int thread_nice = 0;
+  long io_priority = 0;
   ASSERT_TRUE(pool.post([&] {
     pthread_getname_np(pthread_self(), name.data(), name.size());
     thread_nice = getpriority(PRIO_PROCESS, static_cast<id_t>(gettid()));
+    io_priority = syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, 0);
   }));
   pool.stop();
   EXPECT_STREQ(name.data(), "a-name-longer-t");
   EXPECT_EQ(thread_nice, std::min(nice + 3, 19));
+  EXPECT_EQ(io_priority >> IOPRIO_CLASS_SHIFT, IOPRIO_CLASS_IDLE);
 }
 
 TEST(Strand, KeepsEachThreadsOrderOverAPoolAndNeverOverlaps) {

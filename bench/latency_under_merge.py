@@ -15,6 +15,7 @@ spared. Ends with status 1 when the p99 during the merge is above --factor times
 import argparse
 import http.client
 import json
+import os
 import sys
 import threading
 import time
@@ -47,8 +48,10 @@ def read_queries(path, end):
 class Load:
     """Sends queries in turn at a fixed rate from a few connections, until told to stop."""
 
-    def __init__(self, address, paths, rate, connections):
-        self.address, self.paths, self.rate = address, paths, rate
+    def __init__(self, address, paths, rate, connections, first=0):
+        self.address, self.rate = address, rate
+        first %= len(paths)
+        self.paths = paths[first:] + paths[:first]
         self.begin = time.monotonic()
         self.next, self.lock, self.ending = 0, threading.Lock(), threading.Event()
         self.latencies, self.failures = [], []
@@ -87,9 +90,10 @@ def quantile(ascending, q):
     return ascending[min(len(ascending) - 1, int(q * len(ascending)))]
 
 
-def describe(name, latencies, took):
+def describe(name, latencies, took=0):
     figures = " ".join(f"p{int(q * 100)} {quantile(latencies, q) * 1000:.1f}" for q in (0.5, 0.9, 0.99))
-    print(f"{name:<14} {len(latencies)} queries in {took:.1f} s: {figures} max {latencies[-1] * 1000:.1f} ms")
+    time_taken = f" in {took:.1f} s" if took else ""
+    print(f"{name:<14} {len(latencies)} queries{time_taken}: {figures} max {latencies[-1] * 1000:.1f} ms")
 
 
 def compact(address):
@@ -109,6 +113,7 @@ def main():
     parser.add_argument("--rate", type=float, default=5, help="queries per second (%(default)s)")
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--idle", type=float, default=60, help="seconds of the idle phase (%(default)s)")
+    parser.add_argument("--pool", metavar="FILE", help="adds to the latencies in this file and judges them all")
     parser.add_argument("--factor", type=float, default=2, help="bar for p99 during / idle (%(default)s)")
     arguments = parser.parse_args()
     url = urllib.parse.urlparse(arguments.url)
@@ -121,16 +126,27 @@ def main():
         time.sleep(0.1)
     warm.stop()
 
-    load, begin = Load(address, paths, arguments.rate, arguments.connections), time.monotonic()
+    pool = {"idle": [], "during": []}
+    if arguments.pool and os.path.exists(arguments.pool):
+        with open(arguments.pool, encoding="utf-8") as file:
+            pool = json.load(file)
+
+    load, begin = Load(address, paths, arguments.rate, arguments.connections, len(pool["idle"])), time.monotonic()
     time.sleep(arguments.idle)
     idle, idle_failures = load.stop(), load.failures
     describe("idle", idle, time.monotonic() - begin)
 
-    load, begin = Load(address, paths, arguments.rate, arguments.connections), time.monotonic()
+    load, begin = Load(address, paths, arguments.rate, arguments.connections, len(pool["during"])), time.monotonic()
     compact(address)
     took = time.monotonic() - begin
     during, failures = load.stop(), load.failures + idle_failures
     describe("while merging", during, took)
+    idle, during = sorted(idle + pool["idle"]), sorted(during + pool["during"])
+    if arguments.pool:
+        describe("all idle", idle)
+        describe("all merging", during)
+        with open(arguments.pool, "w", encoding="utf-8") as file:
+            json.dump({"idle": idle, "during": during}, file)
     ratio = quantile(during, 0.99) / quantile(idle, 0.99)
     print(f"p99 while merging / idle: {ratio:.2f}, bar {arguments.factor:g}; failed queries: {len(failures)}")
     for failure in failures[:5]:

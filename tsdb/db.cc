@@ -86,6 +86,11 @@ struct Db::Impl {
   void sync_once();
   // Waits; returns false when stopping.
   bool keep_waiting(base::Duration duration);
+  // The same, until somebody asks for a compaction at the latest.
+  bool wait_for_work(base::Duration duration);
+  // Has the background thread, which gives way to others, do it; waits for the end.
+  Status compact();
+  void answer_compactions();
 
   Core core;
   std::shared_ptr<base::Guarded<Collected>> collected =
@@ -95,6 +100,12 @@ struct Db::Impl {
   base::CondVar wake;
   bool stopping ABSL_GUARDED_BY(mutex) = false;
   bool stopped ABSL_GUARDED_BY(mutex) = false;
+  struct Compaction {
+    bool done = false;
+    Status result;
+  };
+  std::vector<Compaction*> compactions ABSL_GUARDED_BY(mutex);  // asked for
+  base::CondVar compacted;
   std::unique_ptr<base::ThreadPool> sync_thread;
   std::unique_ptr<base::ThreadPool> background_thread;
 };
@@ -144,7 +155,7 @@ StatusOr<std::unique_ptr<Db>> Db::open(std::string directory, const Options& opt
 void Db::Impl::start_threads() {
   sync_thread = std::make_unique<base::ThreadPool>(base::ThreadPool::Options{"sync", 1, 1, 0});
   background_thread =
-      std::make_unique<base::ThreadPool>(base::ThreadPool::Options{"background", 1, 1, 10});
+      std::make_unique<base::ThreadPool>(base::ThreadPool::Options{"background", 1, 1, 10, true});
   static_cast<void>(sync_thread->post([this] { run_sync(); }));
   static_cast<void>(background_thread->post([this] { run_background(); }));
 }
@@ -155,6 +166,38 @@ bool Db::Impl::keep_waiting(base::Duration duration) {
   while (!stopping && wake.wait_until(mutex, deadline)) {
   }
   return !stopping;
+}
+
+bool Db::Impl::wait_for_work(base::Duration duration) {
+  const base::SteadyTime deadline = core.clock.steady_now() + duration;
+  base::MutexLock lock(mutex);
+  while (!stopping && compactions.empty() && wake.wait_until(mutex, deadline)) {
+  }
+  return !stopping;
+}
+
+Status Db::Impl::compact() {
+  if (background_thread == nullptr) return tsdb::compact(core);
+  Compaction mine;
+  base::MutexLock lock(mutex);
+  if (stopping) return cancelled("the database is stopping");
+  compactions.push_back(&mine);
+  wake.notify_all();
+  while (!mine.done) compacted.wait(mutex);
+  return mine.result;
+}
+
+void Db::Impl::answer_compactions() {
+  std::vector<Compaction*> asked;
+  {
+    base::MutexLock lock(mutex);
+    asked.swap(compactions);
+  }
+  if (asked.empty()) return;
+  const Status result = tsdb::compact(core);  // cancelled when stopping
+  base::MutexLock lock(mutex);
+  for (Compaction* one : asked) *one = {true, result};
+  compacted.notify_all();
 }
 
 void Db::Impl::run_sync() {
@@ -183,7 +226,8 @@ void Db::Impl::sync_once() {
 void Db::Impl::run_background() {
   base::SteadyTime retain_at = core.clock.steady_now() + kMaintainEvery;
   base::SteadyTime try_at = core.clock.steady_now();
-  while (keep_waiting(kLookEvery)) {
+  while (wait_for_work(kLookEvery)) {
+    answer_compactions();
     const base::SteadyTime now = core.clock.steady_now();
     if (now < try_at) continue;
     Status status = seal_is_due(core) ? seal(core) : ok();
@@ -196,6 +240,7 @@ void Db::Impl::run_background() {
     base::log::error("maintenance of the database failed", {{"error", message(status)}});
     try_at = now + kMaintainEvery;
   }
+  answer_compactions();  // nobody asks any more: it is stopping
 }
 
 void Db::stop() {
@@ -406,7 +451,7 @@ Status Db::clean_tombstones() {
 }
 Status Db::compact() {
   RETURN_IF_ERROR(check_writable(impl_->core));
-  return tsdb::compact(impl_->core);
+  return impl_->compact();
 }
 StatusOr<std::string> Db::snapshot(bool skip_head) {
   RETURN_IF_ERROR(check_writable(impl_->core));

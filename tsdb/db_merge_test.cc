@@ -162,6 +162,31 @@ TEST_F(DbMergeTest, ReadersSeeTheSameWhileEverythingIsMerged) {
   EXPECT_EQ(wrong, 0);
 }
 
+TEST_F(DbMergeTest, TheBackgroundThreadCompactsForAllWhoAsk) {
+  const base::SystemClock clock;
+  options_.background = true;
+  StatusOr<std::unique_ptr<Db>> opened = Db::open(directory_, options_, {clock, *files_, metrics_});
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  db_ = *std::move(opened);
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(append(labels("m"), start() + i * 1000, i).ok());
+    ASSERT_TRUE(db_->seal_all().ok());
+  }
+  base::ThreadPool askers({.name = "asker", .threads = 3});
+  std::atomic<int> answered = 0;
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(askers.post([&] {
+      if (db_->compact().ok()) ++answered;
+    }));
+  }
+  askers.stop();
+  EXPECT_EQ(answered, 3);
+  EXPECT_EQ(tiers(), (std::array<int, 3>{0, 0, 1}));
+  db_->stop();
+  EXPECT_EQ(db_->compact().code(), StatusCode::kCancelled);
+  db_.reset();
+}
+
 // Clocks that are hours ahead, late samples, duplicates, seals, merges and restarts, at random.
 class DbMergeRandomTest : public DbMergeTest, public ::testing::WithParamInterface<std::int64_t> {
  protected:

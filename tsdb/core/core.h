@@ -48,6 +48,7 @@ struct Metrics {
   base::Counter& compactions_failed;
   base::Counter& merges;
   base::Counter& merged_bytes;
+  base::Counter& merge_rest;  // seconds
   base::Counter& time_retentions;
   base::Counter& size_retentions;
   base::Histogram& compaction_duration;

@@ -12,32 +12,51 @@ namespace {
 
 using storage::SeriesId;
 
-// How long a tile waits while queries run. A tile takes about as long to merge, so that merging
-// always comes forward.
-constexpr auto kYield = std::chrono::milliseconds(2);
+// While queries run, a merge rests so many times as long as it worked: then it takes a fifth of a
+// core at most, and it ends however many queries there are.
+constexpr int kRest = 4;
+// How soon it sees that no query runs any more.
+constexpr auto kLook = std::chrono::milliseconds(1);
+// How often it looks whether a seal is due.
+constexpr auto kSealEvery = std::chrono::milliseconds(250);
 
-// Called between two tiles.
+// Called after each series, which takes some 0.1 ms.
 class Pause {
  public:
   explicit Pause(Core& core) : core_(core) {}
 
   Status operator()() {
     if (core_.stopping) return cancelled("the database is stopping");
-    if (core_.reading.load(std::memory_order_relaxed) > 0) {
-      const base::SteadyTime until = base::SystemClock().steady_now() + kYield;
-      base::MutexLock lock(mutex_);
-      while (wake_.wait_until(mutex_, until)) {
-      }
+    const base::SteadyTime now = clock_.steady_now();
+    if (core_.reading.load(std::memory_order_relaxed) > 0) rest(now);
+    Status sealed;
+    if (now - looked_ >= kSealEvery) {
+      looked_ = now;
+      if (seal_is_due(core_)) sealed = seal(core_);
     }
-    if (++tiles_ % 256 == 0 && seal_is_due(core_)) return seal(core_);
-    return ok();
+    resumed_ = clock_.steady_now();
+    return sealed;
   }
 
  private:
+  void rest(base::SteadyTime begin) {
+    const base::SteadyTime until = begin + kRest * (begin - resumed_);
+    base::SteadyTime now = begin;
+    base::MutexLock lock(mutex_);
+    while (now < until && core_.reading.load(std::memory_order_relaxed) > 0 && !core_.stopping) {
+      static_cast<void>(wake_.wait_until(mutex_, std::min(until, now + kLook)));
+      now = clock_.steady_now();
+    }
+    core_.metrics.merge_rest.inc(std::chrono::duration<double>(now - begin).count());
+  }
+
   Core& core_;
+  // Threads run by it, whatever clock the database has.
+  const base::SystemClock clock_;
+  base::SteadyTime resumed_ = clock_.steady_now();
+  base::SteadyTime looked_ = resumed_;
   base::Mutex mutex_;
   base::CondVar wake_;  // never notified
-  std::uint64_t tiles_ = 0;
 };
 
 Status forget_deleted(Core& core, std::vector<SeriesId> gone) {
@@ -108,6 +127,7 @@ Status merge_due(Core& core) {
 }
 
 Status compact(Core& core) {
+  if (core.stopping) return cancelled("the database is stopping");
   RETURN_IF_ERROR(seal(core));
   RETURN_IF_ERROR(
       merge_all(core, [](std::span<const RunInfo> runs, std::span<const RunId> left_out) {

@@ -2,7 +2,7 @@
 //
 // Merging of runs in the background and on demand: MergePolicy says which, RunStore::merge does it.
 //
-// A merge yields to queries between two tiles, seals meanwhile what is due, and ends when the
+// A merge yields to queries after each series, seals meanwhile what is due, and ends when the
 // database stops. A run in which damage is found is left out from then on: what can be read of it
 // can still be read.
 // Threads: shared; one merge at a time.

@@ -54,6 +54,8 @@ Metrics::Metrics(base::Registry& registry)
       merges(registry.counter("tocsin_tsdb_merges_total", "Runs made by merging others.")),
       merged_bytes(registry.counter("tocsin_tsdb_merged_bytes_total",
                                     "Size of the runs that were merged into others.")),
+      merge_rest(registry.counter("tocsin_tsdb_merge_rest_seconds_total",
+                                  "Time that merges left to queries.")),
       time_retentions(registry.counter("prometheus_tsdb_time_retentions_total",
                                        "Times that runs were dropped because they were too old.")),
       size_retentions(registry.counter(

@@ -41,13 +41,9 @@ class Merger {
       RunCursor& cursor = cursors_.emplace_back(files, run->record);
       RETURN_IF_ERROR(noted(cursor.open(), cursor));
     }
-    std::uint64_t tiles = out_->tiles();
     while (RunCursor* first = smallest()) {
       RETURN_IF_ERROR(merge_series(std::string(first->name()), first->id()));
-      if (input_.pause && out_->tiles() != tiles) {
-        tiles = out_->tiles();
-        RETURN_IF_ERROR(input_.pause());
-      }
+      if (input_.pause) RETURN_IF_ERROR(input_.pause());
     }
     return merge_side(files);
   }

@@ -22,7 +22,7 @@ namespace tocsin::tsdb {
 struct MergeInput {
   std::vector<std::shared_ptr<const Run>> runs;  // the oldest first
   const Tombstones* deleted = nullptr;           // null: nothing
-  std::function<Status()> pause;                 // called once per tile; an error ends the merge
+  std::function<Status()> pause;  // called after each series; an error ends the merge
 };
 
 // When it fails because an input is damaged, *damaged says which one.

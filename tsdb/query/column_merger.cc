@@ -104,7 +104,7 @@ Status ColumnMerger::decode(std::span<const Piece> head) {
       return data_loss("a change log of the head is damaged");
     }
     column.floats = std::move(rows.floats);
-    column.present = std::move(rows.present);
+    if (!is_full(rows.present, column.rows)) column.present = std::move(rows.present);
     add(&column);
   }
   return ok();

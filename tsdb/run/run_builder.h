@@ -39,8 +39,6 @@ class RunWriter {
   // With no sample at all there is no file and the record is empty.
   StatusOr<RunRecord> finish();
 
-  std::uint64_t tiles() const { return record_.tiles; }
-
  private:
   StatusOr<std::uint32_t> column(const std::shared_ptr<const storage::TimestampColumn>& times);
   Status add_rows(storage::SeriesId id, const RunRows& rows, const RowChanges& changes,

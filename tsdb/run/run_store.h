@@ -129,7 +129,7 @@ class RunStore {
     std::vector<RunId> inputs;            // ascending
     std::uint8_t tier = 1;                // of the result; from 2 on it is made as small as can be
     const Tombstones* deleted = nullptr;  // samples left out; null: none
-    std::function<Status()> pause;        // called once per tile; an error ends the merge
+    std::function<Status()> pause;        // called after each series; an error ends the merge
     std::int64_t created_ms = 0;          // wall time
   };
   struct Merged {
