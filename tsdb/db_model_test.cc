@@ -23,7 +23,7 @@ class DbModelTest : public testing::DbTest {
   bool check_all(testing::RandomLoad& load) {
     return check(load.model().compare(*db_, {}, INT64_MIN / 8, INT64_MAX / 8));
   }
-  // Seals, restarts, drops what is old.
+  // Seals, merges, restarts, drops what is old.
   bool change(testing::RandomLoad& load);
 };
 
@@ -43,7 +43,7 @@ bool DbModelTest::check_some(testing::RandomLoad& load) {
 }
 
 bool DbModelTest::change(testing::RandomLoad& load) {
-  switch (load.below(8)) {
+  switch (load.below(11)) {
     case 0:
       open();
       load.reopened();
@@ -54,6 +54,17 @@ bool DbModelTest::change(testing::RandomLoad& load) {
       EXPECT_TRUE(done.ok()) << done;
       load.model().expire_before(load.now_ms() - options_.retention.count());
       return done.ok();
+    }
+    case 2:
+    case 3: {
+      const Status merged = db_->merge_due();
+      EXPECT_TRUE(merged.ok()) << merged;
+      return merged.ok() && check_some(load);
+    }
+    case 4: {
+      const Status compacted = db_->compact();
+      EXPECT_TRUE(compacted.ok()) << compacted;
+      return compacted.ok() && check_all(load);
     }
     default: {
       const Status sealed = db_->seal_all();

@@ -49,6 +49,7 @@ struct Metrics {
   base::Counter& merges;
   base::Counter& merged_bytes;
   base::Counter& merge_rest;  // seconds
+  base::Gauge& merge_memory;
   base::Counter& time_retentions;
   base::Counter& size_retentions;
   base::Histogram& compaction_duration;

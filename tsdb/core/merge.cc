@@ -94,6 +94,7 @@ Status run_job(Core& core, const MergeJob& job) {
   core.metrics.compactions.inc();
   core.metrics.merges.inc();
   core.metrics.merged_bytes.inc(static_cast<double>(merged->bytes_read));
+  core.metrics.merge_memory.set(static_cast<double>(merged->peak_bytes));
   const std::chrono::duration<double> took = core.clock.steady_now() - begin;
   core.metrics.compaction_duration.observe(took.count());
   return merged->gone.empty() ? ok() : forget_deleted(core, merged->gone);

@@ -56,6 +56,8 @@ Metrics::Metrics(base::Registry& registry)
                                     "Size of the runs that were merged into others.")),
       merge_rest(registry.counter("tocsin_tsdb_merge_rest_seconds_total",
                                   "Time that merges left to queries.")),
+      merge_memory(registry.gauge("tocsin_tsdb_merge_memory_bytes",
+                                  "Most memory that the last merge held.")),
       time_retentions(registry.counter("prometheus_tsdb_time_retentions_total",
                                        "Times that runs were dropped because they were too old.")),
       size_retentions(registry.counter(

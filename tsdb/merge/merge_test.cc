@@ -258,6 +258,33 @@ TEST(Merge, EndsWhenToldAndWhenAnInputIsDropped) {
   EXPECT_TRUE(base::real_file_system().list(directory.path("db/ingest"))->empty());
 }
 
+TEST(Merge, HoldsNoMoreMemoryThanItIsGiven) {
+  const TestDirectory directory;
+  const auto store = must_open(directory.path());
+  std::mt19937_64 random(11);
+  Expected expected;
+  RunShape shape;
+  shape.series = 200;
+  shape.rows = 500;
+  shape.per_group = 1;  // each has timestamps of its own: 0.8 MB of them in a run
+  for (int i = 0; i < 12; ++i) {
+    shape.start_ms += shape.rows * shape.step_ms;
+    const std::vector<RunSeriesInput> run = make_run(shape, random(), &expected);
+    ASSERT_TRUE(store->write_run(plan_of(run), {}).ok());
+  }
+  const auto merge_with = [&](std::size_t column_bytes) {
+    RunStore::Merge merge = merge_of(all_runs(*store), 2);
+    merge.column_bytes = column_bytes;
+    const auto merged = store->merge(merge);
+    EXPECT_TRUE(merged.ok()) << merged.status();
+    expect_all(*store, expected);
+    return merged->peak_bytes;
+  };
+  // Above it: the columns of one series, a tile of each input, one being written, encoded columns.
+  EXPECT_LE(merge_with(400'000), 400'000U + 2 * 500 * 12 * 8 + 13 * (64U << 10) + 2'000'000U);
+  EXPECT_GE(merge_with(400'000), 100'000U);
+}
+
 TEST(Merge, ReadersSeeTheSameBeforeDuringAndAfter) {
   const TestDirectory directory;
   const auto store = must_open(directory.path());

@@ -55,7 +55,7 @@ RowsJoiner::TimesPtr RowsJoiner::times_of_slices() {
     made.sources.push_back(slice.part->times);
   }
   rows_kept_ += column->ms.size();
-  if (rows_kept_ > kMaxRowsKept) {
+  if (rows_kept_ > max_rows_kept_) {
     made_.clear();
     rows_kept_ = column->ms.size();
   }

@@ -21,14 +21,16 @@ namespace tocsin::tsdb {
 
 class RowsJoiner {
  public:
+  // Keeps the columns that it made within `max_bytes`.
+  explicit RowsJoiner(std::size_t max_bytes = 16U << 20)
+      : max_rows_kept_(max_bytes / sizeof(std::int64_t)) {}
+
   // Replaces what `out` holds. Parts are used up.
   void join(std::vector<RunRows>* parts, RunRows* out);
+  std::size_t memory_bytes() const { return rows_kept_ * sizeof(std::int64_t); }
 
  private:
   using TimesPtr = std::shared_ptr<const storage::TimestampColumn>;
-  // Memory for the columns made: 16 MiB.
-  static constexpr std::size_t kMaxRowsKept = 2U << 20;
-
   struct Slice {
     RunRows* part = nullptr;
     std::uint32_t begin = 0;  // rows of the part
@@ -48,6 +50,7 @@ class RowsJoiner {
 
   std::vector<Slice> slices_;
   std::map<std::vector<Place>, Made> made_;
+  const std::size_t max_rows_kept_;
   std::size_t rows_kept_ = 0;
 };
 

@@ -76,11 +76,18 @@ StatusOr<RunCursor::TimesPtr> RunCursor::column(std::uint32_t number) {
   auto times = std::make_shared<storage::TimestampColumn>();
   RETURN_IF_ERROR(block_->decode(number % kTileSeries, &times->ms));
   rows_kept_ += times->ms.size();
-  if (rows_kept_ > kMaxRowsKept) {
+  if (rows_kept_ > max_rows_kept_) {
     columns_.clear();
     rows_kept_ = times->ms.size();
   }
   return columns_[number] = std::move(times);
+}
+
+std::size_t RunCursor::memory_bytes() const {
+  std::size_t bytes = rows_kept_ * sizeof(std::int64_t);
+  if (tile_) bytes += tile_frame_->size() + tile_->memory_bytes();
+  if (block_) bytes += block_frame_->size();
+  return bytes;
 }
 
 Status RunCursor::read(RunRows* out) {

@@ -23,7 +23,9 @@ namespace tocsin::tsdb {
 
 class RunCursor {
  public:
-  RunCursor(const RunFiles& files, const RunRecord& run) : files_(files), run_(run) {}
+  // Keeps decoded columns within `column_bytes`, and one whatever its size.
+  RunCursor(const RunFiles& files, const RunRecord& run, std::size_t column_bytes)
+      : files_(files), run_(run), max_rows_kept_(column_bytes / sizeof(std::int64_t)) {}
   RunCursor(RunCursor&&) = default;
 
   // Goes to the first series. Call first.
@@ -35,12 +37,10 @@ class RunCursor {
   RunId run() const { return run_.info.id; }
   Status read(RunRows* out);
   Status next();
+  std::size_t memory_bytes() const;
 
  private:
   using TimesPtr = std::shared_ptr<const storage::TimestampColumn>;
-  // Memory for columns: 8 MiB.
-  static constexpr std::size_t kMaxRowsKept = 1U << 20;
-
   StatusOr<std::string> frame(FrameKind kind, std::uint32_t number) const;
   Status load_names();
   Status load_tile(std::uint32_t number);
@@ -56,6 +56,7 @@ class RunCursor {
   std::unique_ptr<std::string> tile_frame_;
   std::optional<Tile> tile_;
   std::map<std::uint32_t, TimesPtr> columns_;
+  const std::size_t max_rows_kept_;
   std::size_t rows_kept_ = 0;
   std::uint32_t block_number_ = 0;
   std::unique_ptr<std::string> block_frame_;

@@ -33,16 +33,21 @@ void hide(std::span<const Interval> deleted, RunRows* rows) {
 
 class Merger {
  public:
-  Merger(const MergeInput& input, RunWriter* out, std::optional<RunId>* damaged)
-      : input_(input), out_(out), damaged_(damaged) {}
+  // Half of the memory is for reading, a quarter each for joining and for writing.
+  Merger(const MergeInput& input, RunWriter* out, const MergeNotes& notes)
+      : input_(input), out_(out), notes_(notes), joiner_(input.column_bytes / 4) {
+    out->limit_columns(input.column_bytes / 4);
+  }
 
   Status run(const RunFiles& files) {
     for (const auto& run : input_.runs) {
-      RunCursor& cursor = cursors_.emplace_back(files, run->record);
+      RunCursor& cursor =
+          cursors_.emplace_back(files, run->record, input_.column_bytes / 2 / input_.runs.size());
       RETURN_IF_ERROR(noted(cursor.open(), cursor));
     }
     while (RunCursor* first = smallest()) {
       RETURN_IF_ERROR(merge_series(std::string(first->name()), first->id()));
+      note_memory();
       if (input_.pause) RETURN_IF_ERROR(input_.pause());
     }
     return merge_side(files);
@@ -50,8 +55,14 @@ class Merger {
 
  private:
   Status noted(const Status& status, const RunCursor& cursor) {
-    if (is_damage(status)) *damaged_ = cursor.run();
+    if (is_damage(status)) *notes_.damaged = cursor.run();
     return status;
+  }
+
+  void note_memory() {
+    std::size_t bytes = joiner_.memory_bytes() + out_->memory_bytes();
+    for (const RunCursor& cursor : cursors_) bytes += cursor.memory_bytes();
+    *notes_.peak_bytes = std::max(*notes_.peak_bytes, bytes);
   }
 
   // The cursor at the smallest (name, id); null when all are at their end.
@@ -93,7 +104,7 @@ class Merger {
           read_side(*files.kv, files.side_directories, run->record, &problems);
       Status status = side.status();
       if (!problems.empty()) status = data_loss("{}", problems.front());
-      if (is_damage(status)) *damaged_ = run->record.info.id;
+      if (is_damage(status)) *notes_.damaged = run->record.info.id;
       RETURN_IF_ERROR(status);
       for (RunSideInput& one : *side) {
         std::vector<SideChunk>& out = chunks[one.id];
@@ -113,7 +124,7 @@ class Merger {
 
   const MergeInput& input_;
   RunWriter* const out_;
-  std::optional<RunId>* const damaged_;
+  const MergeNotes notes_;
   std::vector<RunCursor> cursors_;
   RowsJoiner joiner_;
   std::vector<RunRows> parts_;
@@ -123,8 +134,8 @@ class Merger {
 }  // namespace
 
 Status merge_runs(const RunFiles& files, const MergeInput& input, RunWriter* out,
-                  std::optional<RunId>* damaged) {
-  return Merger(input, out, damaged).run(files);
+                  const MergeNotes& notes) {
+  return Merger(input, out, notes).run(files);
 }
 
 }  // namespace tocsin::tsdb

@@ -2,7 +2,8 @@
 //
 // merge_runs: the samples of several runs, in metric order, into the file of a new one.
 //
-// Streams: memory is a tile and some timestamp columns of each run, and what RunWriter holds.
+// Streams: memory is a tile and some timestamp columns of each run, and what RunWriter holds. It is
+// counted; decoded timestamps, the part that could grow, are kept within MergeInput::column_bytes.
 // Samples that several runs have are written once, the oldest run's; deleted ones are left out.
 // Errors: of RunCursor, of the writer, and of `pause`.
 #pragma once
@@ -22,11 +23,16 @@ namespace tocsin::tsdb {
 struct MergeInput {
   std::vector<std::shared_ptr<const Run>> runs;  // the oldest first
   const Tombstones* deleted = nullptr;           // null: nothing
-  std::function<Status()> pause;  // called after each series; an error ends the merge
+  std::function<Status()> pause;          // called after each series; an error ends the merge
+  std::size_t column_bytes = 128U << 20;  // see above
 };
 
-// When it fails because an input is damaged, *damaged says which one.
+struct MergeNotes {
+  std::optional<RunId>* damaged;  // the input that was, when it fails because of that
+  std::size_t* peak_bytes;        // most memory that was held
+};
+
 Status merge_runs(const RunFiles& files, const MergeInput& input, RunWriter* out,
-                  std::optional<RunId>* damaged);
+                  const MergeNotes& notes);
 
 }  // namespace tocsin::tsdb

@@ -18,8 +18,6 @@ constexpr std::size_t kSealTileBytes = 32U << 10;
 constexpr std::size_t kColdTileBytes = 64U << 10;
 // Rows of a slot: a day at 15 s. Reading a short range decodes a whole slot.
 constexpr std::uint32_t kSlotRows = 5760;
-// Memory of columns that were seen lately.
-constexpr std::size_t kKnownRows = 4U << 20;
 
 }  // namespace
 
@@ -60,11 +58,12 @@ StatusOr<std::uint32_t> RunWriter::column(
   encode_times(ms, &encoded);
   auto at = by_content_.find(encoded);
   if (at == by_content_.end()) {
+    columns_bytes_ += encoded.size() + sizeof(std::string) * 4;  // with its place in by_content_
     const std::string& kept = columns_.emplace_back(std::move(encoded));
     at = by_content_.emplace(kept, static_cast<std::uint32_t>(columns_.size() - 1)).first;
   }
   known_rows_ += ms.size();
-  if (known_rows_ > kKnownRows) {
+  if (known_rows_ > max_known_rows_) {
     known_.clear();
     known_rows_ = ms.size();
   }
@@ -141,6 +140,11 @@ Status RunWriter::put_directory() {
     RETURN_IF_ERROR(put(FrameKind::kNames, record_.name_parts++, part));
   }
   return ok();
+}
+
+std::size_t RunWriter::memory_bytes() const {
+  return tile_.bytes() + known_rows_ * sizeof(std::int64_t) + columns_bytes_ +
+         entries_.capacity() * sizeof(entries_[0]);
 }
 
 StatusOr<RunRecord> RunWriter::finish() {

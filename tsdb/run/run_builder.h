@@ -39,6 +39,10 @@ class RunWriter {
   // With no sample at all there is no file and the record is empty.
   StatusOr<RunRecord> finish();
 
+  // Memory for decoded columns that were seen lately; else 32 MiB.
+  void limit_columns(std::size_t bytes) { max_known_rows_ = bytes / sizeof(std::int64_t); }
+  std::size_t memory_bytes() const;
+
  private:
   StatusOr<std::uint32_t> column(const std::shared_ptr<const storage::TimestampColumn>& times);
   Status add_rows(storage::SeriesId id, const RunRows& rows, const RowChanges& changes,
@@ -65,7 +69,9 @@ class RunWriter {
   };
   std::unordered_map<const storage::TimestampColumn*, Known> known_;
   std::size_t known_rows_ = 0;
+  std::size_t max_known_rows_ = 4U << 20;
   std::deque<std::string> columns_;  // encoded
+  std::size_t columns_bytes_ = 0;
   std::unordered_map<std::string_view, std::uint32_t> by_content_;
 };
 

@@ -10,7 +10,6 @@ namespace tocsin::tsdb {
 namespace {
 
 constexpr std::uint8_t kRunVersion = 3;  // of run records
-constexpr std::uint8_t kRowVersion = 1;  // of series rows
 constexpr std::size_t kSampleKeyBytes = 14;
 
 // Big-endian, so that keys sort as their numbers do.
@@ -26,8 +25,6 @@ std::uint64_t load_big64(std::string_view bytes) {
   for (std::size_t i = 0; i < 8; ++i) value = (value << 8U) | static_cast<std::uint8_t>(bytes[i]);
   return value;
 }
-
-std::string_view piece(ByteReader* in) { return in->bytes(in->varint32()); }
 
 }  // namespace
 
@@ -115,42 +112,6 @@ StatusOr<std::uint64_t> decode_number(std::string_view value) {
   const std::uint64_t number = in.varint();
   if (!in.ok() || !in.at_end()) return data_loss("damaged number");
   return number;
-}
-
-std::string series_key(storage::SeriesId id) {
-  std::string key;
-  put_big(&key, id.value());
-  return key;
-}
-
-std::string encode_series_row(const model::Labels& labels) {
-  std::string out(1, static_cast<char>(kRowVersion));
-  put_varint(&out, labels.size());
-  for (const model::LabelView& label : labels) {
-    for (const std::string_view text : {label.name, label.value}) {
-      put_varint(&out, text.size());
-      out.append(text);
-    }
-  }
-  return out;
-}
-
-StatusOr<SeriesRow> decode_series_row(std::string_view key, std::string_view value) {
-  if (key.size() != 8) return data_loss("damaged key of a series");
-  SeriesRow row;
-  row.id = storage::SeriesId(load_big64(key));
-  ByteReader in(value);
-  if (const unsigned version = in.byte(); version != kRowVersion) {
-    return data_loss("series {}: unknown version {}", row.id.value(), version);
-  }
-  std::vector<std::pair<std::string, std::string>> labels;
-  for (std::uint32_t left = in.varint32(); left > 0 && in.ok(); --left) {
-    const std::string_view name = piece(&in);
-    labels.emplace_back(name, piece(&in));
-  }
-  if (!in.ok() || !in.at_end()) return data_loss("series {}: damaged row", row.id.value());
-  row.labels = model::Labels::from(std::move(labels));
-  return row;
 }
 
 std::string run_begin(std::uint8_t tier, RunId id) {

@@ -48,10 +48,6 @@ StatusOr<JournalPosition> decode_journal(std::string_view value);
 std::string encode_number(std::uint64_t value);
 StatusOr<std::uint64_t> decode_number(std::string_view value);
 
-std::string series_key(storage::SeriesId id);
-std::string encode_series_row(const model::Labels& labels);
-StatusOr<SeriesRow> decode_series_row(std::string_view key, std::string_view value);
-
 // Keys of the samples family. All keys of a run lie in [run_begin, run_end).
 std::string sample_key(const RunInfo& run, FrameKind kind, std::uint32_t number);
 std::string run_begin(std::uint8_t tier, RunId id);

@@ -20,14 +20,6 @@ void check_run(std::string_view key, std::string_view value) {
   CHECK(again->info.min_ms == run->info.min_ms && again->info.samples == run->info.samples);
 }
 
-void check_row(std::string_view value) {
-  const StatusOr<SeriesRow> row = decode_series_row(series_key(storage::SeriesId(7)), value);
-  if (!row.ok()) return;
-  const std::string encoded = encode_series_row(row->labels);
-  const StatusOr<SeriesRow> again = decode_series_row(series_key(storage::SeriesId(7)), encoded);
-  CHECK(again.ok() && again->labels == row->labels && again->id == row->id);
-}
-
 void check_directory(std::string_view payload) {
   RunDirectory directory;
   if (!append_directory_part(make_frame(FrameKind::kDirectory, payload), &directory).ok()) return;
@@ -47,14 +39,12 @@ void fuzz(std::string_view bytes) {
   const char kind = bytes.front();
   bytes.remove_prefix(1);
   if (kind == 'd') return check_directory(bytes);
-  if (kind == 's') return check_row(bytes);
   const std::string_view key = bytes.substr(0, bytes.find('\n'));
   const std::string_view value = bytes.substr(std::min(key.size() + 1, bytes.size()));
   check_run(key, value);
   check_run(run_key(RunId(3)), value);
   static_cast<void>(decode_journal(value));
   static_cast<void>(decode_number(value));
-  static_cast<void>(decode_series_row(key, value));
   static_cast<void>(run_of_sample_key(bytes));
 }
 

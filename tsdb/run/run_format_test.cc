@@ -51,25 +51,12 @@ TEST(RunFormat, CutOrUnknownRowsAreDataLoss) {
   }
   EXPECT_EQ(decode_run(key, value + "x").status().code(), StatusCode::kDataLoss);
   EXPECT_EQ(decode_run("run/", value).status().code(), StatusCode::kDataLoss);
-
-  const std::string row = encode_series_row(model::Labels::of({{"a", "1"}, {"b", "2"}}));
-  for (std::size_t size = 0; size < row.size(); ++size) {
-    EXPECT_FALSE(decode_series_row(series_key(storage::SeriesId(1)), row.substr(0, size)).ok())
-        << size;
-  }
-  EXPECT_FALSE(decode_series_row("short", row).ok());
   EXPECT_FALSE(decode_journal("").ok());
   EXPECT_FALSE(decode_number("\xff").ok());
   EXPECT_FALSE(run_of_sample_key("short").ok());
 }
 
-TEST(RunFormat, SeriesRowsAndJournalPositionsComeBack) {
-  const model::Labels labels =
-      model::Labels::of({{"__name__", "up"}, {"z", std::string(300, 'v')}});
-  const auto row = decode_series_row(series_key(storage::SeriesId(77)), encode_series_row(labels));
-  ASSERT_TRUE(row.ok());
-  EXPECT_EQ(row->id, storage::SeriesId(77));
-  EXPECT_EQ(row->labels, labels);
+TEST(RunFormat, JournalPositionsComeBack) {
   const JournalPosition position{5, 1ULL << 40U};
   EXPECT_EQ(*decode_journal(encode_journal(position)), position);
   EXPECT_EQ(*decode_number(encode_number(300)), 300U);
@@ -91,7 +78,6 @@ TEST(RunFormat, KeysSortByTierRunKindAndNumber) {
   ASSERT_TRUE(parsed.ok());
   EXPECT_EQ(parsed->tier, 1);
   EXPECT_EQ(parsed->id, RunId(255));
-  EXPECT_LT(series_key(storage::SeriesId(255)), series_key(storage::SeriesId(256)));
 }
 
 TEST(RunDirectory, ComesBackInParts) {

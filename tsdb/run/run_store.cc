@@ -22,9 +22,6 @@ namespace {
 
 using Runs = std::vector<std::shared_ptr<const Run>>;
 
-// Series rows go into the final batch up to this size; more of them are written before it.
-constexpr std::size_t kMaxBatchBytes = 4U << 20;
-
 bool overlaps(const RunInfo& run, std::int64_t min_ms, std::int64_t max_ms) {
   return run.min_ms <= max_ms && run.max_ms >= min_ms;
 }
@@ -89,7 +86,6 @@ struct RunStore::Impl {
   Status load();
   Status clear_temporary() const;
   Status drop_orphans(const Runs& runs) ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer);
-  Status write_rows(const std::vector<SeriesRow>& rows, KvBatch* last);
   static void sort_by_metric(std::vector<RunPlan::Series>* series);
   StatusOr<RunRecord> write_file(const RunInfo& info, Effort effort,
                                  const std::function<Status(RunWriter*)>& fill);
@@ -202,19 +198,6 @@ Status RunStore::Impl::drop_orphans(const Runs& runs) {
   return ok();
 }
 
-// Rows that do not fit into the last batch are written before it. They may then be visible without
-// their run, which is harmless: the journal, not yet given up, defines the same series.
-Status RunStore::Impl::write_rows(const std::vector<SeriesRow>& rows, KvBatch* last) {
-  for (const SeriesRow& row : rows) {
-    if (last->bytes() > kMaxBatchBytes) {
-      RETURN_IF_ERROR(kv().commit_unsynced(*last));
-      *last = KvBatch();
-    }
-    last->put(Family::kSeries, series_key(row.id), encode_series_row(row.labels));
-  }
-  return ok();
-}
-
 // By name and id; series that occur twice keep their order. Equal names are compared once.
 void RunStore::Impl::sort_by_metric(std::vector<RunPlan::Series>* series) {
   std::map<std::string_view, std::uint32_t> ranks;
@@ -304,7 +287,6 @@ StatusOr<RunInfo> RunStore::write_run(RunPlan plan, const Commit& commit) {
   }
   const bool has_run = !record.is_empty();
   KvBatch batch;
-  RETURN_IF_ERROR(impl_->write_rows(commit.new_series, &batch));
   if (commit.catalog != nullptr) batch.append(*commit.catalog);
   batch.put(Family::kMeta, std::string(kJournalKey), encode_journal(commit.journal));
   batch.put(Family::kMeta, std::string(kHeadKey), commit.head_state);
@@ -380,6 +362,7 @@ StatusOr<RunStore::Merged> RunStore::merge(const Merge& merge) {
   ASSIGN_OR_RETURN(input.runs, impl_->inputs_of(merge));
   input.deleted = merge.deleted;
   input.pause = merge.pause;
+  input.column_bytes = merge.column_bytes;
   for (const auto& run : input.runs) result.bytes_read += run->record.info.bytes;
   RETURN_IF_ERROR(impl_->check_space(result.bytes_read));
   RunInfo info;
@@ -391,7 +374,7 @@ StatusOr<RunStore::Merged> RunStore::merge(const Merge& merge) {
   }
   const Effort effort = merge.tier >= kColdTier ? Effort::kCold : Effort::kSeal;
   const StatusOr<RunRecord> record = impl_->write_file(info, effort, [&](RunWriter* file) {
-    return merge_runs(*impl_->files, input, file, &result.damaged);
+    return merge_runs(*impl_->files, input, file, {&result.damaged, &result.peak_bytes});
   });
   if (result.damaged) return result;
   RETURN_IF_ERROR(record.status());
@@ -445,13 +428,6 @@ Status RunStore::read_side(const Snapshot& snapshot, std::span<const storage::Se
     RETURN_IF_ERROR(read_run_side(*files.kv, files.side_directories, record, request));
   }
   return ok();
-}
-
-Status RunStore::load_series(const std::function<Status(const SeriesRow&)>& visit) const {
-  return impl_->kv().scan(Family::kSeries, "", [&](std::string_view key, std::string_view value) {
-    ASSIGN_OR_RETURN(const SeriesRow row, decode_series_row(key, value));
-    return visit(row);
-  });
 }
 
 bool RunStore::may_have(const Snapshot& snapshot, storage::SeriesId id, std::int64_t min_ms,
@@ -524,22 +500,12 @@ void RunStore::Impl::collect() {
 
 StatusOr<std::vector<storage::SeriesId>> RunStore::drop_runs_before(
     std::int64_t before_ms, const std::function<bool(storage::SeriesId)>& keep) {
-  std::vector<RunId> old;
-  for (const auto& run : impl_->snapshot()->runs()) {
-    const RunInfo& info = run->record.info;
-    if (std::max(info.max_ms, info.side_max_ms) < before_ms) old.push_back(info.id);
-  }
-  return drop_runs(old, keep);
-}
-
-StatusOr<std::vector<storage::SeriesId>> RunStore::drop_runs(
-    std::span<const RunId> wanted, const std::function<bool(storage::SeriesId)>& keep) {
   base::MutexLock lock(impl_->writer);
   impl_->collect();
   Runs gone;
   Runs left = impl_->snapshot()->runs();
   const auto first_kept = std::ranges::stable_partition(left, [&](const auto& run) {
-    return std::ranges::find(wanted, run->record.info.id) != wanted.end();
+    return std::max(run->record.info.max_ms, run->record.info.side_max_ms) < before_ms;
   });
   gone.assign(left.begin(), first_kept.begin());
   left.erase(left.begin(), first_kept.begin());
@@ -549,7 +515,6 @@ StatusOr<std::vector<storage::SeriesId>> RunStore::drop_runs(
   if (keep) std::erase_if(ids, keep);
   KvBatch batch;
   for (const auto& run : gone) batch.erase(Family::kMeta, run_key(run->record.info.id));
-  for (const storage::SeriesId id : ids) batch.erase(Family::kSeries, series_key(id));
   RETURN_IF_ERROR(impl_->kv().commit(batch));
   impl_->publish(std::move(left));
   for (const auto& run : gone) {

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// RunStore: everything of the database that lives in RocksDB: immutable runs of tiles, series rows,
-// the manifest.
+// RunStore: immutable runs of tiles in RocksDB, and the manifest.
 //
 // A run holds all sealed samples of some series in [min_ms, max_ms]: tiles of up to 64 series in
 // metric order, the timestamp columns its series share, a directory (series id -> tile, slot) and
 // the metric names.
 // Runs are written with SstFileWriter and ingested; one synced WriteBatch makes a run, the journal
-// position it covers and the series rows visible together. A crash in between leaves an orphan run
+// position it covers and the catalog's changes visible together. A crash in between leaves an orphan run
 // that open() deletes. docs/formats/tsdb_runs.md has every byte.
 // Hides: RocksDB (tsdb/kv), tile
 // codecs.
@@ -27,7 +26,6 @@
 #include <vector>
 
 #include "base/status.h"
-#include "model/labels.h"
 #include "storage/queryable.h"
 #include "storage/types.h"
 #include "tsdb/side/side_chunk.h"
@@ -89,11 +87,6 @@ struct JournalPosition {
   friend auto operator<=>(const JournalPosition&, const JournalPosition&) = default;
 };
 
-struct SeriesRow {
-  storage::SeriesId id;
-  model::Labels labels;
-};
-
 class KvBatch;
 class KvStore;
 class Tombstones;
@@ -115,11 +108,10 @@ class RunStore {
   // Opaque bytes stored with a run for the head's own bookkeeping (which rows of which groups it
   // covers).
   struct Commit {
-    std::vector<SeriesRow> new_series;  // rows not stored before
-    JournalPosition journal;            // smallest position still needed after this run
-    std::string head_state;             // returned by head_state() after a restart
-    const KvBatch* catalog = nullptr;   // becomes visible with the run
-    std::int64_t created_ms = 0;        // wall time
+    JournalPosition journal;           // smallest position still needed after this run
+    std::string head_state;            // returned by head_state() after a restart
+    const KvBatch* catalog = nullptr;  // becomes visible with the run
+    std::int64_t created_ms = 0;       // wall time
   };
   // Writes and publishes a run, series by series: memory is a tile, the timestamp columns as
   // encoded and 16 bytes per series. Without a sample writes no run but still commits the rest.
@@ -130,12 +122,14 @@ class RunStore {
     std::uint8_t tier = 1;                // of the result; from 2 on it is made as small as can be
     const Tombstones* deleted = nullptr;  // samples left out; null: none
     std::function<Status()> pause;        // called after each series; an error ends the merge
-    std::int64_t created_ms = 0;          // wall time
+    std::size_t column_bytes = 128U << 20;  // memory for decoded timestamps
+    std::int64_t created_ms = 0;            // wall time
   };
   struct Merged {
     RunInfo run;                   // id 0 when nothing was left
     std::optional<RunId> damaged;  // this input cannot be read: nothing was changed
     std::uint64_t bytes_read = 0;  // of the inputs' files
+    std::size_t peak_bytes = 0;    // most memory that it held
     // With deleted samples: series that no run holds any more.
     std::vector<storage::SeriesId> gone;
   };
@@ -168,17 +162,10 @@ class RunStore {
                           std::vector<std::vector<SideChunk>>* out,
                           std::vector<std::string>* warnings);
 
-  // Calls visit for every stored series row, ascending by id.
-  Status load_series(const std::function<Status(const SeriesRow&)>& visit) const;
-
-  // Drops runs whose max_ms < before_ms; returns the ids of series that no remaining run holds
-  // (their rows are deleted unless keep(id)).
+  // Drops runs whose max_ms < before_ms; returns the ids of series that no remaining run holds and
+  // that keep(id), if given, does not name.
   StatusOr<std::vector<storage::SeriesId>> drop_runs_before(
       std::int64_t before_ms, const std::function<bool(storage::SeriesId)>& keep);
-
-  // Drops these runs; otherwise as drop_runs_before.
-  StatusOr<std::vector<storage::SeriesId>> drop_runs(
-      std::span<const RunId> runs, const std::function<bool(storage::SeriesId)>& keep);
 
   // The series of one run, ascending; kDataLoss when its directory is damaged.
   static StatusOr<std::vector<storage::SeriesId>> series_of(const Snapshot& snapshot, RunId run);

@@ -32,7 +32,7 @@ RunShape shape_of(std::uint64_t number) {
 // Run `number` is always the same, so what a killed process had written can be computed.
 Status write_number(RunStore& store, std::uint64_t number, Expected* expected) {
   std::vector<RunSeriesInput> run = make_run(shape_of(number), number, expected);
-  const RunStore::Commit commit = commit_of(run, number);
+  const RunStore::Commit commit = commit_of(number);
   return store.write_run(plan_of(run), commit).status();
 }
 

@@ -22,10 +22,10 @@ namespace {
 
 using storage::SeriesId;
 
-// Writes a run of this shape, with its series rows, as number `number`.
+// Writes a run of this shape as number `number`.
 RunInfo write(RunStore& store, const RunShape& shape, std::uint64_t number, Expected* expected) {
   std::vector<RunSeriesInput> run = make_run(shape, number, expected);
-  const RunStore::Commit commit = commit_of(run, number);
+  const RunStore::Commit commit = commit_of(number);
   const auto info = store.write_run(plan_of(run), commit);
   EXPECT_TRUE(info.ok()) << info.status();
   return info.ok() ? *info : RunInfo();
@@ -153,19 +153,16 @@ TEST(RunStore, KeepsStartTimestampsAndTwoColumnsOfOneSeries) {
   EXPECT_EQ(columns[0][1].start_ms, (std::vector<std::int64_t>{0, 500}));
 }
 
-TEST(RunStore, StoresSeriesRowsInOrderOfId) {
+TEST(RunStore, WithoutSamplesTheRestIsCommittedAllTheSame) {
   const TestDirectory directory;
   {
     const auto store = must_open(directory.path());
+    KvBatch catalog;
+    catalog.put(Family::kSeries, "key", "value");
     RunStore::Commit commit;
-    for (const std::uint64_t id : {300U, 2U, 256U, 1U})
-      commit.new_series.push_back({SeriesId(id), labels_of(id)});
-    // Enough text that rows are written in several batches.
-    for (std::uint64_t id = 1000; id < 1100; ++id) {
-      const std::string text(100'000, static_cast<char>('a' + id % 26));
-      commit.new_series.push_back({SeriesId(id), model::Labels::of({{"long", text}})});
-    }
     commit.journal = {7, 8};
+    commit.head_state = "state";
+    commit.catalog = &catalog;
     const auto info = store->write_run({}, commit);
     ASSERT_TRUE(info.ok());
     EXPECT_EQ(info->id, RunId()) << "no run for no samples";
@@ -173,20 +170,8 @@ TEST(RunStore, StoresSeriesRowsInOrderOfId) {
   }
   const auto store = must_open(directory.path());
   EXPECT_EQ(store->journal_position(), (JournalPosition{7, 8}));
-  std::vector<std::uint64_t> ids;
-  ASSERT_TRUE(store
-                  ->load_series([&](const SeriesRow& row) {
-                    ids.push_back(row.id.value());
-                    if (row.id.value() < 1000) {
-                      EXPECT_EQ(row.labels, labels_of(row.id.value()));
-                    }
-                    return ok();
-                  })
-                  .ok());
-  ASSERT_EQ(ids.size(), 104U);
-  EXPECT_TRUE(std::ranges::is_sorted(ids));
-  EXPECT_EQ(store->load_series([](const SeriesRow&) { return cancelled("x"); }).code(),
-            StatusCode::kCancelled);
+  EXPECT_EQ(store->head_state(), "state");
+  EXPECT_EQ(*store->kv().get(Family::kSeries, "key"), "value");
 }
 
 TEST(RunStore, RefusesColumnsThatContradictThemselves) {
@@ -256,14 +241,6 @@ TEST(RunStore, RetentionDropsRunsAndForgetsSeriesThatNoneHas) {
   }
   const auto store = must_open(directory.path());
   expect_all(*store, expected);
-  std::size_t rows = 0;
-  ASSERT_TRUE(store
-                  ->load_series([&](const SeriesRow&) {
-                    ++rows;
-                    return ok();
-                  })
-                  .ok());
-  EXPECT_EQ(rows, 11U);
   EXPECT_EQ(write(*store, later(shape, 2), 3, &expected).id, RunId(3)) << "numbers are not reused";
 }
 

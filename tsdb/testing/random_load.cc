@@ -200,7 +200,8 @@ void RandomLoad::make_delete() {
 void RandomLoad::make_upkeep() {
   using Kind = Work::Kind;
   const Kind kinds[] = {Kind::kSeal,     Kind::kSeal,     Kind::kSeal,  Kind::kSeal,
-                        Kind::kMaintain, Kind::kSnapshot, Kind::kClean, Kind::kRestart};
+                        Kind::kMaintain, Kind::kSnapshot, Kind::kClean, Kind::kRestart,
+                        Kind::kMerge,    Kind::kCompact};
   work_.kind = kinds[below(std::size(kinds))];
   work_.operations = 1;
 }
@@ -239,8 +240,10 @@ void RandomLoad::keep() {
   const Kind kind = work_.kind;
   if (kind == Kind::kDelete) model_.erase(work_.matchers, work_.mint, work_.maxt, true);
   model_.begin();
-  // A deletion syncs the journal first; a seal puts everything into a run.
-  if (kind == Kind::kDelete || kind == Kind::kSeal || kind == Kind::kRestart) model_.synced();
+  // A deletion syncs the journal first; a seal, with which a compaction begins, puts everything into
+  // a run.
+  const bool seals = kind == Kind::kSeal || kind == Kind::kCompact;
+  if (kind == Kind::kDelete || seals || kind == Kind::kRestart) model_.synced();
   if (kind == Kind::kMaintain && options_.retention_ms > 0) {
     model_.expire_before(now_ms_ - options_.retention_ms);
   }
@@ -342,6 +345,10 @@ Status RandomLoad::run(Db& db) {
       return db.maintain();
     case Work::Kind::kClean:
       return db.clean_tombstones();
+    case Work::Kind::kMerge:
+      return db.merge_due();
+    case Work::Kind::kCompact:
+      return db.compact();
     case Work::Kind::kSnapshot:
       return db.snapshot(false).status();
     case Work::Kind::kRestart:

@@ -67,6 +67,8 @@ class RandomLoad {
       kMaintain,
       kSnapshot,
       kClean,
+      kMerge,
+      kCompact,
       kRestart,  // the caller's: run() does nothing
     } kind = Kind::kSingles;
     std::vector<Single> singles;

@@ -174,9 +174,8 @@ inline std::unique_ptr<RunStore> must_open(const std::string& path, RunStore::St
   return store.ok() ? *std::move(store) : nullptr;
 }
 
-inline RunStore::Commit commit_of(const std::vector<RunSeriesInput>& run, std::uint64_t segment) {
+inline RunStore::Commit commit_of(std::uint64_t segment) {
   RunStore::Commit commit;
-  for (const RunSeriesInput& input : run) commit.new_series.push_back({input.id, input.labels});
   commit.journal = {segment, segment * 100};
   commit.head_state = "head after " + std::to_string(segment);
   return commit;

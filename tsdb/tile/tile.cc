@@ -124,6 +124,7 @@ StatusOr<Tile> Tile::parse(std::string_view frame) {
   if (!in.ok() || !unsqueeze(&in, &tile.unpacked_, &bytes) || !tile.parse_slots(bytes, count)) {
     return data_loss("damaged tile");
   }
+  if (tile.unpacked_ != nullptr) tile.unpacked_bytes_ = bytes.size();
   return tile;
 }
 

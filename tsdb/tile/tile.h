@@ -81,6 +81,8 @@ class Tile {
   // REQUIRES for all: slot < count().
   std::uint64_t id(std::uint32_t slot) const { return slots_[slot].id; }
   const TileRows& rows(std::uint32_t slot) const { return slots_[slot].rows; }
+  // Without the frame.
+  std::size_t memory_bytes() const { return slots_.size() * sizeof(Slot) + unpacked_bytes_; }
   Status decode(std::uint32_t slot, TileSamples* out) const;
   // Replaces what `out` holds.
   Status decode(std::uint32_t slot, RowChanges* out) const;
@@ -99,6 +101,7 @@ class Tile {
 
   std::vector<Slot> slots_;
   std::unique_ptr<char[]> unpacked_;
+  std::size_t unpacked_bytes_ = 0;
 };
 
 class TimesBlock {
