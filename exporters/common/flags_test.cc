@@ -74,16 +74,14 @@ TEST(FlagsTest, NamesWhatUpstreamHasAndIsNotBuilt) {
   const auto check = [](const std::string& argument, std::string_view expected) {
     EXPECT_EQ(CommandLine().parse({argument}), expected) << argument;
   };
-  check("--collector.arp", "not supported yet: --collector.arp");
-  check("--no-collector.arp", "run");
-  check("--collector.systemd", "not supported yet: --collector.systemd");
-  check("--collector.arp.device-exclude=x", "not supported yet: --collector.arp.device-exclude");
-  check("--no-collector.arp.netlink", "not supported yet: --no-collector.arp.netlink");
-  check("--collector.textfile.directory=/x", "not supported yet: --collector.textfile.directory");
-  check("--collector.cpu.info", "not supported yet: --collector.cpu.info");
-  check("--no-collector.cpu.info", "run");
-  check("--collector.cpu.info.flags-include=x",
-        "not supported yet: --collector.cpu.info.flags-include");
+  check("--collector.perf", "not supported yet: --collector.perf");
+  check("--no-collector.perf", "run");
+  check("--collector.logind", "not supported yet: --collector.logind");
+  check("--collector.perf.cpus=1", "not supported yet: --collector.perf.cpus");
+  check("--no-collector.perf.tracepoint", "not supported yet: --no-collector.perf.tracepoint");
+  check("--collector.ntp.server=x", "not supported yet: --collector.ntp.server");
+  check("--collector.netclass.netlink", "not supported yet: --collector.netclass.netlink");
+  check("--collector.pcidevice.names", "not supported yet: --collector.pcidevice.names");
   check("--collector.netdev.address-info", "not supported yet: --collector.netdev.address-info");
   check("--web.config.file=x", "not supported yet: --web.config.file");
   check("--web.config.file", "not supported yet: --web.config.file");
@@ -131,7 +129,7 @@ TEST(FlagsTest, TheManualNamesEveryFlagThatWorks) {
         "  --[no-]web.disable-exporter-metrics\n"}) {
     EXPECT_NE(manual.find(text), std::string::npos) << text << manual;
   }
-  EXPECT_EQ(manual.find("collector.arp"), std::string::npos);
+  EXPECT_EQ(manual.find("collector.perf"), std::string::npos);
   EXPECT_EQ(manual.find("web.config.file"), std::string::npos);
   for (std::size_t at = 0; at < manual.size(); at = manual.find('\n', at) + 1) {
     const std::string line = manual.substr(at, manual.find('\n', at) - at);

@@ -34,6 +34,24 @@ struct SystemNames {
   std::string system, release, version, machine, node, domain;
 };
 
+// What adjtimex(2) tells; units are those of struct timex.
+struct ClockState {
+  bool is_synchronized = false;
+  bool is_nano = false;  // offset and pps_jitter in nanoseconds, otherwise in microseconds
+  double offset = 0, frequency = 0, max_error = 0, estimated_error = 0, status = 0, constant = 0;
+  double tick = 0, pps_frequency = 0, pps_jitter = 0, pps_shift = 0, pps_stability = 0;
+  double pps_jitter_count = 0, pps_calibration_count = 0, pps_error_count = 0;
+  double pps_stability_count = 0, tai = 0;
+};
+
+// A request to the kernel by netlink.
+struct NetlinkRequest {
+  int protocol = 0;  // NETLINK_ROUTE, ...
+  std::uint16_t type = 0;
+  std::string body;  // after the nlmsghdr
+  bool is_dump = true;
+};
+
 // What the collectors read of the system besides files.
 struct NodeServices {
   base::FileSystem& files;
@@ -45,23 +63,30 @@ struct NodeServices {
   std::function<StatusOr<SystemNames>()> system_names;
   // The kernel's answer to an rtnetlink request for all links: one message after another.
   std::function<StatusOr<std::string>()> link_dump;
+  // The kernel's answer to any other request: one message after another.
+  std::function<StatusOr<std::string>(const NetlinkRequest&)> netlink;
+  std::function<StatusOr<ClockState>()> clock_state;
+  // The path without links and "..".
+  std::function<StatusOr<std::string>(const std::string& path)> real_path;
 };
 
 // The services of this machine. The zone is read once.
 NodeServices system_services(base::FileSystem& files, const base::Clock& clock,
                              base::Timers& timers);
 
-std::unique_ptr<Collector> make_cpu_collector(const NodeOptions&, const NodeServices&);
 std::unique_ptr<Collector> make_loadavg_collector(const NodeOptions&, const NodeServices&);
 std::unique_ptr<Collector> make_meminfo_collector(const NodeOptions&, const NodeServices&);
 std::unique_ptr<Collector> make_stat_collector(const NodeOptions&, const NodeServices&);
 std::unique_ptr<Collector> make_time_collector(const NodeOptions&, const NodeServices&);
 std::unique_ptr<Collector> make_uname_collector(const NodeOptions&, const NodeServices&);
+StatusOr<std::unique_ptr<Collector>> make_cpu_collector(const NodeOptions&, const NodeServices&);
 StatusOr<std::unique_ptr<Collector>> make_diskstats_collector(const NodeOptions&,
                                                               const NodeServices&);
 StatusOr<std::unique_ptr<Collector>> make_filesystem_collector(const NodeOptions&,
                                                                const NodeServices&);
 StatusOr<std::unique_ptr<Collector>> make_netdev_collector(const NodeOptions&, const NodeServices&);
+
+StatusOr<ClockState> read_clock_state();
 
 // The collectors that `options` switches on.
 StatusOr<std::vector<std::unique_ptr<Collector>>> make_collectors(const NodeOptions& options,

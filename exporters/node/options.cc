@@ -1,44 +1,79 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporters/node/options.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <string_view>
 
+#include "exporters/node/network/network.h"
 #include "model/matcher.h"
 
 namespace tocsin::exporters {
 namespace {
 
-constexpr std::array<std::string_view, 9> kCollectors = {
-    "cpu", "diskstats", "filesystem", "loadavg", "meminfo", "netdev", "stat", "time", "uname"};
+// Those that run unless a flag says otherwise, as upstream's.
+constexpr std::string_view kDefaultOn[] = {"arp",
+                                           "bcache",
+                                           "bcachefs",
+                                           "bonding",
+                                           "btrfs",
+                                           "conntrack",
+                                           "cpu",
+                                           "cpufreq",
+                                           "diskstats",
+                                           "dmi",
+                                           "dmmultipath",
+                                           "edac",
+                                           "entropy",
+                                           "fibrechannel",
+                                           "filefd",
+                                           "filesystem",
+                                           "hwmon",
+                                           "infiniband",
+                                           "ipvs",
+                                           "kernel_hung",
+                                           "loadavg",
+                                           "mdadm",
+                                           "meminfo",
+                                           "netclass",
+                                           "netdev",
+                                           "netstat",
+                                           "nfs",
+                                           "nfsd",
+                                           "nvme",
+                                           "os",
+                                           "powersupplyclass",
+                                           "pressure",
+                                           "rapl",
+                                           "schedstat",
+                                           "selinux",
+                                           "sockstat",
+                                           "softnet",
+                                           "stat",
+                                           "tapestats",
+                                           "textfile",
+                                           "thermal_zone",
+                                           "time",
+                                           "timex",
+                                           "udp_queues",
+                                           "uname",
+                                           "vmstat",
+                                           "watchdog",
+                                           "xfs",
+                                           "zfs"};
+
+constexpr std::string_view kDefaultOff[] = {"buddyinfo",     "cgroups",      "cpu_vulnerabilities",
+                                            "drbd",          "interrupts",   "ksmd",
+                                            "lnstat",        "meminfo_numa", "mountstats",
+                                            "network_route", "pcidevice",    "processes",
+                                            "qdisc",         "slabinfo",     "softirqs",
+                                            "swap",          "sysctl",       "tcpstat",
+                                            "wifi",          "xfrm",         "zoneinfo"};
 
 // What upstream 1.12 has beyond that.
-constexpr std::array<std::string_view, 70> kUnsupportedCollectors = {
-    "arp",          "bcache",        "bcachefs",
-    "bonding",      "btrfs",         "buddyinfo",
-    "cgroups",      "conntrack",     "cpu_vulnerabilities",
-    "cpufreq",      "dmi",           "dmmultipath",
-    "drbd",         "drm",           "edac",
-    "entropy",      "ethtool",       "fibrechannel",
-    "filefd",       "hwmon",         "infiniband",
-    "interrupts",   "ipvs",          "kernel_hung",
-    "ksmd",         "lnstat",        "logind",
-    "mdadm",        "meminfo_numa",  "mountstats",
-    "netclass",     "netstat",       "network_route",
-    "nfs",          "nfsd",          "ntp",
-    "nvme",         "nvmesubsystem", "os",
-    "pcidevice",    "perf",          "powersupplyclass",
-    "pressure",     "processes",     "qdisc",
-    "rapl",         "runit",         "schedstat",
-    "selinux",      "slabinfo",      "sockstat",
-    "softirqs",     "softnet",       "supervisord",
-    "swap",         "sysctl",        "systemd",
-    "tapestats",    "tcpstat",       "textfile",
-    "thermal_zone", "timex",         "udp_queues",
-    "vmstat",       "watchdog",      "wifi",
-    "xfrm",         "xfs",           "zfs",
-    "zoneinfo"};
+constexpr std::string_view kUnsupportedCollectors[] = {
+    "drm", "ethtool", "logind", "ntp", "nvmesubsystem", "perf", "runit", "supervisord", "systemd"};
 
 // Checks the expression now, so that a typing error stops the start and not the first scrape.
 void add_filter(Flags* flags, const std::string& name, const std::string& help,
@@ -102,12 +137,17 @@ void add_filesystem_flags(Flags* flags, NodeOptions* options) {
 }  // namespace
 
 NodeOptions::NodeOptions() {
-  for (const std::string_view name : kCollectors) collectors.emplace(name, std::nullopt);
+  for (const std::string_view name : kDefaultOn) collectors.emplace(name, std::nullopt);
+  for (const std::string_view name : kDefaultOff) collectors.emplace(name, std::nullopt);
+}
+
+bool NodeOptions::is_default(std::string_view collector) {
+  return std::find(std::begin(kDefaultOn), std::end(kDefaultOn), collector) != std::end(kDefaultOn);
 }
 
 bool NodeOptions::is_enabled(const std::string& collector) const {
   const auto it = collectors.find(collector);
-  return it != collectors.end() && it->second.value_or(!disable_defaults);
+  return it != collectors.end() && it->second.value_or(!disable_defaults && is_default(collector));
 }
 
 std::vector<std::string> NodeOptions::disabled_collectors() const {
@@ -115,23 +155,122 @@ std::vector<std::string> NodeOptions::disabled_collectors() const {
   for (const auto& [name, state] : collectors) {
     if (!is_enabled(name)) names.push_back(name);
   }
-  names.insert(names.end(), kUnsupportedCollectors.begin(), kUnsupportedCollectors.end());
+  names.insert(names.end(), std::begin(kUnsupportedCollectors), std::end(kUnsupportedCollectors));
   return names;
 }
 
 Status NodeOptions::validate() const {
-  const std::array<std::pair<std::string_view, const FilterOptions*>, 4> filters = {{
+  const std::pair<std::string_view, const FilterOptions*> filters[] = {
+      {"collector.arp.device", &arp_devices},
       {"collector.diskstats.device", &disks},
+      {"collector.ethtool.device", &ethtool_devices},
       {"collector.filesystem.mount-points", &mount_points},
       {"collector.filesystem.fs-types", &fs_types},
+      {"collector.hwmon.chip", &hwmon_chips},
+      {"collector.hwmon.sensor", &hwmon_sensors},
       {"collector.netdev.device", &network_devices},
-  }};
+      {"collector.qdisc.device", &qdisc_devices},
+  };
   for (const auto& [name, filter] : filters) {
     if (filter->include.empty() || filter->exclude.empty()) continue;
     return invalid_argument("--{0}-exclude and --{0}-include are mutually exclusive", name);
   }
   return ok();
 }
+
+namespace {
+
+void add_hardware_flags(Flags* flags, NodeOptions* options) {
+  flags->toggle("collector.bcache.priorityStats", "Show expensive priority statistics of bcache.",
+                &options->bcache_priority_stats);
+  flags->toggle("collector.cpu.guest", "Show node_cpu_guest_seconds_total.", &options->cpu_guest);
+  flags->toggle("collector.cpu.info", "Show node_cpu_info and the frequency of each CPU.",
+                &options->cpu_info);
+  add_filter(flags, "collector.cpu.info.flags-include",
+             "Flags of the CPU shown as node_cpu_flag_info; needs --collector.cpu.info.",
+             &options->cpu_info_flags);
+  add_filter(flags, "collector.cpu.info.bugs-include",
+             "Bugs of the CPU shown as node_cpu_bug_info; needs --collector.cpu.info.",
+             &options->cpu_info_bugs);
+  add_filters(flags, "collector.hwmon.chip", "sensor chips", &options->hwmon_chips);
+  add_filters(flags, "collector.hwmon.sensor", "sensors (as chip;sensor)", &options->hwmon_sensors);
+  add_filter(flags, "collector.powersupply.ignored-supplies", "Power supplies to leave out.",
+             &options->powersupply_ignored);
+  flags->toggle("collector.rapl.enable-zone-label",
+                "Show the zone of RAPL as a label instead of in the name.",
+                &options->rapl_zone_label);
+  add_filter(flags, "collector.tapestats.ignored-devices", "Tape drives to leave out.",
+             &options->tapestats_ignored);
+}
+
+void add_kernel_flags(Flags* flags, NodeOptions* options) {
+  add_filter(flags, "collector.interrupts.name-include",
+             "Show only interrupts that match this expression.", &options->interrupts.include);
+  add_filter(flags, "collector.interrupts.name-exclude",
+             "Leave out interrupts that match this expression.", &options->interrupts.exclude);
+  flags->toggle("collector.interrupts.include-zeros", "Show interrupts that never came.",
+                &options->interrupts_include_zeros);
+  add_filter(flags, "collector.slabinfo.slabs-include",
+             "Show only slabs that match this expression.", &options->slabs.include);
+  add_filter(flags, "collector.slabinfo.slabs-exclude",
+             "Leave out slabs that match this expression.", &options->slabs.exclude);
+  flags->toggle("collector.stat.softirq", "Show node_softirqs_total.", &options->stat_softirq);
+  flags->list("collector.sysctl.include", "A sysctl to show, as NAME or NAME:FIELD,FIELD.",
+              &options->sysctl_include);
+  flags->list("collector.sysctl.include-info", "A sysctl to show as text.",
+              &options->sysctl_include_info);
+  add_filter(flags, "collector.systemd.unit-include",
+             "Show only units that match this whole expression.", &options->systemd_units.include);
+  add_filter(flags, "collector.systemd.unit-exclude",
+             "Leave out units that match this whole expression.", &options->systemd_units.exclude);
+  flags->toggle("collector.systemd.enable-task-metrics", "Show the number of tasks of services.",
+                &options->systemd_task_metrics);
+  flags->toggle("collector.systemd.enable-restarts-metrics", "Show the restarts of services.",
+                &options->systemd_restarts_metrics);
+  flags->toggle("collector.systemd.enable-start-time-metrics", "Show when units were started.",
+                &options->systemd_start_time_metrics);
+  flags->list("collector.textfile.directory", "A directory with *.prom files; may hold wildcards.",
+              &options->textfile_directories);
+  add_filter(flags, "collector.vmstat.fields", "Fields of /proc/vmstat to show.",
+             &options->vmstat_fields);
+}
+
+void add_network_flags(Flags* flags, NodeOptions* options) {
+  add_filters(flags, "collector.arp.device", "network devices", &options->arp_devices);
+  flags->toggle("collector.arp.netlink",
+                "Ask the kernel for neighbours by netlink; off: read /proc/net/arp.",
+                &options->arp_netlink);
+  add_filters(flags, "collector.ethtool.device", "network devices", &options->ethtool_devices);
+  add_filter(flags, "collector.ethtool.metrics-include", "Statistics of drivers to show.",
+             &options->ethtool_metrics);
+  flags->custom("collector.ipvs.backend-labels", "Labels of IPVS backends, with commas between.",
+                options->ipvs_labels, [options](std::string_view given) -> Status {
+                  RETURN_IF_ERROR(check_ipvs_labels(given));
+                  options->ipvs_labels = given;
+                  return ok();
+                });
+  add_filter(flags, "collector.netclass.ignored-devices", "Network devices to leave out.",
+             &options->netclass_ignored);
+  flags->toggle("collector.netclass.ignore-invalid-speed",
+                "Leave out the speed of devices that do not know it.",
+                &options->netclass_ignore_invalid_speed);
+  add_filters(flags, "collector.netdev.device", "network devices", &options->network_devices);
+  flags->toggle("collector.netdev.netlink",
+                "Ask the kernel for network devices by netlink; off: read /proc/net/dev.",
+                &options->netdev_netlink);
+  flags->unsupported_toggle("collector.netdev.address-info");
+  flags->unsupported_toggle("collector.netdev.enable-detailed-metrics");
+  flags->unsupported_toggle("collector.netdev.label-ifalias");
+  add_filter(flags, "collector.netstat.fields", "Fields of netstat and snmp to show.",
+             &options->netstat_fields);
+  add_filters(flags, "collector.qdisc.device", "network devices", &options->qdisc_devices);
+  flags->text("collector.qdisc.fixtures", "Read queueing disciplines from this directory.",
+              &options->qdisc_fixtures);
+  flags->text("collector.wifi.fixtures", "Read WiFi devices from this directory.",
+              &options->wifi_fixtures);
+}
+
+}  // namespace
 
 void add_node_flags(Flags* flags, NodeOptions* options) {
   flags->text("path.procfs", "Where procfs is mounted.", &options->procfs);
@@ -142,27 +281,22 @@ void add_node_flags(Flags* flags, NodeOptions* options) {
   flags->toggle("collector.disable-defaults", "Run only the collectors that are switched on.",
                 &options->disable_defaults);
   for (auto& [name, state] : options->collectors) {
-    flags->toggle("collector." + name, fmt::format("Run the {} collector. Default: on.", name),
+    flags->toggle("collector." + name,
+                  fmt::format("Run the {} collector. Default: {}.", name,
+                              NodeOptions::is_default(name) ? "on" : "off"),
                   &state);
   }
-  flags->toggle("collector.cpu.guest", "Show node_cpu_guest_seconds_total.", &options->cpu_guest);
-  flags->unsupported_toggle("collector.cpu.info");
   add_filters(flags, "collector.diskstats.device", "disks", &options->disks);
   add_filesystem_flags(flags, options);
-  add_filters(flags, "collector.netdev.device", "network devices", &options->network_devices);
-  flags->toggle("collector.netdev.netlink",
-                "Ask the kernel for network devices by netlink; off: read /proc/net/dev.",
-                &options->netdev_netlink);
-  flags->unsupported_toggle("collector.netdev.address-info");
-  flags->unsupported_toggle("collector.netdev.enable-detailed-metrics");
-  flags->unsupported_toggle("collector.netdev.label-ifalias");
-  flags->toggle("collector.stat.softirq", "Show node_softirqs_total.", &options->stat_softirq);
+  add_hardware_flags(flags, options);
+  add_kernel_flags(flags, options);
+  add_network_flags(flags, options);
   for (const std::string_view name : kUnsupportedCollectors) {
     flags->unsupported_toggle(fmt::format("collector.{}", name));
     flags->unsupported_prefix(fmt::format("collector.{}.", name));
   }
   // Options of the collectors above that are not built.
-  for (const std::string_view name : kCollectors) {
+  for (const auto& [name, state] : options->collectors) {
     flags->unsupported_prefix(fmt::format("collector.{}.", name));
   }
 }

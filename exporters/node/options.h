@@ -18,8 +18,8 @@ namespace tocsin::exporters {
 
 // Include and exclude expressions of one kind of thing; unanchored, "" = not given.
 struct FilterOptions {
-  std::string include;
-  std::string exclude;
+  std::string include = {};
+  std::string exclude = {};
 };
 
 struct NodeOptions {
@@ -29,12 +29,19 @@ struct NodeOptions {
   std::string udev_data = "/run/udev/data";
 
   bool disable_defaults = false;
-  std::map<std::string, std::optional<bool>> collectors;  // by name; empty = the default, on
+  std::map<std::string, std::optional<bool>> collectors;  // by name; empty = the default of each
 
+  FilterOptions arp_devices;
+  bool arp_netlink = true;
+  bool bcache_priority_stats = false;
   bool cpu_guest = true;
-  bool stat_softirq = false;
+  bool cpu_info = false;
+  std::string cpu_info_flags;  // expressions; "" = none shown
+  std::string cpu_info_bugs;
   FilterOptions disks{.include = "",
                       .exclude = R"(^(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$)"};
+  FilterOptions ethtool_devices;
+  std::string ethtool_metrics = ".*";
   FilterOptions mount_points{.include = "",
                              .exclude =
                                  "^/(dev|proc|run/credentials/.+|sys|var/lib/docker/.+"
@@ -47,11 +54,42 @@ struct NodeOptions {
           "|selinuxfs|squashfs|erofs|sysfs|tracefs)$"};
   base::Duration mount_timeout{5'000};
   std::size_t stat_workers = 4;
+  FilterOptions hwmon_chips;
+  FilterOptions hwmon_sensors;
+  FilterOptions interrupts;
+  bool interrupts_include_zeros = true;
+  std::string ipvs_labels = "local_address,local_port,remote_address,remote_port,proto,local_mark";
+  std::string netclass_ignored = "^$";
+  bool netclass_ignore_invalid_speed = false;
   FilterOptions network_devices;
   bool netdev_netlink = true;
+  std::string netstat_fields =
+      "^(.*_(InErrors|InErrs)|Ip_Forwarding|Ip(6|Ext)_(InOctets|OutOctets)|Icmp6?_(InMsgs|OutMsgs)"
+      "|TcpExt_(Listen.*|Syncookies.*|TCPSynRetrans|TCPTimeouts|TCPOFOQueue|TCPRcvQDrop)"
+      "|Tcp_(ActiveOpens|InSegs|OutSegs|OutRsts|PassiveOpens|RetransSegs|CurrEstab)"
+      "|Udp6?_(InDatagrams|OutDatagrams|NoPorts|RcvbufErrors|SndbufErrors))$";
+  std::string powersupply_ignored = "^$";
+  FilterOptions qdisc_devices;
+  std::string qdisc_fixtures;  // a directory to read instead of asking the kernel
+  bool rapl_zone_label = false;
+  FilterOptions slabs{.include = ".*", .exclude = ""};
+  bool stat_softirq = false;
+  std::vector<std::string> sysctl_include;
+  std::vector<std::string> sysctl_include_info;
+  FilterOptions systemd_units{.include = ".+",
+                              .exclude = R"(.+\.(automount|device|mount|scope|slice))"};
+  bool systemd_task_metrics = false;
+  bool systemd_restarts_metrics = false;
+  bool systemd_start_time_metrics = false;
+  std::string tapestats_ignored = "^$";
+  std::vector<std::string> textfile_directories;
+  std::string vmstat_fields = "^(oom_kill|pgpg|pswp|pg.*fault).*";
+  std::string wifi_fixtures;  // a directory to read instead of asking the kernel
 
   NodeOptions();
 
+  // Whether the collector runs when no flag names it.
+  static bool is_default(std::string_view collector);
   bool is_enabled(const std::string& collector) const;
   // kInvalidArgument for a filter that both includes and excludes.
   Status validate() const;

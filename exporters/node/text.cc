@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporters/node/text.h"
 
+#include <algorithm>
 #include <charconv>
+
+#include "base/utf8.h"
 
 namespace tocsin::exporters {
 namespace {
@@ -54,6 +57,29 @@ std::vector<std::string_view> lines_of(std::string_view text) {
 std::optional<double> to_number(std::string_view text) { return parse_whole<double>(text); }
 std::optional<std::uint64_t> to_count(std::string_view text) {
   return parse_whole<std::uint64_t>(text);
+}
+std::optional<std::uint64_t> to_hex(std::string_view text) {
+  std::uint64_t value = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value, 16);
+  if (error != std::errc() || stop != end) return std::nullopt;
+  return value;
+}
+
+std::string to_valid_utf8(std::string_view text) {
+  std::string out;
+  bool in_run = false;
+  while (!text.empty()) {
+    const std::size_t length = base::utf8_length(text);
+    if (length != 0) {
+      out.append(text.substr(0, length));
+    } else if (!in_run) {
+      out.append("\xEF\xBF\xBD");
+    }
+    in_run = length == 0;
+    text.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+  return out;
 }
 
 base::MetricFamily make_family(std::string_view name, std::string_view help,

@@ -13,12 +13,11 @@
 
 #include "base/file_system.h"
 #include "base/metrics.h"
+#include "exporters/node/families.h"
 #include "exporters/node/options.h"
 #include "model/matcher.h"
 
 namespace tocsin::exporters {
-
-using LabelPairs = std::vector<std::pair<std::string, std::string>>;
 
 // The largest file of /proc that a collector takes (/proc/stat of a big machine is about 100 KiB).
 inline constexpr std::uint64_t kMaxProcFile = 8 << 20;
@@ -30,9 +29,17 @@ std::string_view trimmed(std::string_view text);
 // The parts between blanks; never empty ones.
 std::vector<std::string_view> fields_of(std::string_view line);
 std::vector<std::string_view> lines_of(std::string_view text);
+// Views into a temporary would not live until they are used.
+std::string_view trimmed(std::string&& text) = delete;
+std::vector<std::string_view> fields_of(std::string&& line) = delete;
+std::vector<std::string_view> lines_of(std::string&& text) = delete;
 // nullopt unless the whole text is a number.
 std::optional<double> to_number(std::string_view text);
 std::optional<std::uint64_t> to_count(std::string_view text);
+std::optional<std::uint64_t> to_hex(std::string_view text);  // without 0x
+
+// Each run of bytes that is no UTF-8 becomes one U+FFFD.
+std::string to_valid_utf8(std::string_view text);
 
 // A family without samples yet.
 base::MetricFamily make_family(std::string_view name, std::string_view help, base::MetricType type);

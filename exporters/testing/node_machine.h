@@ -5,6 +5,7 @@
 // Confined to its test, except what collectors call.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -31,6 +32,7 @@ inline std::string page_of(std::vector<base::MetricFamily> families) {
 struct NodeMachine {
   base::testing::FakeClock clock;
   std::unique_ptr<base::FileSystem> files = base::testing::make_mem_fs();
+  std::map<std::string, std::string> links;  // for real_path; the files are not found through it
   NodeOptions options;
   NodeServices services{
       *files,
@@ -42,6 +44,13 @@ struct NodeMachine {
       },
       []() -> StatusOr<SystemNames> { return SystemNames(); },
       []() -> StatusOr<std::string> { return std::string(); },
+      [](const NetlinkRequest&) -> StatusOr<std::string> { return unavailable("no netlink"); },
+      []() -> StatusOr<ClockState> { return ClockState(); },
+      [this](const std::string& path) -> StatusOr<std::string> {
+        const auto it = links.find(path);
+        if (it == links.end()) return not_found("no link {}", path);
+        return it->second;
+      },
   };
 
   // Writes a file, with the directories above it.

@@ -12,7 +12,7 @@
 namespace tocsin::exporters {
 namespace {
 
-struct Families {
+struct MountFamilies {
   base::MetricFamily make(std::string_view name, std::string_view help) const {
     return make_family(fmt::format("node_filesystem_{}", name), help, base::MetricType::kGauge);
   }
@@ -76,7 +76,7 @@ class FilesystemCollector final : public Collector {
       if (index_of_path.emplace(path, paths.size()).second) paths.push_back(std::move(path));
     }
     const std::vector<StatusOr<MountStats>> stats = probe_.ask_all(paths);
-    Families families;
+    MountFamilies families;
     for (const Mount& mount : mounts) {
       families.add(mount, stats[index_of_path.at(host_path(mount.mount_point))]);
     }

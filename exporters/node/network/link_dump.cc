@@ -1,34 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-//
-// Netlink: a stream of nlmsghdr + ifinfomsg + attributes (rtattr), all aligned to 4 bytes. Headers
-// are copied out, because the stream is bytes.
 #include "exporters/node/network/link_dump.h"
 
-#include <unistd.h>
-
-#include <cstring>
 #include <optional>
 
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
+#include "exporters/node/network/netlink.h"
 #include "exporters/node/text.h"
 
 namespace tocsin::exporters {
 namespace {
-
-constexpr std::size_t kMaxDump = 64 << 20;  // about 40,000 devices
-
-// The first bytes of `data` as a T, the rest zero when there are fewer.
-template <typename T>
-T copy_out(std::string_view data) {
-  T value{};
-  std::memcpy(&value, data.data(), std::min(sizeof(T), data.size()));
-  return value;
-}
-
-constexpr std::size_t aligned(std::size_t length) { return (length + 3) & ~std::size_t{3}; }
 
 // Old kernels know the counters in 32 bits only; the fields have the same names.
 template <typename Stats>
@@ -56,89 +39,33 @@ void set_counters(const Stats& stats, LinkCounters* link) {
 }
 
 // The link of a message's attributes; nullopt for one without name or counters.
-std::optional<LinkCounters> parse_link(std::string_view attributes) {
+std::optional<LinkCounters> parse_link(std::string_view body) {
   LinkCounters link;
   bool has_counters = false;
-  while (attributes.size() >= sizeof(rtattr)) {
-    const auto header = copy_out<rtattr>(attributes);
-    if (header.rta_len < sizeof(rtattr) || header.rta_len > attributes.size()) break;
-    const std::string_view payload =
-        attributes.substr(sizeof(rtattr), header.rta_len - sizeof(rtattr));
-    if (header.rta_type == IFLA_IFNAME) {
-      link.device = payload.substr(0, payload.find('\0'));
-    } else if (header.rta_type == IFLA_STATS64) {
+  for (const auto& [type, payload] : netlink_attributes(body, sizeof(ifinfomsg))) {
+    if (type == IFLA_IFNAME) {
+      link.device = attribute_text(payload);
+    } else if (type == IFLA_STATS64) {
       set_counters(copy_out<rtnl_link_stats64>(payload), &link);
       has_counters = true;
-    } else if (header.rta_type == IFLA_STATS && !has_counters) {
+    } else if (type == IFLA_STATS && !has_counters) {
       set_counters(copy_out<rtnl_link_stats>(payload), &link);
       has_counters = true;
     }
-    attributes.remove_prefix(std::min(aligned(header.rta_len), attributes.size()));
   }
   if (link.device.empty() || !has_counters) return std::nullopt;
   return link;
 }
 
-class Socket {
- public:
-  Socket() : descriptor_(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE)) {}
-  ~Socket() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-  int get() const { return descriptor_; }
-
- private:
-  const int descriptor_;
-};
-
-Status send_request(int descriptor) {
-  struct {
-    nlmsghdr header;
-    ifinfomsg body;
-  } request{};
-  request.header.nlmsg_len = sizeof(request);
-  request.header.nlmsg_type = RTM_GETLINK;
-  request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-  request.body.ifi_family = AF_UNSPEC;
-  if (::send(descriptor, &request, sizeof(request), 0) < 0)
-    return errno_status(errno, "netlink send");
-  return ok();
-}
-
-// Whether the messages of one read end the dump; an error message is an error.
-StatusOr<bool> ends_dump(std::string_view messages) {
-  while (messages.size() >= sizeof(nlmsghdr)) {
-    const auto header = copy_out<nlmsghdr>(messages);
-    if (header.nlmsg_len < sizeof(nlmsghdr) || header.nlmsg_len > messages.size()) break;
-    if (header.nlmsg_type == NLMSG_DONE) return true;
-    if (header.nlmsg_type == NLMSG_ERROR) {
-      const auto error = copy_out<nlmsgerr>(messages.substr(sizeof(nlmsghdr)));
-      return errno_status(-error.error, "netlink dump of links");
-    }
-    messages.remove_prefix(std::min(aligned(header.nlmsg_len), messages.size()));
-  }
-  return false;
-}
-
 }  // namespace
 
 StatusOr<std::vector<LinkCounters>> parse_link_dump(std::string_view messages) {
+  ASSIGN_OR_RETURN(const std::vector<NetlinkMessage> parsed, parse_netlink(messages));
   std::vector<LinkCounters> links;
-  while (!messages.empty()) {
-    const auto header = copy_out<nlmsghdr>(messages);
-    if (messages.size() < sizeof(nlmsghdr) || header.nlmsg_len < sizeof(nlmsghdr) ||
-        header.nlmsg_len > messages.size()) {
-      return data_loss("netlink: a message of {} bytes in {}", header.nlmsg_len, messages.size());
-    }
-    if (header.nlmsg_type == NLMSG_DONE) break;
-    constexpr std::size_t kAttributes = sizeof(nlmsghdr) + aligned(sizeof(ifinfomsg));
-    if (header.nlmsg_type == RTM_NEWLINK && header.nlmsg_len > kAttributes) {
-      auto link = parse_link(messages.substr(kAttributes, header.nlmsg_len - kAttributes));
-      if (link) links.push_back(*std::move(link));
-    }
-    messages.remove_prefix(std::min(aligned(header.nlmsg_len), messages.size()));
+  for (const NetlinkMessage& message : parsed) {
+    if (message.type != RTM_NEWLINK) continue;
+    auto link = parse_link(message.body);
+    if (link) links.push_back(*std::move(link));
   }
   return links;
 }
@@ -170,25 +97,9 @@ StatusOr<std::vector<LinkCounters>> parse_net_dev(std::string_view text) {
 }
 
 StatusOr<std::string> dump_links() {
-  const Socket socket;
-  if (socket.get() < 0) return errno_status(errno, "netlink socket");
-  // The kernel answers at once; the limit is for a sandbox that swallows the request.
-  const timeval timeout{.tv_sec = 1, .tv_usec = 0};
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-  RETURN_IF_ERROR(send_request(socket.get()));
-  std::string all;
-  std::vector<char> buffer(64 << 10);
-  while (all.size() < kMaxDump) {
-    const ssize_t n = ::recv(socket.get(), buffer.data(), buffer.size(), MSG_TRUNC);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return errno_status(errno, "netlink receive");
-    if (static_cast<std::size_t>(n) > buffer.size()) return data_loss("netlink: truncated message");
-    const std::string_view part(buffer.data(), static_cast<std::size_t>(n));
-    ASSIGN_OR_RETURN(const bool is_end, ends_dump(part));
-    all.append(part);
-    if (is_end) return all;
-  }
-  return resource_exhausted("netlink: dump of links larger than {} bytes", kMaxDump);
+  ifinfomsg body{};
+  body.ifi_family = AF_UNSPEC;
+  return netlink_dump({.protocol = NETLINK_ROUTE, .type = RTM_GETLINK, .body = bytes_of(body)});
 }
 
 }  // namespace tocsin::exporters

@@ -11,6 +11,7 @@
 #include <set>
 
 #include "exporters/node/collectors.h"
+#include "exporters/node/system/cpu_info.h"
 #include "exporters/node/text.h"
 
 namespace tocsin::exporters {
@@ -66,8 +67,10 @@ std::vector<std::uint64_t> parse_cpu_list(std::string_view text) {
 
 class CpuCollector final : public Collector {
  public:
-  CpuCollector(const NodeOptions& options, const NodeServices& services)
+  CpuCollector(const NodeOptions& options, const NodeServices& services, CpuInfoFilters filters)
       : options_(options),
+        services_(services),
+        filters_(std::move(filters)),
         files_(services.files),
         cpu_directory_(options.sysfs + "/devices/system/cpu") {}
 
@@ -76,6 +79,7 @@ class CpuCollector final : public Collector {
   Status collect(std::vector<base::MetricFamily>* out) override {
     collect_isolated(out);
     collect_devices(out);
+    if (options_.cpu_info) show_cpu_info({options_, services_}, filters_, out);
     return collect_seconds(out);
   }
 
@@ -187,6 +191,8 @@ class CpuCollector final : public Collector {
   }
 
   const NodeOptions& options_;
+  const NodeServices& services_;
+  const CpuInfoFilters filters_;
   base::FileSystem& files_;
   const std::string cpu_directory_;
   CpuTable held_;
@@ -194,9 +200,10 @@ class CpuCollector final : public Collector {
 
 }  // namespace
 
-std::unique_ptr<Collector> make_cpu_collector(const NodeOptions& options,
-                                              const NodeServices& services) {
-  return std::make_unique<CpuCollector>(options, services);
+StatusOr<std::unique_ptr<Collector>> make_cpu_collector(const NodeOptions& options,
+                                                        const NodeServices& services) {
+  ASSIGN_OR_RETURN(CpuInfoFilters filters, CpuInfoFilters::make(options));
+  return std::make_unique<CpuCollector>(options, services, std::move(filters));
 }
 
 }  // namespace tocsin::exporters

@@ -30,7 +30,8 @@ class CpuTest : public ::testing::Test {
   }
 
   NodeMachine machine_;
-  std::unique_ptr<Collector> collector_ = make_cpu_collector(machine_.options, machine_.services);
+  std::unique_ptr<Collector> collector_ =
+      make_cpu_collector(machine_.options, machine_.services).value();
 };
 
 TEST_F(CpuTest, ShowsEveryModeInSeconds) {
