@@ -128,5 +128,26 @@ TEST(TextWriter, WhatIsWrittenReadsBack) {
   }
 }
 
+TEST(TextWriter, OpenMetricsKeepsTheNamesOfSeries) {
+  const std::vector<MetricFamily> families = {
+      {"a_total", "A \"counter\".", MetricType::kCounter, {{"", {{"l", "v"}}, 1}}},
+      {"b", "", MetricType::kGauge, {{"", {}, 2}}},
+      {"b_total", "Clashes with b.", MetricType::kCounter, {{"", {}, 3}}},
+      {"c", "No suffix.", MetricType::kCounter, {{"", {}, 4}}},
+      {"d", "Of no type.", MetricType::kUntyped, {{"", {}, 5}}},
+  };
+  std::string page;
+  write_openmetrics(families, &page);
+  EXPECT_EQ(page,
+            "# TYPE a counter\n# HELP a A \\\"counter\\\".\na_total{l=\"v\"} 1\n"
+            "# TYPE b gauge\nb 2\n"
+            "# TYPE b_total unknown\n# HELP b_total Clashes with b.\nb_total 3\n"
+            "# TYPE c unknown\n# HELP c No suffix.\nc 4\n"
+            "# TYPE d unknown\n# HELP d Of no type.\nd 5\n# EOF\n");
+  ReadBack sink;
+  EXPECT_EQ(parse_openmetrics(page, sink), ok());
+  EXPECT_EQ(sink.samples.size(), 5U);
+}
+
 }  // namespace
 }  // namespace tocsin::formats

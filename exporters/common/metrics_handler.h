@@ -34,6 +34,10 @@ class MetricsHandler {
 
   MetricsHandler(Options options, Runner& runner);
 
+  enum class Format { kText, kOpenMetrics };
+  // OpenMetrics for a client that likes it at least as much as text.
+  static Format choose_format(std::string_view accept);
+
   // Routes for a server. The handler must outlive what is returned.
   net::Handler routes();
 
@@ -42,7 +46,8 @@ class MetricsHandler {
 
  private:
   StatusOr<std::vector<std::string>> chosen_collectors(const net::QueryParams& query) const;
-  std::string page(const std::vector<std::string>& collectors, base::Duration budget);
+  std::string page(const std::vector<std::string>& collectors, base::Duration budget,
+                   Format format);
 
   const Options options_;
   Runner& runner_;

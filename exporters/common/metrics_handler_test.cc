@@ -114,6 +114,29 @@ TEST_P(MetricsHandlerTest, CompressesForAClientThatTakesGzip) {
   EXPECT_LT(reply.body.size(), get("/metrics").body.size() / 2);
 }
 
+TEST_P(MetricsHandlerTest, ServesOpenMetricsToAClientThatAsks) {
+  const RawHttp::Reply reply =
+      get("/metrics", "Accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5\r\n");
+  EXPECT_EQ(reply.headers.get("Content-Type"),
+            "application/openmetrics-text; version=1.0.0; charset=utf-8");
+  EXPECT_TRUE(has(reply, "# TYPE process_cpu_seconds counter\n")) << reply.body;
+  EXPECT_TRUE(reply.body.ends_with("# EOF\n"));
+}
+
+TEST(MetricsFormatTest, FollowsTheHeaderAccept) {
+  const auto is_open = [](std::string_view accept) {
+    return MetricsHandler::choose_format(accept) == MetricsHandler::Format::kOpenMetrics;
+  };
+  EXPECT_FALSE(is_open(""));
+  EXPECT_FALSE(is_open("*/*"));
+  EXPECT_FALSE(is_open("text/plain;version=0.0.4"));
+  EXPECT_TRUE(is_open("application/openmetrics-text"));
+  EXPECT_TRUE(is_open("application/openmetrics-text; version=0.0.1 ; q=0.8, text/plain; q=0.7"));
+  EXPECT_FALSE(is_open("application/openmetrics-text;version=2.0.0,*/*;q=0.1"));
+  EXPECT_FALSE(is_open("application/openmetrics-text;q=0.1,text/plain;q=0.2"));
+  EXPECT_FALSE(is_open("application/openmetrics-text;q=0"));
+}
+
 TEST_P(MetricsHandlerTest, TheLandingPageLeadsToTheMetrics) {
   const RawHttp::Reply reply = get("/");
   EXPECT_EQ(reply.status, 200);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "exporters/common/web_config.h"
 #include "net/civetweb.h"
 
 namespace tocsin::exporters {
@@ -42,7 +43,10 @@ void add_web_flags(Flags* flags, WebOptions* options) {
   flags->toggle("web.disable-exporter-metrics",
                 "Leave out the metrics about the exporter itself (process_*).",
                 &options->disable_exporter_metrics);
-  flags->unsupported("web.config.file");
+  flags->text("web.config.file",
+              "File with users, their passwords as bcrypt, and headers of responses. TLS is not "
+              "supported yet.",
+              &options->config_file);
   flags->unsupported_toggle("web.systemd-socket");
   flags->unsupported("runtime.gomaxprocs");
   flags->custom("log.level",
@@ -75,6 +79,13 @@ StatusOr<std::unique_ptr<net::HttpServer>> start_server(const WebOptions& option
   server_options.max_header_bytes = kMaxHeaderBytes;
   server_options.read_timeout = kReadTimeout;
   server_options.write_timeout = kWriteTimeout;
+  if (!options.config_file.empty()) {
+    ASSIGN_OR_RETURN(std::shared_ptr<WebGuard> guard,
+                     WebGuard::open(base::real_file_system(), options.config_file));
+    handler = [guard, inner = std::move(handler)](const net::HttpRequest& request) {
+      return guard->serve(inner, request);
+    };
+  }
   std::unique_ptr<net::HttpServer> server;
   if (choose_server(options.listen_addresses) == ServerKind::kBeast) {
     server = net::make_beast_server(std::move(server_options), std::move(handler), services);

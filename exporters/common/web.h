@@ -23,6 +23,7 @@ struct WebOptions {
   std::string telemetry_path = "/metrics";
   std::size_t max_requests = 40;
   bool disable_exporter_metrics = false;
+  std::string config_file;  // "" = none
   base::log::Options log;
 };
 
@@ -34,7 +35,8 @@ enum class ServerKind { kCivetweb, kBeast };
 // civetweb is the smaller one, but it has no IPv6.
 ServerKind choose_server(const std::vector<std::string>& listen_addresses);
 
-// Starts the chosen server. The services must outlive it.
+// Starts the chosen server, with a WebGuard before the handler when there is a config file. The
+// services must outlive it.
 StatusOr<std::unique_ptr<net::HttpServer>> start_server(const WebOptions& options,
                                                         net::Handler handler,
                                                         net::BeastServices services);

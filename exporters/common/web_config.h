@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// WebConfig: what --web.config.file holds, and WebGuard, which applies it to every request.
+//
+// TLS is not built: a file that asks for it is refused with "not supported yet: tls_server_config",
+// instead of serving in the clear what was meant to be secret. So is rate_limit.
+// WebConfig is a value.
+// Errors: kInvalidArgument and kUnimplemented with file:line:column.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/file_system.h"
+#include "base/mutex.h"
+#include "base/status.h"
+#include "net/router.h"
+
+namespace tocsin::exporters {
+
+struct WebConfig {
+  std::map<std::string, std::string, std::less<>> users;     // name -> bcrypt; empty = open
+  std::vector<std::pair<std::string, std::string>> headers;  // of every response
+
+  static StatusOr<WebConfig> parse(std::string_view text, std::string_view file);
+};
+
+// Whether `password` has the bcrypt `hash`; takes as long as its cost says.
+bool check_bcrypt(const std::string& password, const std::string& hash);
+
+// Guards a handler. The file is read again for every request, so that users and headers change
+// without a restart; a file that became bad answers 500, and no request gets through.
+//
+// Borrows: FileSystem.
+// Threads: shared.
+class WebGuard {
+ public:
+  // Reads the file once, so that the start fails for a bad one.
+  static StatusOr<std::unique_ptr<WebGuard>> open(base::FileSystem& files, std::string path);
+
+  net::HttpResponse serve(const net::Handler& inner, const net::HttpRequest& request);
+
+ private:
+  WebGuard(base::FileSystem& files, std::string path) : files_(files), path_(std::move(path)) {}
+
+  StatusOr<std::shared_ptr<const WebConfig>> config();
+  bool is_allowed(const WebConfig& config, std::string_view authorization);
+  bool check_password(const std::string& password, const std::string& hash);
+
+  static constexpr std::size_t kMaxChecked = 100;
+
+  base::FileSystem& files_;
+  const std::string path_;
+  std::atomic<bool> failing_ = false;  // logged once until the file is good again
+  base::Mutex mutex_;
+  std::string text_ ABSL_GUARDED_BY(mutex_);  // that config_ was made from
+  std::shared_ptr<const WebConfig> config_ ABSL_GUARDED_BY(mutex_);
+  // Digests of pairs that were checked before: bcrypt is slow on purpose, and scrapes are many.
+  std::map<std::string, bool> checked_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace tocsin::exporters

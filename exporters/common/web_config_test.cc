@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exporters/common/web_config.h"
+
+#include <gtest/gtest.h>
+
+#include "base/hash.h"
+#include "base/testing/mem_fs.h"
+
+namespace tocsin::exporters {
+namespace {
+
+// bcrypt of "secret" with the smallest cost.
+constexpr std::string_view kHash = "$2y$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW";
+
+TEST(WebConfigTest, ReadsUsersAndHeaders) {
+  const StatusOr<WebConfig> config = WebConfig::parse(
+      fmt::format("basic_auth_users:\n  alice: {}\nhttp_server_config:\n  http2: false\n  "
+                  "headers:\n    X-Frame-Options: deny\n    Content-Security-Policy: "
+                  "default-src 'self'\n",
+                  kHash),
+      "web.yml");
+  ASSERT_EQ(config.status(), ok());
+  EXPECT_EQ(config->users.at("alice"), kHash);
+  EXPECT_EQ(config->headers.size(), 2U);
+  EXPECT_TRUE(WebConfig::parse("", "web.yml")->users.empty());
+}
+
+TEST(WebConfigTest, RefusesWhatItCannotDo) {
+  const auto check = [](std::string_view text, std::string_view expected) {
+    const StatusOr<WebConfig> config = WebConfig::parse(text, "web.yml");
+    ASSERT_FALSE(config.ok()) << text;
+    EXPECT_NE(message(config.status()).find(expected), std::string::npos)
+        << message(config.status());
+  };
+  check("tls_server_config:\n  cert_file: a\n", "not supported yet: tls_server_config");
+  check("rate_limit:\n  burst: 1\n", "not supported yet: rate_limit");
+  check("basic_auth_users:\n  bob: plain\n", "web.yml:2:8: basic_auth_users.bob: not a bcrypt");
+  check("basic_auth_user: {}\n", "field basic_auth_user not found");
+  check("http_server_config:\n  headers:\n    Server: x\n",
+        "HTTP header \"Server\" can not be configured");
+  check("http_server_config:\n  headers:\n    X-Frame-Options: maybe\n",
+        "invalid value for X-Frame-Options");
+}
+
+class WebGuardTest : public ::testing::Test {
+ protected:
+  void write(std::string_view text) {
+    auto file = files_->open_writable("/web.yml", base::FileSystem::OpenMode::kTruncate);
+    ASSERT_EQ(file.status(), ok());
+    ASSERT_EQ((*file)->append(text), ok());
+  }
+  int status(std::string_view credentials) {
+    net::HttpRequest request;
+    if (!credentials.empty()) {
+      request.headers.set("Authorization", "Basic " + base::base64_encode(credentials));
+    }
+    response_ = guard_->serve(
+        [](const net::HttpRequest&) { return net::HttpResponse::text(200, "page"); }, request);
+    return response_.status;
+  }
+
+  std::unique_ptr<base::FileSystem> files_ = base::testing::make_mem_fs();
+  std::unique_ptr<WebGuard> guard_;
+  net::HttpResponse response_;
+};
+
+TEST_F(WebGuardTest, AsksForAPassword) {
+  write(fmt::format("basic_auth_users: {{alice: {}}}\n", kHash));
+  guard_ = *WebGuard::open(*files_, "/web.yml");
+  EXPECT_EQ(status("alice:secret"), 200);
+  EXPECT_EQ(response_.body, "page");
+  EXPECT_EQ(status("alice:secret"), 200) << "from the cache";
+  for (const std::string_view bad : {"", "alice:", "alice:Secret", "bob:secret", "alice"}) {
+    EXPECT_EQ(status(bad), 401) << bad;
+    EXPECT_EQ(response_.headers.get("WWW-Authenticate"), "Basic");
+    EXPECT_EQ(response_.body, "Unauthorized\n");
+  }
+}
+
+TEST_F(WebGuardTest, ReadsTheFileForEveryRequest) {
+  RecordProperty("expects_error_lines", 1);
+  write("");
+  guard_ = *WebGuard::open(*files_, "/web.yml");
+  EXPECT_EQ(status(""), 200);
+  write(fmt::format("basic_auth_users: {{alice: {}}}\n", kHash));
+  EXPECT_EQ(status(""), 401);
+  EXPECT_EQ(status("alice:secret"), 200);
+  write("http_server_config: {headers: {X-Frame-Options: deny}}\n");
+  EXPECT_EQ(status(""), 200);
+  EXPECT_EQ(response_.headers.get("X-Frame-Options"), "deny");
+  write("nonsense: true\n");
+  EXPECT_EQ(status(""), 500) << "a bad file opens nothing";
+  ASSERT_EQ(files_->remove("/web.yml"), ok());
+  EXPECT_EQ(status(""), 500);
+}
+
+TEST_F(WebGuardTest, DoesNotStartWithABadFile) {
+  EXPECT_FALSE(WebGuard::open(*files_, "/missing.yml").ok());
+  write("tls_server_config: {}\n");
+  EXPECT_EQ(WebGuard::open(*files_, "/web.yml").status().code(), StatusCode::kUnimplemented);
+}
+
+}  // namespace
+}  // namespace tocsin::exporters
