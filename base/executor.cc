@@ -51,6 +51,7 @@ ThreadPool::ThreadPool(Options options) : options_(std::move(options)) {
 ThreadPool::~ThreadPool() { stop(); }
 
 bool ThreadPool::post(Work work) {
+  bool wake = false;
   {
     MutexLock lock(mutex_);
     if (stopping_ || queue_.size() >= options_.max_queued) {
@@ -58,8 +59,18 @@ bool ThreadPool::post(Work work) {
       return false;
     }
     queue_.push_back(std::move(work));
+    wake = take_sleeper();
   }
-  wake_.notify_one();
+  if (wake) wake_.notify_one();
+  return true;
+}
+
+bool ThreadPool::take_sleeper() {
+  if (sleeping_ == woken_) return false;
+  const std::size_t working = options_.threads - sleeping_ + woken_;
+  // Those at work take what is queued before they sleep.
+  if (queue_.size() <= options_.backlog * working) return false;
+  ++woken_;
   return true;
 }
 
@@ -89,7 +100,12 @@ void ThreadPool::run() {
     Work work;
     {
       MutexLock lock(mutex_);
-      while (queue_.empty() && !stopping_) wake_.wait(mutex_);
+      while (queue_.empty() && !stopping_) {
+        ++sleeping_;
+        wake_.wait(mutex_);
+        --sleeping_;
+        if (woken_ != 0) --woken_;
+      }
       if (queue_.empty()) return;
       work = std::move(queue_.front());
       queue_.pop_front();

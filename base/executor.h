@@ -40,6 +40,10 @@ class ThreadPool final : public Executor {
     std::size_t max_queued = 100'000;  // post() fails above it
     int nice = 0;                      // added to the threads' niceness (0 = as the process)
     bool idle_io = false;              // reads and writes only when nobody else wants the disk
+    // How many pieces may wait for each thread at work before another is woken. More than 0 is for
+    // short pieces that never block for long: a thread with warm caches does them faster than two
+    // that have to wake up.
+    std::size_t backlog = 0;
   };
 
   explicit ThreadPool(Options options);
@@ -56,6 +60,8 @@ class ThreadPool final : public Executor {
 
  private:
   void run();
+  // Whether a thread must wake up for what was just queued; counts it as woken.
+  bool take_sleeper() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Options options_;
   mutable Mutex mutex_;
@@ -63,6 +69,8 @@ class ThreadPool final : public Executor {
   std::deque<Work> queue_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::uint64_t refused_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::size_t sleeping_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::size_t woken_ ABSL_GUARDED_BY(mutex_) = 0;  // of those sleeping; not running yet
   std::vector<std::jthread> threads_;
 };
 

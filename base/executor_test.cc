@@ -82,6 +82,49 @@ TEST(ThreadPool, RefusesAboveItsBound) {
   go.open();
 }
 
+TEST(ThreadPool, WhatWaitsAboveTheBacklogWakesAnotherThread) {
+  ThreadPool pool({.name = "backlog", .threads = 2, .backlog = 4});
+  for (int round = 0; round < 100; ++round) {
+    Door entered;
+    Door leave;
+    Door any;
+    std::atomic<int> left = 6;
+    Door done;
+    const auto end = [&] {
+      if (--left == 0) done.open();
+    };
+    ASSERT_TRUE(pool.post([&] {
+      entered.open();
+      leave.wait();
+      end();
+    }));
+    entered.wait();
+    for (int i = 0; i < 5; ++i) {
+      ASSERT_TRUE(pool.post([&] {
+        any.open();
+        end();
+      }));
+    }
+    any.wait();  // while the first piece blocks its thread
+    leave.open();
+    done.wait();
+  }
+}
+
+TEST(ThreadPool, ABacklogIsWorkedOffWithoutMorePosts) {
+  ThreadPool pool({.name = "backlog", .threads = 3, .backlog = 16});
+  for (int round = 0; round < 1000; ++round) {
+    Door done;
+    std::atomic<int> left = round % 20 + 1;
+    for (int i = left; i > 0; --i) {
+      ASSERT_TRUE(pool.post([&] {
+        if (--left == 0) done.open();
+      }));
+    }
+    done.wait();
+  }
+}
+
 TEST(ThreadPool, ThreadsHaveTheNameAndThePriorities) {
   ThreadPool pool({.name = "a-name-longer-than-15", .threads = 1, .nice = 3, .idle_io = true});
   const int nice = getpriority(PRIO_PROCESS, 0);

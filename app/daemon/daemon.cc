@@ -29,6 +29,8 @@ namespace tocsin::app {
 
 namespace {
 
+// Pages of one moment (collector::scrape_offset) that one thread stores, a fraction of a millisecond each.
+constexpr std::size_t kIngestBacklog = 16;
 constexpr std::string_view kWritePath = "/api/v1/write";
 constexpr base::Duration kDefaultRetention{15LL * 24 * 3600 * 1000};
 
@@ -64,7 +66,7 @@ struct Daemon::Impl {
   explicit Impl(DaemonOptions given)
       : options(std::move(given)),
         http_pool({"http", 8, 10'000, 0}),
-        ingest_pool({"ingest", usable_cores(), 100'000, 0}),
+        ingest_pool({.name = "ingest", .threads = usable_cores(), .backlog = kIngestBacklog}),
         rules_pool({"rules", options.rule_workers, 100'000, 0}),
         queries_pool({"queries", usable_cores(), 100'000, 5}),
         blocking_pool({"blocking", 2, 100'000, 0}),
