@@ -3,7 +3,7 @@
 // merge_runs: the samples of several runs, in metric order, into the file of a new one.
 //
 // Streams: memory is a tile and some timestamp columns of each run, and what RunWriter holds. It is
-// counted; decoded timestamps, the part that could grow, are kept within MergeInput::column_bytes.
+// counted; timestamps, the part that could grow, are kept within MergeInput::column_bytes.
 // Samples that several runs have are written once, the oldest run's; deleted ones are left out.
 // Errors: of RunCursor, of the writer, and of `pause`.
 #pragma once

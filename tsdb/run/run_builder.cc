@@ -21,10 +21,66 @@ constexpr std::uint32_t kSlotRows = 5760;
 
 }  // namespace
 
+ColumnBlocks::~ColumnBlocks() {
+  if (file_ != nullptr) static_cast<void>(base::real_file_system().remove(path_));
+}
+
+StatusOr<std::uint32_t> ColumnBlocks::add(std::string encoded) {
+  const auto [at, is_new] = numbers_.try_emplace(base::hash128(encoded, seed_), count());
+  if (!is_new) return at->second;
+  const std::uint32_t number = at->second;
+  bytes_ += encoded.size() + sizeof(encoded);
+  block_.push_back(std::move(encoded));
+  if (block_.size() == kTileSeries) RETURN_IF_ERROR(close_block());
+  return number;
+}
+
+Status ColumnBlocks::close_block() {
+  frames_.push_back(make_times_block(block_));
+  block_.clear();
+  bytes_ = 0;
+  for (const std::string& frame : frames_) bytes_ += frame.size() + sizeof(frame);
+  return bytes_ > max_bytes_ ? spill() : ok();
+}
+
+Status ColumnBlocks::spill() {
+  if (file_ == nullptr) {
+    ASSIGN_OR_RETURN(file_, base::real_file_system().open_writable(
+                                path_, base::FileSystem::OpenMode::kTruncate));
+  }
+  for (const std::string& frame : frames_) {
+    RETURN_IF_ERROR(file_->append(frame));
+    sizes_.push_back(static_cast<std::uint32_t>(frame.size()));
+  }
+  frames_.clear();
+  bytes_ = 0;
+  return ok();
+}
+
+Status ColumnBlocks::finish(const Put& put) {
+  if (!block_.empty()) frames_.push_back(make_times_block(block_));
+  std::uint32_t block = 0;
+  if (file_ != nullptr) {
+    ASSIGN_OR_RETURN(const auto in, base::real_file_system().open_random(path_));
+    std::string buffer;
+    std::uint64_t at = 0;
+    for (const std::uint32_t size : sizes_) {
+      buffer.resize(size);
+      ASSIGN_OR_RETURN(const std::string_view frame, in->read(at, size, buffer.data()));
+      if (frame.size() != size) return data_loss("{} was cut", path_);
+      RETURN_IF_ERROR(put(block++, frame));
+      at += size;
+    }
+  }
+  for (const std::string& frame : frames_) RETURN_IF_ERROR(put(block++, frame));
+  return ok();
+}
+
 RunWriter::RunWriter(std::string path, const RunInfo& info, Effort effort)
     : path_(std::move(path)),
       tile_(effort),
-      tile_bytes_(effort == Effort::kSeal ? kSealTileBytes : kColdTileBytes) {
+      tile_bytes_(effort == Effort::kSeal ? kSealTileBytes : kColdTileBytes),
+      columns_(path_ + ".columns") {
   record_.info = info;
   record_.info.min_ms = std::numeric_limits<std::int64_t>::max();
   record_.info.max_ms = std::numeric_limits<std::int64_t>::min();
@@ -56,19 +112,14 @@ StatusOr<std::uint32_t> RunWriter::column(
   }
   std::string encoded;
   encode_times(ms, &encoded);
-  auto at = by_content_.find(encoded);
-  if (at == by_content_.end()) {
-    columns_bytes_ += encoded.size() + sizeof(std::string) * 4;  // with its place in by_content_
-    const std::string& kept = columns_.emplace_back(std::move(encoded));
-    at = by_content_.emplace(kept, static_cast<std::uint32_t>(columns_.size() - 1)).first;
-  }
+  ASSIGN_OR_RETURN(const std::uint32_t number, columns_.add(std::move(encoded)));
   known_rows_ += ms.size();
   if (known_rows_ > max_known_rows_) {
     known_.clear();
     known_rows_ = ms.size();
   }
-  known_[times.get()] = {times, at->second};
-  return at->second;
+  known_[times.get()] = {times, number};
+  return number;
 }
 
 Status RunWriter::add_rows(storage::SeriesId id, const RunRows& rows, const RowChanges& changes,
@@ -113,16 +164,10 @@ Status RunWriter::add(std::string_view name, storage::SeriesId id, const RunRows
 }
 
 Status RunWriter::put_columns() {
-  record_.columns = static_cast<std::uint32_t>(columns_.size());
-  for (std::uint32_t begin = 0; begin < columns_.size(); begin += kTileSeries) {
-    std::vector<std::string> block;
-    for (std::size_t i = begin; i < std::min<std::size_t>(columns_.size(), begin + kTileSeries);
-         ++i) {
-      block.push_back(columns_[i]);
-    }
-    RETURN_IF_ERROR(put(FrameKind::kTimes, begin / kTileSeries, make_times_block(block)));
-  }
-  return ok();
+  record_.columns = columns_.count();
+  return columns_.finish([this](std::uint32_t block, std::string_view frame) {
+    return put(FrameKind::kTimes, block, frame);
+  });
 }
 
 Status RunWriter::put_directory() {
@@ -143,7 +188,7 @@ Status RunWriter::put_directory() {
 }
 
 std::size_t RunWriter::memory_bytes() const {
-  return tile_.bytes() + known_rows_ * sizeof(std::int64_t) + columns_bytes_ +
+  return tile_.bytes() + known_rows_ * sizeof(std::int64_t) + columns_.memory_bytes() +
          entries_.capacity() * sizeof(entries_[0]);
 }
 

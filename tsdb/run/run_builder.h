@@ -3,14 +3,16 @@
 // RunWriter: writes the table file of a run, series by series in metric order.
 //
 // Tiles are written as they fill; timestamp columns, the directory and the names follow when all
-// series are known. So memory is one tile, the columns as encoded and 8 bytes per series.
-// Owns: the file being written, which a failed or unfinished run leaves behind.
+// series are known. So memory is one tile, columns within a bound, 8 bytes per series and 40 per
+// distinct column.
+// Owns: the file being written, which a failed or unfinished run leaves behind, and one beside it
+// for columns above the bound, which goes with the writer.
 // Threads: confined.
 // Errors: kInvalidArgument for rows that contradict themselves, what SampleFile returns.
 #pragma once
 
 #include <cstdint>
-#include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -18,6 +20,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/file_system.h"
+#include "base/hash.h"
 #include "base/status.h"
 #include "tsdb/kv/kv_store.h"
 #include "tsdb/run/run_format.h"
@@ -25,6 +29,42 @@
 #include "tsdb/tile/tile.h"
 
 namespace tocsin::tsdb {
+
+// The encoded timestamp columns of a run, each once, in blocks: in memory up to a bound and in a
+// file after it. A column is known by a hash. Confined. Errors: of the file system.
+class ColumnBlocks {
+ public:
+  explicit ColumnBlocks(std::string path) : path_(std::move(path)) {}
+  ~ColumnBlocks();
+  ColumnBlocks(const ColumnBlocks&) = delete;
+  ColumnBlocks& operator=(const ColumnBlocks&) = delete;
+
+  void limit(std::size_t bytes) { max_bytes_ = bytes; }
+  // Returns its number.
+  StatusOr<std::uint32_t> add(std::string encoded);
+  std::uint32_t count() const { return static_cast<std::uint32_t>(numbers_.size()); }
+  std::size_t memory_bytes() const { return bytes_ + numbers_.size() * 40; }
+  // Hands out all frames in order; nothing can be added after it.
+  using Put = std::function<Status(std::uint32_t block, std::string_view frame)>;
+  Status finish(const Put& put);
+
+ private:
+  struct HashOf {
+    std::size_t operator()(const base::Hash128& hash) const { return hash.low; }
+  };
+  Status close_block();
+  Status spill();
+
+  const std::string path_;
+  const base::Hash128 seed_{base::random_u64(), base::random_u64()};
+  std::size_t max_bytes_ = 32U << 20;
+  std::unordered_map<base::Hash128, std::uint32_t, HashOf> numbers_;
+  std::vector<std::string> block_;    // columns of the open block
+  std::vector<std::string> frames_;   // closed blocks
+  std::size_t bytes_ = 0;             // of both
+  std::vector<std::uint32_t> sizes_;  // of the frames in the file
+  std::unique_ptr<base::WritableFile> file_;
+};
 
 class RunWriter {
  public:
@@ -39,8 +79,11 @@ class RunWriter {
   // With no sample at all there is no file and the record is empty.
   StatusOr<RunRecord> finish();
 
-  // Memory for decoded columns that were seen lately; else 32 MiB.
-  void limit_columns(std::size_t bytes) { max_known_rows_ = bytes / sizeof(std::int64_t); }
+  // Memory for decoded columns that were seen lately, and for encoded ones; else 64 MiB.
+  void limit_columns(std::size_t bytes) {
+    max_known_rows_ = bytes / 2 / sizeof(std::int64_t);
+    columns_.limit(bytes / 2);
+  }
   std::size_t memory_bytes() const;
 
  private:
@@ -70,9 +113,7 @@ class RunWriter {
   std::unordered_map<const storage::TimestampColumn*, Known> known_;
   std::size_t known_rows_ = 0;
   std::size_t max_known_rows_ = 4U << 20;
-  std::deque<std::string> columns_;  // encoded
-  std::size_t columns_bytes_ = 0;
-  std::unordered_map<std::string_view, std::uint32_t> by_content_;
+  ColumnBlocks columns_;
 };
 
 }  // namespace tocsin::tsdb

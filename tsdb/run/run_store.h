@@ -122,7 +122,7 @@ class RunStore {
     std::uint8_t tier = 1;                // of the result; from 2 on it is made as small as can be
     const Tombstones* deleted = nullptr;  // samples left out; null: none
     std::function<Status()> pause;        // called after each series; an error ends the merge
-    std::size_t column_bytes = 128U << 20;  // memory for decoded timestamps
+    std::size_t column_bytes = 128U << 20;  // memory for timestamps
     std::int64_t created_ms = 0;            // wall time
   };
   struct Merged {
