@@ -152,7 +152,19 @@ void Runner::run(const std::shared_ptr<State>& state, Slot* slot) {
       state->note(slot, status.ok() ? Slot::Health::kGood : Slot::Health::kFailing,
                   message(status));
     }
-    for (const Slot::Wish& wish : wishes) wish.scrape->deliver(wish.index, result);
+    bool is_last = false;
+    {
+      // Before the scrapes hear of it: who was answered finds the collector at rest.
+      base::MutexLock lock(state->mutex);
+      is_last = slot->wishes.empty();
+      if (is_last) slot->running = false;
+    }
+    while (wishes.size() > 1) {
+      wishes.back().scrape->deliver(wishes.back().index, result);
+      wishes.pop_back();
+    }
+    wishes.front().scrape->deliver(wishes.front().index, std::move(result));
+    if (is_last) return;
   }
 }
 

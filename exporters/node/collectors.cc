@@ -12,6 +12,7 @@
 #include "exporters/node/hardware/hardware.h"
 #include "exporters/node/kernel/kernel.h"
 #include "exporters/node/memory/memory.h"
+#include "exporters/node/network/ethtool.h"
 #include "exporters/node/network/link_dump.h"
 #include "exporters/node/network/netlink.h"
 #include "exporters/node/network/network.h"
@@ -62,8 +63,8 @@ StatusOr<std::string> real_path(const std::string& path) {
 
 NodeServices system_services(base::FileSystem& files, const base::Clock& clock,
                              base::Timers& timers) {
-  return {files,        clock,      timers,       base::TimeZone::local(), mount_stats,
-          system_names, dump_links, netlink_dump, read_clock_state,        real_path};
+  return {files,      clock,        timers,     base::TimeZone::local(), mount_stats, system_names,
+          dump_links, netlink_dump, ask_driver, read_clock_state,        real_path};
 }
 
 namespace {
@@ -155,6 +156,7 @@ constexpr PlainEntry kPlain[] = {
 
 constexpr MadeEntry kMade[] = {
     {"arp", make_arp},
+    {"ethtool", make_ethtool},
     {"hwmon", make_hwmon},
     {"interrupts", make_interrupts},
     {"netclass", make_netclass},

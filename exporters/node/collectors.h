@@ -44,6 +44,16 @@ struct ClockState {
   double pps_stability_count = 0, tai = 0;
 };
 
+// What a network driver says about its device.
+struct EthtoolReport {
+  bool has_driver = false;
+  std::string driver, version, firmware, rom, bus;
+  std::vector<std::pair<std::string, std::uint64_t>> statistics;
+  bool has_link = false;
+  std::uint32_t supported = 0, advertised = 0;  // the bits SUPPORTED_... and ADVERTISED_...
+  bool is_autonegotiating = false;
+};
+
 // A request to the kernel by netlink.
 struct NetlinkRequest {
   int protocol = 0;  // NETLINK_ROUTE, ...
@@ -65,6 +75,7 @@ struct NodeServices {
   std::function<StatusOr<std::string>()> link_dump;
   // The kernel's answer to any other request: one message after another.
   std::function<StatusOr<std::string>(const NetlinkRequest&)> netlink;
+  std::function<StatusOr<EthtoolReport>(const std::string& device)> ethtool;
   std::function<StatusOr<ClockState>()> clock_state;
   // The path without links and "..".
   std::function<StatusOr<std::string>(const std::string& path)> real_path;

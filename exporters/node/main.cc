@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/mutex.h"
+#include "exporters/common/elastic_pool.h"
 #include "exporters/common/metrics_handler.h"
 #include "exporters/common/runner.h"
 #include "exporters/common/version.h"
@@ -48,9 +49,9 @@ Status serve(const NodeOptions& node, const WebOptions& web) {
   const NodeServices services = system_services(base::real_file_system(), clock, loop);
   ASSIGN_OR_RETURN(std::vector<std::unique_ptr<Collector>> collectors,
                    make_collectors(node, services));
-  // A thread for each, so that a stuck one holds up no other.
-  base::ThreadPool workers(
-      {.name = "collect", .threads = std::max<std::size_t>(collectors.size(), 1)});
+  // A thread for each when all are stuck, so that none holds up another.
+  ElasticPool workers({.name = "collect", .most = std::max<std::size_t>(collectors.size(), 2)},
+                      clock, loop);
   Runner runner("node", std::move(collectors), {workers, clock, loop});
   MetricsHandler handler({.title = "Node Exporter",
                           .program = "node_exporter",

@@ -63,17 +63,18 @@ constexpr std::string_view kDefaultOn[] = {"arp",
                                            "xfs",
                                            "zfs"};
 
-constexpr std::string_view kDefaultOff[] = {"buddyinfo",     "cgroups",      "cpu_vulnerabilities",
-                                            "drbd",          "interrupts",   "ksmd",
-                                            "lnstat",        "meminfo_numa", "mountstats",
-                                            "network_route", "pcidevice",    "processes",
-                                            "qdisc",         "slabinfo",     "softirqs",
-                                            "swap",          "sysctl",       "tcpstat",
-                                            "wifi",          "xfrm",         "zoneinfo"};
+constexpr std::string_view kDefaultOff[] = {"buddyinfo",  "cgroups",       "cpu_vulnerabilities",
+                                            "drbd",       "ethtool",       "interrupts",
+                                            "ksmd",       "lnstat",        "meminfo_numa",
+                                            "mountstats", "network_route", "pcidevice",
+                                            "processes",  "qdisc",         "slabinfo",
+                                            "softirqs",   "swap",          "sysctl",
+                                            "tcpstat",    "wifi",          "xfrm",
+                                            "zoneinfo"};
 
 // What upstream 1.12 has beyond that.
 constexpr std::string_view kUnsupportedCollectors[] = {
-    "drm", "ethtool", "logind", "ntp", "nvmesubsystem", "perf", "runit", "supervisord", "systemd"};
+    "drm", "logind", "ntp", "nvmesubsystem", "perf", "runit", "supervisord", "systemd"};
 
 // Checks the expression now, so that a typing error stops the start and not the first scrape.
 void add_filter(Flags* flags, const std::string& name, const std::string& help,

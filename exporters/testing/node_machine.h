@@ -45,6 +45,7 @@ struct NodeMachine {
       []() -> StatusOr<SystemNames> { return SystemNames(); },
       []() -> StatusOr<std::string> { return std::string(); },
       [](const NetlinkRequest&) -> StatusOr<std::string> { return unavailable("no netlink"); },
+      [](const std::string&) -> StatusOr<EthtoolReport> { return not_found("no driver"); },
       []() -> StatusOr<ClockState> { return ClockState(); },
       [this](const std::string& path) -> StatusOr<std::string> {
         const auto it = links.find(path);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // /proc/interrupts and /proc/softirqs: a title with the CPUs, then "NAME: count of each CPU text".
+#include <algorithm>
+
 #include "exporters/node/kernel/kernel.h"
 
 namespace tocsin::exporters {
@@ -56,12 +58,15 @@ StatusOr<Collect> make_interrupts(const Node& node) {
 
 Status collect_softirqs(const Node& node, Families* out) {
   ASSIGN_OR_RETURN(const std::string text, node.file(node.proc("/softirqs")));
+  constexpr std::string_view kCpuPrefix = "CPU";
   std::vector<std::string> cpus;
   for (const std::string_view line : lines_of(text)) {
     const std::vector<std::string_view> fields = fields_of(line);
     if (fields.empty()) continue;
     if (!fields[0].ends_with(':')) {
-      for (const std::string_view cpu : fields) cpus.emplace_back(cpu.substr(3));
+      for (const std::string_view cpu : fields) {
+        cpus.emplace_back(cpu.substr(std::min(cpu.size(), kCpuPrefix.size())));
+      }
       continue;
     }
     const std::string_view type = fields[0].substr(0, fields[0].size() - 1);

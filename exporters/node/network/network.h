@@ -23,6 +23,7 @@ StatusOr<Collect> make_arp(const Node& node);
 StatusOr<Collect> make_netstat(const Node& node);
 StatusOr<Collect> make_netclass(const Node& node);
 StatusOr<Collect> make_qdisc(const Node& node);
+StatusOr<Collect> make_ethtool(const Node& node);
 StatusOr<Collect> make_wifi(const Node& node);
 
 // Checks what --collector.ipvs.backend-labels names.

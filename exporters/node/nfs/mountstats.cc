@@ -180,7 +180,7 @@ std::vector<NfsMount> parse_mounts(std::string_view text) {
       mount.bytes = rest;
     } else if (key == "events") {
       mount.events = rest;
-    } else if (key == "xprt") {
+    } else if (key == "xprt" && !rest.empty()) {
       mount.transports.push_back(rest);
     }
   }
@@ -268,7 +268,7 @@ Status collect_mountstats(const Node& node, Families* out) {
   const std::map<std::string, std::string> addresses = mount_addresses(info);
   std::set<LabelPairs> shown, shown_points;
   for (const NfsMount& mount : parse_mounts(text)) {
-    if (mount.transports.empty() || mount.transports[0].empty()) continue;
+    if (mount.transports.empty()) continue;
     const std::string_view protocol = mount.transports[0].substr(0, mount.transports[0].find(' '));
     const auto address = addresses.find(std::string(mount.mount_point));
     LabelPairs labels =
