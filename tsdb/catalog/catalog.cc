@@ -82,7 +82,7 @@ Catalog::Catalog(KvStore& kv, SeriesIndex& index, StepHook hook)
 
 Status Catalog::flush(KvBatch* batch, std::size_t above) {
   if (batch->bytes() <= above) return ok();
-  RETURN_IF_ERROR(kv_.commit_unsynced(*batch));
+  RETURN_IF_ERROR(kv_.commit(*batch));
   *batch = KvBatch();
   return ok();
 }
@@ -269,7 +269,7 @@ Status Catalog::let_go(std::span<const storage::SeriesId> ids) {
   RETURN_IF_ERROR(step("tags"));
   const std::int64_t left = std::max(left_max_ms_.load(), recent_left_ms_);
   batch.put(Family::kSeries, std::string(kLeftKey), encode_signed(left));
-  RETURN_IF_ERROR(kv_.commit_unsynced(batch));
+  RETURN_IF_ERROR(kv_.commit(batch));
   RETURN_IF_ERROR(step("left"));
   left_max_ms_ = left;
   return ok();

@@ -2,12 +2,15 @@
 #include "tsdb/kv/kv_options.h"
 
 #include <cstdarg>
+#include <cstdio>
 #include <string>
 
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_buffer_manager.h>
+
+#include "base/log.h"
 
 namespace tocsin::tsdb {
 
@@ -20,19 +23,17 @@ rocksdb::DBOptions database_options(const std::shared_ptr<rocksdb::Cache>& cache
   options.skip_stats_update_on_db_open = true;  // else open reads every file
   options.max_background_jobs = 2;
   options.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(48U << 20, cache);
-  options.max_total_wal_size = 32U << 20;
   options.max_manifest_file_size = 16U << 20;
   options.allow_fallocate = false;  // else log and manifest hold 13 MB of disk that is never used
-  options.compaction_readahead_size = 2U << 20;  // the default of 7.8.3 is none
+  options.bgerror_resume_retry_interval = 250'000;  // us; closing may wait so long
+  options.compaction_readahead_size = 2U << 20;     // the default of 7.8.3 is none
   // mmap puts the working set into our resident memory and turns I/O errors into SIGBUS.
   options.allow_mmap_reads = false;
   options.allow_mmap_writes = false;
   // Both have defects in 7.8.3: recovery of compressed logs, and false corruption after a sync.
   options.wal_compression = rocksdb::kNoCompression;
   options.track_and_verify_wals_in_manifest = false;
-  options.info_log_level = rocksdb::WARN_LEVEL;
-  options.max_log_file_size = 1U << 20;
-  options.keep_log_file_num = 2;
+  options.info_log = make_log();  // its own file ends the process when it cannot be written
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
   return options;
@@ -83,19 +84,26 @@ rocksdb::IngestExternalFileOptions ingest_options() {
   options.snapshot_consistency = false;  // no RocksDB snapshot is ever taken of samples
   // Keys never overlap. If they did, these make the call fail instead of rewriting files or
   // flushing.
-  options.allow_global_seqno = false;
+  options.allow_global_seqno = false;  // but for batches, see kv_store.cc
   options.write_global_seqno = false;
   options.allow_blocking_flush = false;
   return options;
 }
 
-std::shared_ptr<rocksdb::Logger> no_log() {
-  class NoLog final : public rocksdb::Logger {
+std::shared_ptr<rocksdb::Logger> make_log() {
+  class Log final : public rocksdb::Logger {
    public:
     using rocksdb::Logger::Logv;
-    void Logv(const char*, va_list) override {}
+    // Whoever called RocksDB says what failed; this is the detail.
+    void Logv(const char* format, va_list arguments) override {
+      char text[1024];
+      std::vsnprintf(text, sizeof(text), format, arguments);
+      base::log::debug("rocksdb", {{"text", text}});
+    }
   };
-  return std::make_shared<NoLog>();
+  auto log = std::make_shared<Log>();
+  log->SetInfoLogLevel(rocksdb::WARN_LEVEL);
+  return log;
 }
 
 Status to_status(const rocksdb::Status& status, std::string_view what) {
@@ -105,7 +113,9 @@ Status to_status(const rocksdb::Status& status, std::string_view what) {
   // A table file that is missing is as lost as a damaged one.
   if (status.IsCorruption() || status.IsPathNotFound())
     return make_status(StatusCode::kDataLoss, text);
-  if (status.IsNoSpace() || status.IsMemoryLimit()) {
+  // What kv_files.cc has seen does not say so otherwise.
+  const bool full = text.find("No space left on device") != std::string::npos;
+  if (full || status.IsNoSpace() || status.IsMemoryLimit()) {
     return make_status(StatusCode::kResourceExhausted, text);
   }
   if (status.IsInvalidArgument() || status.IsNotSupported()) {

@@ -20,8 +20,8 @@ rocksdb::DBOptions database_options(const std::shared_ptr<rocksdb::Cache>& cache
 rocksdb::ColumnFamilyOptions small_values_options(const std::shared_ptr<rocksdb::Cache>& cache);
 rocksdb::ColumnFamilyOptions samples_options();
 rocksdb::IngestExternalFileOptions ingest_options();
-// Takes messages and drops them.
-std::shared_ptr<rocksdb::Logger> no_log();
+// Takes its warnings to ours, at level debug.
+std::shared_ptr<rocksdb::Logger> make_log();
 
 Status to_status(const rocksdb::Status& status, std::string_view what);
 

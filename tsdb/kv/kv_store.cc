@@ -13,8 +13,12 @@
 #include <rocksdb/utilities/checkpoint.h>
 
 #include "base/check.h"
+#include "base/file_system.h"
 #include "base/log.h"
+#include "base/mutex.h"
+#include "tsdb/kv/kv_files.h"
 #include "tsdb/kv/kv_options.h"
+#include "tsdb/kv/kv_tables.h"
 
 namespace tocsin::tsdb {
 namespace {
@@ -71,22 +75,36 @@ StatusOr<std::uint64_t> SampleFile::finish() {
 }
 
 struct KvStore::Impl {
+  std::string directory;
+  KvFiles kv_files;
   std::shared_ptr<rocksdb::Cache> cache = rocksdb::NewLRUCache(kCacheBytes);
   std::unique_ptr<rocksdb::DB> db;
   // By Family; RocksDB's default family, which is not used, is the last.
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  // Serialises writers over their I/O; readers never take it.
+  base::Mutex writer;
+  std::uint64_t next_batch ABSL_GUARDED_BY(writer) = 1;
+  bool keeps_files ABSL_GUARDED_BY(writer) = false;  // since a change has failed
 
   ~Impl() {
     if (db == nullptr) return;
     for (rocksdb::ColumnFamilyHandle* handle : handles) db->DestroyColumnFamilyHandle(handle);
+    rocksdb::CancelAllBackgroundWork(db.get(), true);
+    for (; db->Resume().IsBusy(); kv_files.env()->SleepForMicroseconds(1000)) kv_files.give_up();
     db->Close();
   }
   rocksdb::ColumnFamilyHandle* handle(Family family) const {
     return handles[static_cast<std::size_t>(family)];
   }
+  std::string batch_directory() const { return base::join_path(directory, "batch"); }
 
-  rocksdb::Status open(const std::string& directory, const rocksdb::DBOptions& options,
-                       KvMode mode) {
+  Status clear_batches() const {
+    base::FileSystem& files = base::real_file_system();
+    RETURN_IF_ERROR(files.remove_recursively(batch_directory()));
+    return files.create_directories(batch_directory());
+  }
+
+  rocksdb::Status open(const rocksdb::DBOptions& options, KvMode mode) {
     const std::vector<rocksdb::ColumnFamilyDescriptor> families = {
         {"meta", small_values_options(cache)},
         {"series", small_values_options(cache)},
@@ -101,22 +119,43 @@ struct KvStore::Impl {
     return status;
   }
 
-  Status write(const KvBatch& batch, bool sync) {
-    rocksdb::WriteBatch changes(batch.bytes() + batch.changes().size() * 16);
-    for (const KvBatch::Change& change : batch.changes()) {
-      const rocksdb::Status status =
-          change.erase ? changes.Delete(handle(change.family), change.key)
-                       : changes.Put(handle(change.family), change.key, change.value);
-      RETURN_IF_ERROR(to_status(status, "building a batch"));
+  // Does what changes the manifest. When that fails and RocksDB gets going again, 7.8.3 asserts that
+  // it has kept files meanwhile, which only some of its own calls see to.
+  Status change(std::string_view what, const std::function<rocksdb::Status()>& work)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer) {
+    db->DisableFileDeletions();
+    const rocksdb::Status status = work();
+    const bool all = std::exchange(keeps_files, !status.ok());
+    if (status.ok()) db->EnableFileDeletions(/*force=*/all);
+    return to_status(status, what);
+  }
+
+  Status ingest(const std::vector<rocksdb::IngestExternalFileArg>& files, std::string_view what)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer) {
+    return change(what, [&] { return db->IngestExternalFiles(files); });
+  }
+
+  Status commit(const KvBatch& batch) {
+    base::MutexLock lock(writer);
+    const std::string prefix = base::join_path(batch_directory(), fmt::format("{}", next_batch++));
+    ASSIGN_OR_RETURN(const KvTables tables, KvTables::write(batch, prefix, cache));
+    std::vector<rocksdb::IngestExternalFileArg> files;
+    for (const Family family : {Family::kMeta, Family::kSeries}) {
+      if (tables.path(family).empty()) continue;
+      rocksdb::IngestExternalFileArg& file = files.emplace_back();
+      file.column_family = handle(family);
+      file.external_files = {tables.path(family)};
+      file.options = ingest_options();
+      file.options.allow_global_seqno = true;  // its keys replace those that are there
     }
-    rocksdb::WriteOptions options;
-    options.sync = sync;
-    rocksdb::Status status = db->Write(options, &changes);
-    if (!status.ok() && db->Resume().ok()) {
-      // An earlier failure (a full disk that is not full any more) had made the database read-only.
-      status = db->Write(options, &changes);
-    }
-    return to_status(status, "writing metadata");
+    return files.empty() ? ok() : ingest(files, "writing metadata");
+  }
+
+  Status drop(const rocksdb::Slice& begin, const rocksdb::Slice& end) {
+    base::MutexLock lock(writer);
+    return change("dropping run files", [&] {
+      return rocksdb::DeleteFilesInRange(db.get(), handle(Family::kSamples), &begin, &end, false);
+    });
   }
 };
 
@@ -125,21 +164,23 @@ KvStore::~KvStore() = default;
 
 StatusOr<std::unique_ptr<KvStore>> KvStore::open(const std::string& directory, KvMode mode) {
   auto impl = std::make_unique<Impl>();
+  impl->directory = directory;
   rocksdb::DBOptions options = database_options(impl->cache);
+  options.env = impl->kv_files.env();
   if (mode == KvMode::kReadOnly) {
     options.create_if_missing = false;
     options.create_missing_column_families = false;
-    options.info_log = no_log();  // else it makes a file
   }
-  rocksdb::Status status = impl->open(directory, options, mode);
+  rocksdb::Status status = impl->open(options, mode);
   if (status.IsCorruption()) {
     // One unreadable run file must not take the others with it: then only reads of that file fail.
     base::log::warn("database is damaged, opening what is readable",
                     {{"directory", directory}, {"error", status.ToString()}});
     options.paranoid_checks = false;
-    status = impl->open(directory, options, mode);
+    status = impl->open(options, mode);
   }
   RETURN_IF_ERROR(to_status(status, fmt::format("opening {}", directory)));
+  if (mode == KvMode::kReadWrite) RETURN_IF_ERROR(impl->clear_batches());
   return std::unique_ptr<KvStore>(new KvStore(std::move(impl)));
 }
 
@@ -189,21 +230,19 @@ Status KvStore::scan(Family family, std::string_view prefix, const Scan& visit) 
   return to_status(it->status(), "scanning metadata");
 }
 
-Status KvStore::commit(const KvBatch& batch) { return impl_->write(batch, true); }
-Status KvStore::commit_unsynced(const KvBatch& batch) { return impl_->write(batch, false); }
+Status KvStore::commit(const KvBatch& batch) { return impl_->commit(batch); }
 
 Status KvStore::ingest(const std::string& path) {
-  return to_status(
-      impl_->db->IngestExternalFile(impl_->handle(Family::kSamples), {path}, ingest_options()),
-      "ingesting a run file");
+  rocksdb::IngestExternalFileArg file;
+  file.column_family = impl_->handle(Family::kSamples);
+  file.external_files = {path};
+  file.options = ingest_options();
+  base::MutexLock lock(impl_->writer);
+  return impl_->ingest({file}, "ingesting a run file");
 }
 
 Status KvStore::drop_sample_files(const std::string& begin, const std::string& end) {
-  const rocksdb::Slice first = slice(begin);
-  const rocksdb::Slice last = slice(end);
-  return to_status(rocksdb::DeleteFilesInRange(impl_->db.get(), impl_->handle(Family::kSamples),
-                                               &first, &last, false),
-                   "dropping run files");
+  return impl_->drop(slice(begin), slice(end));
 }
 
 std::vector<KvStore::FileRange> KvStore::sample_files() const {
@@ -237,6 +276,7 @@ Status KvStore::checkpoint(const std::string& directory) {
   RETURN_IF_ERROR(
       to_status(rocksdb::Checkpoint::Create(impl_->db.get(), &raw), "preparing a checkpoint"));
   const std::unique_ptr<rocksdb::Checkpoint> checkpoint(raw);
+  base::MutexLock lock(impl_->writer);  // else a change could let go of files that it links
   return to_status(checkpoint->CreateCheckpoint(directory),
                    fmt::format("writing a checkpoint to {}", directory));
 }

@@ -2,17 +2,16 @@
 //
 // KvStore: the one door to RocksDB, with the three column families of the database.
 //
-// meta and series are ordinary key-values written in batches with a write-ahead log. samples is
-// only ever fed whole files: made by SampleFile, ingested, and dropped by key range. It never sees
-// a put, so RocksDB has nothing to compact or to merge in it.
+// All are only ever fed whole files, which become visible by one record of RocksDB's manifest; its
+// memtables and its log stay empty. meta and series get a small table per batch. samples get what
+// SampleFile makes, and are dropped by key range: RocksDB has nothing to compact or to merge there.
+// A change that fails is as if it had not been tried, and the next one tries to get going again.
 // Hides: RocksDB and its options.
-// Owns:
-// the directory and RocksDB's own two threads.
-// Threads: shared. Errors: kDataLoss for corruption,
-// kResourceExhausted when the disk is full, kNotFound for an absent key, kFailedPrecondition when
-// another process holds the directory, kUnavailable for other I/O.
-// Read next:
-// docs/decisions/0010-runs-in-rocksdb.md.
+// Owns: the directory and RocksDB's own two threads.
+// Threads: shared; changes wait for each other, reads for nobody.
+// Errors: kDataLoss for corruption, kResourceExhausted when the disk is full, kNotFound for an absent
+// key, kFailedPrecondition when another process holds the directory, kUnavailable for other I/O.
+// Read next: docs/decisions/0010-runs-in-rocksdb.md, 0020-no-log-below-the-journal.md.
 #pragma once
 
 #include <cstdint>
@@ -96,8 +95,6 @@ class KvStore {
   // Returns after the batch survives a power cut. On error nothing of it is visible in this
   // process.
   Status commit(const KvBatch& batch);
-  // Returns after the batch survives the end of the process.
-  Status commit_unsynced(const KvBatch& batch);
 
   // Moves a finished file into the samples. Its keys must not overlap others. On error it stays at
   // `path`.

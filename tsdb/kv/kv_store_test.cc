@@ -43,7 +43,7 @@ TEST(KvStore, BatchesAreThereAfterReopening) {
     ASSERT_TRUE(store->commit(batch).ok());
     KvBatch second;
     second.erase(Family::kMeta, "b");
-    ASSERT_TRUE(store->commit_unsynced(second).ok());
+    ASSERT_TRUE(store->commit(second).ok());
   }
   const auto store = must_open_kv(directory);
   EXPECT_EQ(value_of(*store, "a"), "1");

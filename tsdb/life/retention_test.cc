@@ -29,10 +29,8 @@ class RetentionTest : public testing::DbTest {
       ASSERT_TRUE(commit_and_wait(*appender).ok());
       ASSERT_TRUE(db_->seal_all().ok());
     }
-    for (const auto& file : std::filesystem::directory_iterator(directory_ + "/store")) {
-      if (file.path().extension() == ".sst")
-        run_bytes_ = std::max(run_bytes_, static_cast<double>(file.file_size()));
-    }
+    for (const RunReport& run : db_->runs())
+      run_bytes_ = std::max(run_bytes_, static_cast<double>(run.bytes));
   }
   // The hours that are left, of one series.
   std::string hours() {
