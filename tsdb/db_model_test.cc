@@ -66,6 +66,11 @@ bool DbModelTest::change(testing::RandomLoad& load) {
       EXPECT_TRUE(compacted.ok()) << compacted;
       return compacted.ok() && check_all(load);
     }
+    case 5: {
+      const Status cleaned = db_->clean_tombstones();
+      EXPECT_TRUE(cleaned.ok()) << cleaned;
+      return cleaned.ok();
+    }
     default: {
       const Status sealed = db_->seal_all();
       EXPECT_TRUE(sealed.ok()) << sealed;

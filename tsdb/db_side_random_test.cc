@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Random floats, histograms, late samples, deletions of everything, seals and restarts against a
-// map. TOCSIN_TEST_SEED repeats one.
+// The differential test of what is not a float in order: histograms of all kinds, staleness of all
+// kinds, start timestamps, late samples and duplicates, with deletions, clean-ups, seals, merges,
+// snapshots that are restored, retention and restarts, against a map. ./test runs a short version;
+// TOCSIN_MODEL_OPERATIONS makes it longer (nightly: a million), TOCSIN_TEST_SEED repeats a run.
 #include <map>
 #include <random>
 
+#include "tsdb/snapshot_folder.h"
 #include "tsdb/testing/db_fixture.h"
+#include "tsdb/testing/random_load.h"
 #include "tsdb/testing/side_test_data.h"
 
 namespace tocsin::tsdb {
@@ -14,29 +18,45 @@ namespace {
 using testing::Random;
 
 constexpr std::int64_t kWindowMs = 50'000;
-constexpr int kSeries = 6;
+constexpr std::int64_t kRetentionMs = 2'400'000;
+constexpr int kSeries = 8;
 
 struct Stored {
   SideValue value;
   std::int64_t start_ms = 0;
 };
-using Series = std::map<std::int64_t, Stored>;
+struct Series {
+  std::map<std::int64_t, Stored> samples;
+  std::int64_t newest_ms = INT64_MIN / 2;   // also when that sample was deleted since
+  std::int64_t deleted_ms = INT64_MIN / 2;  // the end of the latest deletion
+};
 
-class DbSideRandomTest : public testing::DbTest {
+class DbModelSideTest : public testing::DbTest {
  protected:
   static model::Labels labels_of(int series) { return labels(fmt::format("m{}", series)); }
 
   // What the model says of a sample: OK, also for repetitions, or the error's code.
-  StatusCode judge(const Series& series, std::int64_t t, const SideValue& value, bool* late) const {
-    *late = false;
-    if (const auto at = series.find(t); at != series.end()) {
-      const bool old = t < newest_ms_ - kWindowMs && t < series.rbegin()->first;
-      if (old) return StatusCode::kOutOfRange;
-      return same_value(at->second.value, value) ? StatusCode::kOk : StatusCode::kAlreadyExists;
+  StatusCode judge(const Series& series, std::int64_t t, const SideValue& value) const {
+    const bool old = t < newest_ms_ - kWindowMs && t < series.newest_ms;
+    if (old) return StatusCode::kOutOfRange;
+    const auto at = series.samples.find(t);
+    if (at == series.samples.end()) return StatusCode::kOk;
+    return same_value(at->second.value, value) ? StatusCode::kOk : StatusCode::kAlreadyExists;
+  }
+
+  // In order, a repetition, late, or too late. Times at which something was deleted are nobody's
+  // business, and neither is the exact end of the window when the newest sample may be deleted.
+  std::int64_t time_for(Random& random, const Series& series) const {
+    std::int64_t t = now_ms_ + static_cast<std::int64_t>(random() % 1000);
+    if (random() % 3 == 0) {
+      const auto back = static_cast<std::int64_t>(random() % (kWindowMs * 3 / 4));
+      t -= random() % 8 == 0 ? kWindowMs * 3 / 2 : back;
+    } else if (random() % 16 == 0 && series.newest_ms > 0) {
+      t = series.newest_ms;
     }
-    if (series.empty() || t > series.rbegin()->first) return StatusCode::kOk;
-    *late = true;
-    return t < newest_ms_ - kWindowMs ? StatusCode::kOutOfRange : StatusCode::kOk;
+    const bool disputed = t <= series.deleted_ms ||
+                          (t == series.newest_ms && !series.samples.contains(series.newest_ms));
+    return disputed ? std::max(series.newest_ms + 1, series.deleted_ms + 1) : t;
   }
 
   SideValue value_of(Random& random) const {
@@ -60,27 +80,109 @@ class DbSideRandomTest : public testing::DbTest {
     return appender.append({}, l, time, std::bit_cast<double>(std::get<0>(stored.value)), options);
   }
 
+  void append_one(Random& random, storage::Appender& appender, int series) {
+    Series& model = model_[series];
+    const std::int64_t t = time_for(random, model);
+    Stored stored{value_of(random), random() % 4 == 0 ? t - 500 : 0};
+    if (random() % 4 == 0 && model.samples.contains(t)) stored = model.samples.at(t);
+    const StatusCode expected = judge(model, t, stored.value);
+    const auto result = append_value(appender, labels_of(series), t, stored);
+    ++operations_;
+    ASSERT_EQ(result.status().code(), expected)
+        << result.status() << " series " << series << " at " << t;
+    if (!result.ok() || model.samples.contains(t)) return;
+    model.samples.emplace(t, std::move(stored));
+    model.newest_ms = std::max(model.newest_ms, t);
+    batch_newest_ms_ = std::max(batch_newest_ms_, t);
+  }
+
   void append_batch(Random& random) {
     const auto appender = db_->appender();
-    std::int64_t newest_ms = newest_ms_;
+    batch_newest_ms_ = newest_ms_;
     for (int series = 0; series < kSeries; ++series) {
       if (random() % 3 == 0) continue;
-      Series& model = model_[series];
-      std::int64_t t = now_ms_ + static_cast<std::int64_t>(random() % 1000);
-      if (random() % 3 == 0) t -= static_cast<std::int64_t>(random() % 80'000);
-      Stored stored{value_of(random), random() % 4 == 0 ? t - 500 : 0};
-      bool late = false;
-      const StatusCode expected = judge(model, t, stored.value, &late);
-      const auto result = append_value(*appender, labels_of(series), t, stored);
-      ASSERT_EQ(result.status().code(), expected)
-          << result.status() << " series " << series << " at " << t;
-      if (!result.ok() || model.contains(t)) continue;
-      model.emplace(t, stored);
-      newest_ms = std::max(newest_ms, t);
+      for (std::uint64_t i = random() % 3; i < 3; ++i) {
+        append_one(random, *appender, series);
+        if (HasFatalFailure()) return;
+      }
     }
     ASSERT_TRUE(commit_and_wait(*appender).ok());
-    newest_ms_ = newest_ms;
+    newest_ms_ = batch_newest_ms_;
     now_ms_ += 1000;
+    clock_.advance_to(base::from_ms(now_ms_));
+  }
+
+  void erase(Random& random) {
+    const int first = static_cast<int>(random() % kSeries);
+    const int last = std::min(kSeries - 1, first + static_cast<int>(random() % 3));
+    const std::int64_t max_ms = now_ms_ - 5000 - static_cast<std::int64_t>(random() % 100'000);
+    const std::int64_t min_ms = max_ms - static_cast<std::int64_t>(random() % 200'000);
+    const auto name = *model::Matcher::make(model::Matcher::Type::kRegex, "__name__",
+                                            fmt::format("m[{}-{}]", first, last));
+    const Status deleted =
+        db_->delete_series({{name}}, base::from_ms(min_ms), base::from_ms(max_ms));
+    ASSERT_TRUE(deleted.ok()) << deleted;
+    for (int series = first; series <= last; ++series) {
+      Series& model = model_[series];
+      model.samples.erase(model.samples.lower_bound(min_ms), model.samples.upper_bound(max_ms));
+      model.deleted_ms = std::max(model.deleted_ms, max_ms);
+    }
+  }
+
+  // A snapshot, restored elsewhere, is the same database.
+  void restore() {
+    const StatusOr<std::string> name = db_->snapshot(false);
+    ASSERT_TRUE(name.ok()) << name.status();
+    const std::string to = directory_ + "-restored";
+    std::filesystem::remove_all(to);
+    const Status restored =
+        restore_snapshot(*files_, directory_ + "/snapshots/" + *name, to, [](std::uint64_t) {});
+    ASSERT_TRUE(restored.ok()) << restored;
+    base::Registry metrics;
+    StatusOr<std::unique_ptr<Db>> copy = Db::open(to, options_, {clock_, *files_, metrics});
+    ASSERT_TRUE(copy.ok()) << copy.status();
+    std::swap(db_, *copy);
+    compare(INT64_MIN / 8, INT64_MAX / 8);
+    std::swap(db_, *copy);
+    copy->reset();
+    std::filesystem::remove_all(to);
+    std::filesystem::remove_all(directory_ + "/snapshots");
+  }
+
+  void change(Random& random) {
+    Status status;
+    switch (random() % 16) {
+      case 0:
+        return restore();
+      case 1:
+      case 2:
+        return open();
+      case 3:
+      case 4:
+      case 5:
+        return erase(random);
+      case 6:
+      case 7:
+        status = db_->clean_tombstones();
+        break;
+      case 8:
+        status = db_->compact();
+        break;
+      case 10:
+        status = db_->merge_due();
+        break;
+      case 9:
+        status = db_->maintain();
+        for (auto& [number, series] : model_) {
+          series.samples.erase(series.samples.begin(),
+                               series.samples.lower_bound(now_ms_ - kRetentionMs));
+        }
+        floor_ms_ = now_ms_ - kRetentionMs;
+        break;
+      default:
+        status = db_->seal_all();
+    }
+    ASSERT_TRUE(status.ok()) << status;
   }
 
   static void expect_row(const storage::SeriesColumn& column, std::uint32_t row,
@@ -101,6 +203,7 @@ class DbSideRandomTest : public testing::DbTest {
   }
 
   void compare(std::int64_t min_ms, std::int64_t max_ms) {
+    min_ms = std::max(min_ms, floor_ms_);
     storage::SelectHints hints;
     hints.mint = base::from_ms(min_ms);
     hints.maxt = base::from_ms(max_ms);
@@ -113,8 +216,8 @@ class DbSideRandomTest : public testing::DbTest {
     }
     for (int series = 0; series < kSeries; ++series) {
       const auto found = columns.find(labels_of(series).to_series_string());
-      auto expected = model_[series].lower_bound(min_ms);
-      const auto end = model_[series].upper_bound(max_ms);
+      auto expected = model_[series].samples.lower_bound(min_ms);
+      const auto end = model_[series].samples.upper_bound(max_ms);
       const storage::SeriesColumn none;
       const storage::SeriesColumn& column = found == columns.end() ? none : *found->second;
       auto histogram = column.histograms.begin();
@@ -134,31 +237,45 @@ class DbSideRandomTest : public testing::DbTest {
   }
 
   std::map<int, Series> model_;
-  std::int64_t now_ms_ = 1'000'000;
+  std::int64_t now_ms_ = 1'700'000'000'000;
   std::int64_t newest_ms_ = INT64_MIN / 2;
+  std::int64_t batch_newest_ms_ = 0;
+  std::int64_t floor_ms_ = INT64_MIN / 8;  // older samples may have left the database
+  std::uint64_t operations_ = 0;
 };
 
-TEST_F(DbSideRandomTest, AgreesWithAMap) {
-  const char* given = std::getenv("TOCSIN_TEST_SEED");  // NOLINT(concurrency-mt-unsafe): test
-  const std::uint64_t seed =
-      given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device()();
+TEST_F(DbModelSideTest, AgreesWithAMap) {
+  const std::uint64_t operations =
+      testing::number_from_environment("TOCSIN_MODEL_OPERATIONS", 12'000);
+  const std::uint64_t seed = testing::make_seed();
+  std::printf("TOCSIN_TEST_SEED=%llu repeats this\n", static_cast<unsigned long long>(seed));
   SCOPED_TRACE(fmt::format("TOCSIN_TEST_SEED={}", seed));
   Random random(seed);
+  files_ = &base::real_file_system();
   options_.out_of_order_window = model::Duration(kWindowMs);
+  options_.retention = model::Duration(kRetentionMs);
   options_.seal_rows = 16;
+  options_.journal_segment_bytes = 100'000;
+  clock_.advance_to(base::from_ms(now_ms_));
   open();
-  for (int step = 0; step < 600 && !HasFailure(); ++step) {
+  for (std::uint64_t step = 1, shown = 0; operations_ < operations && !HasFailure(); ++step) {
     append_batch(random);
     if (HasFailure()) break;
-    if (random() % 30 == 0) {
-      ASSERT_TRUE(db_->seal_all().ok());
+    if (random() % 30 == 0) change(random);
+    if (HasFailure()) break;
+    if (step % 10 == 0) {
+      const auto from = now_ms_ - static_cast<std::int64_t>(random() % 800'000);
+      compare(from, from + static_cast<std::int64_t>(random() % 60'000));
     }
-    if (random() % 40 == 0) open();
-    if (random() % 10 != 0) continue;
-    const auto from = 900'000 + static_cast<std::int64_t>(random() % 800'000);
-    compare(from, from + static_cast<std::int64_t>(random() % 200'000));
-    compare(INT64_MIN / 8, INT64_MAX / 8);
+    if (step % 300 == 0) compare(INT64_MIN / 8, INT64_MAX / 8);
+    if (operations_ / 100'000 == shown) continue;
+    shown = operations_ / 100'000;
+    std::printf("%llu of %llu operations\n", static_cast<unsigned long long>(operations_),
+                static_cast<unsigned long long>(operations));
+    std::fflush(stdout);
   }
+  if (!HasFailure()) compare(INT64_MIN / 8, INT64_MAX / 8);
+  db_.reset();
 }
 
 }  // namespace
