@@ -83,7 +83,7 @@ struct Db::Impl {
   void start_threads();
   void run_sync();
   void run_background();
-  void sync_once();
+  Status sync_once();
   // Waits; returns false when stopping.
   bool keep_waiting(base::Duration duration);
   // The same, until somebody asks for a compaction at the latest.
@@ -106,6 +106,7 @@ struct Db::Impl {
   };
   std::vector<Compaction*> compactions ABSL_GUARDED_BY(mutex);  // asked for
   base::CondVar compacted;
+  base::SteadyTime synced_at = core.clock.steady_now();  // by sync_due()
   std::unique_ptr<base::ThreadPool> sync_thread;
   std::unique_ptr<base::ThreadPool> background_thread;
 };
@@ -207,20 +208,22 @@ void Db::Impl::run_sync() {
     if (!keep_waiting(interval)) return;
     const std::uint64_t reserve = core.options.lock()->reserve_bytes;
     core.space.check(reserve);
-    sync_once();
+    static_cast<void>(sync_once());
   }
 }
 
-void Db::Impl::sync_once() {
+Status Db::Impl::sync_once() {
   const base::SteadyTime begin = core.clock.steady_now();
-  Status synced = core.journal->sync();
+  const Status synced = core.journal->sync();
   const std::chrono::duration<double> took = core.clock.steady_now() - begin;
   core.metrics.sync_duration.observe(took.count());
-  if (synced.ok()) return;
+  if (synced.ok()) return synced;
   base::log::error("journal sync failed; its data is written again", {{"error", message(synced)}});
-  core.queue->exclusive([&] { synced = core.journal->abandon(); });
-  if (!synced.ok())
-    base::log::error("journal cannot be written again yet", {{"error", message(synced)}});
+  Status written;
+  core.queue->exclusive([&] { written = core.journal->abandon(); });
+  if (!written.ok())
+    base::log::error("journal cannot be written again yet", {{"error", message(written)}});
+  return synced;
 }
 
 void Db::Impl::run_background() {
@@ -254,7 +257,7 @@ void Db::stop() {
   }
   if (impl_->sync_thread) impl_->sync_thread->stop();
   if (impl_->background_thread) impl_->background_thread->stop();
-  impl_->sync_once();
+  static_cast<void>(impl_->sync_once());
   impl_->collected->lock()->core = nullptr;
 }
 
@@ -508,6 +511,15 @@ Status Db::maintain() {
   impl_->core.space.check(reserve);
   if (seal_is_due(impl_->core)) RETURN_IF_ERROR(seal(impl_->core));
   return retain(impl_->core);
+}
+
+Status Db::sync_due() {
+  RETURN_IF_ERROR(check_writable(impl_->core));
+  const base::SteadyTime now = impl_->core.clock.steady_now();
+  const base::Duration interval = impl_->core.options.lock()->sync_interval;
+  if (now - impl_->synced_at < interval) return ok();
+  impl_->synced_at = now;
+  return impl_->sync_once();
 }
 
 Status Db::seal_all() {

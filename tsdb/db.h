@@ -90,6 +90,9 @@ class Db final : public storage::Appendable,
   Status seal_all();
   // Merges the runs that are due at the clock's now. The background thread calls it all the time.
   Status merge_due();
+  // Brings to the disk what was appended, when the last time is Options::sync_interval ago by the clock. The sync
+  // thread does that; tests call it with Options::background = false.
+  Status sync_due();
   // Takes new retention and out-of-order settings.
   void reconfigure(const Options& options);
 

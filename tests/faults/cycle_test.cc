@@ -2,7 +2,8 @@
 //
 // Cycles of random work in a process that ends badly: it dies at a random call to the system, by
 // kill -9 or frozen, or the power goes. After each the database is opened again and must hold every
-// acknowledged sample (but for the power: every synced one) and nothing that nobody wrote.
+// acknowledged sample (but for the power: every one older than a second by the clock, and what else was
+// synced), nothing that nobody wrote, and no damage.
 //
 // ./test runs some; TOCSIN_CRASH_CYCLES more (nightly: 10000), TOCSIN_TEST_SEED repeats a run but
 // for the moments of background threads and kills.
@@ -69,7 +70,7 @@ class DbCycleTest : public ::testing::Test {
   std::unique_ptr<Opened> opened_;
   std::vector<std::unique_ptr<RandomLoad>> loads_;  // one per cycle in this directory
   std::int64_t now_ms_ = 1'700'000'000'000;
-  std::uint64_t works_ = 0;
+  std::uint64_t works_ = 0, checked_samples_ = 0;
   std::array<std::uint64_t, 4> ended_{};  // by End
 };
 
@@ -96,6 +97,10 @@ void DbCycleTest::verify() {
     load->model().settle(*opened_->db, load->matchers());
     load->model().synced();
   }
+  const auto report = opened_->db->verify([](std::uint64_t, std::uint64_t) {});
+  ASSERT_TRUE(report.ok()) << report.status();
+  ASSERT_EQ(report->damaged, 0U) << report->damage.front();
+  checked_samples_ += report->samples;
   opened_->close();
 }
 
@@ -157,10 +162,16 @@ pid_t DbCycleTest::start_child(End end, std::uint64_t seed, std::uint64_t die_at
 // Does to the model what the child says it has done, and kills it when that is enough.
 void DbCycleTest::follow(RandomLoad& load, int report, pid_t child, std::uint64_t enough) {
   char done = 0;
+  Syncs syncs(now_ms_);
   for (std::uint64_t works = 0;; ++works) {
     if (works == enough) ::kill(child, SIGKILL);
     if (::read(report, &done, 1) != 1) return;
-    if (load.next().kind == RandomLoad::Work::Kind::kRestart) load.reopened();
+    const RandomLoad::Work& work = load.next();
+    if (syncs.before(load)) load.model().synced();
+    if (work.kind == RandomLoad::Work::Kind::kRestart) {
+      syncs.opened(load.now_ms());
+      load.reopened();
+    }
     load.keep();
     ++works_;
   }
@@ -210,8 +221,10 @@ TEST_F(DbCycleTest, WhatWasAcknowledgedIsThereAndNothingElse) {
     const End ends[] = {End::kFreeze, End::kCut, End::kTear, End::kKill};
     cycle(number, ends[number % 4]);
     if ((number + 1) % shown != 0 && number + 1 != cycles) continue;
-    fmt::print("{} of {} cycles: {} frozen, {} torn, {} without power, {} killed; {} works\n",
-               number + 1, cycles, ended_[0], ended_[1], ended_[2], ended_[3], works_);
+    fmt::print(
+        "{} of {} cycles: {} frozen, {} torn, {} without power, {} killed; {} works, "
+        "{} checksummed reads of samples\n",
+        number + 1, cycles, ended_[0], ended_[1], ended_[2], ended_[3], works_, checked_samples_);
     std::fflush(stdout);
   }
 }

@@ -18,6 +18,7 @@ namespace tocsin::tests {
 using tsdb::testing::RandomLoad;
 
 inline constexpr int kRetentionMs = 20 * 60 * 1000;
+inline constexpr int kSyncMs = 1000;
 inline constexpr auto kQuiet = static_cast<base::log::Level>(99);  // expected errors are many
 
 inline tsdb::Options small_options() {
@@ -26,6 +27,7 @@ inline tsdb::Options small_options() {
   options.seal_rows = 16;
   options.journal_segment_bytes = 6'000;
   options.retention = base::Duration(kRetentionMs);
+  options.sync_interval = base::Duration(kSyncMs);
   return options;
 }
 
@@ -65,9 +67,27 @@ inline bool is_unimplemented(const Status& status) {
   return status.code() == StatusCode::kUnimplemented;
 }
 
-// Does one piece of work, restarts included.
+// When the journal is synced: each second, by the clock of the work.
+class Syncs {
+ public:
+  explicit Syncs(std::int64_t opened_ms) : last_ms_(opened_ms) {}
+  // Whether all work before `load`'s is on the disk once a sync before it has worked: then a power cut
+  // takes none of it. So the most that one takes is what was done in the second before it.
+  bool before(RandomLoad& load) {
+    if (load.now_ms() - last_ms_ < kSyncMs) return false;
+    last_ms_ = load.now_ms();
+    return true;
+  }
+  void opened(std::int64_t now_ms) { last_ms_ = now_ms; }
+
+ private:
+  std::int64_t last_ms_;
+};
+
+// Does one piece of work, restarts included, and before it the sync that is due.
 inline Status step(RandomLoad& load, Opened& opened) {
   opened.clock.advance_to(std::max(opened.clock.now(), base::from_ms(load.now_ms())));
+  RETURN_IF_ERROR(opened.db->sync_due());
   if (load.work().kind != RandomLoad::Work::Kind::kRestart) return load.run(*opened.db);
   const Status status = opened.open(load.now_ms());
   if (status.ok()) load.reopened();
