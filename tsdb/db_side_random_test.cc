@@ -258,6 +258,9 @@ TEST_F(DbModelSideTest, AgreesWithAMap) {
   options_.journal_segment_bytes = 100'000;
   clock_.advance_to(base::from_ms(now_ms_));
   open();
+  // So that there is a newest sample from which the window is measured.
+  ASSERT_TRUE(append(labels("first"), now_ms_, 0).ok());
+  newest_ms_ = now_ms_;
   for (std::uint64_t step = 1, shown = 0; operations_ < operations && !HasFailure(); ++step) {
     append_batch(random);
     if (HasFailure()) break;

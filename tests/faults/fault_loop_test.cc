@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // For every n: the n-th call to the system fails, once, while a database works. What was refused is
-// not there, what was acknowledged is, work goes on, and the next start agrees.
+// not there, what was acknowledged is, work goes on, and the next start agrees. Or all calls fail from
+// the n-th on, as if the process had died there, and the power goes, too: then everything is there that
+// was done a second before.
 //
 // ./test tries some n; TOCSIN_FAULT_STRIDE=1 (nightly) all, TOCSIN_TEST_SEED repeats a run.
 #include <fcntl.h>
@@ -84,23 +86,71 @@ TEST(FaultLoopChild, DISABLED_Works) {
   ASSERT_EQ(compare(load, opened), "");
 }
 
+// What is there when nothing is written from the n-th call on, then the power goes, too, when `cut`.
+TEST(FaultLoopChild, DISABLED_Dies) {
+  RecordProperty("expects_error_lines", 1);
+  const char* arguments = std::getenv(kChildVariable);  // NOLINT(concurrency-mt-unsafe): one thread
+  ASSERT_NE(arguments, nullptr);
+  base::log::configure({.level = kQuiet});
+  std::istringstream in(arguments);
+  std::string directory;
+  std::uint64_t seed = 0, n = 0;
+  int cut = 0;
+  in >> directory >> seed >> cut >> n;
+  DiskFaults faults(directory);
+  Opened opened(directory + "/data");
+  ASSERT_TRUE(opened.open(kStartMs).ok());
+  RandomLoad load(seed, kStartMs, load_options(""));
+  Syncs syncs(kStartMs);
+  faults.fail_at(n, Fault::kFreeze);
+  for (int i = 0; i < kWorks && !faults.hit(); ++i) {
+    const bool restart = load.next().kind == RandomLoad::Work::Kind::kRestart;
+    opened.clock.advance_to(std::max(opened.clock.now(), base::from_ms(load.now_ms())));
+    const Status synced = opened.db->sync_due();
+    if (syncs.before(load) && synced.ok()) load.model().synced();
+    const Status status = synced.ok() ? step(load, opened) : synced;
+    if (faults.hit()) break;
+    ASSERT_TRUE(status.ok() || is_unimplemented(status)) << status;
+    if (restart) syncs.opened(load.now_ms());
+    load.keep();
+  }
+  if (!faults.hit()) ::_exit(kNotReached);
+  cut != 0 ? load.doubt_unsynced() : load.doubt();
+  opened.close();
+  if (cut != 0) faults.power_cut();
+  faults.clear();
+  load.reopened();
+  ASSERT_TRUE(opened.open(load.now_ms()).ok());
+  load.model().expire_before(load.now_ms() - kRetentionMs);
+  ASSERT_EQ(compare(load, opened), "");
+  const auto report = opened.db->verify([](std::uint64_t, std::uint64_t) {});
+  ASSERT_TRUE(report.ok() && report->damaged == 0) << report.status();
+  load.model().settle(*opened.db, {});
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(work(load, opened, faults));
+  ASSERT_TRUE(opened.open(load.now_ms()).ok());
+  ASSERT_EQ(compare(load, opened), "");
+}
+
 class FaultLoopTest : public ::testing::TestWithParam<Fault> {
  protected:
   // Exit status, or minus the signal.
-  int run(std::uint64_t seed, std::uint64_t n, std::string* log);
+  int run(const std::string& child, const std::string& what, std::uint64_t n, std::string* log);
+  // Tries each n, or some.
+  void run_all(const std::string& child, int what);
 
   const std::string directory_ = fmt::format("{}tocsin_fault_{}_{}", ::testing::TempDir(),
                                              ::getpid(), static_cast<int>(GetParam()));
 };
 
-int FaultLoopTest::run(std::uint64_t seed, std::uint64_t n, std::string* log) {
+int FaultLoopTest::run(const std::string& child_name, const std::string& what, std::uint64_t n,
+                       std::string* log) {
   std::filesystem::remove_all(directory_);
   std::filesystem::create_directories(directory_);
   const std::string path = std::filesystem::canonical(directory_).string();
-  const std::string variable =
-      fmt::format("{}={} {} {} {}", kChildVariable, path, seed, static_cast<int>(GetParam()), n);
+  const std::string variable = fmt::format("{}={} {} {}", kChildVariable, path, what, n);
+  const std::string filter = "--gtest_filter=FaultLoopChild.DISABLED_" + child_name;
   const char* const arguments[] = {"loop", "--gtest_also_run_disabled_tests", "--gtest_brief=1",
-                                   "--gtest_filter=FaultLoopChild.*", nullptr};
+                                   filter.c_str(), nullptr};
   const char* const environment[] = {variable.c_str(), nullptr};
   const pid_t child = ::fork();
   if (child == 0) {
@@ -119,24 +169,37 @@ int FaultLoopTest::run(std::uint64_t seed, std::uint64_t n, std::string* log) {
   return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-TEST_P(FaultLoopTest, AFailedCallLosesNothingAndInventsNothing) {
+void FaultLoopTest::run_all(const std::string& child, int what) {
   const std::uint64_t seed = tsdb::testing::make_seed();
   const std::uint64_t stride = tsdb::testing::number_from_environment("TOCSIN_FAULT_STRIDE", 97);
   SCOPED_TRACE(fmt::format("TOCSIN_TEST_SEED={}", seed));
   std::uint64_t tried = 0;
   for (std::uint64_t n = 1 + seed % stride;; n += stride, ++tried) {
     std::string log;
-    const int status = run(seed, n, &log);
+    const int status = run(child, fmt::format("{} {}", seed, what), n, &log);
     if (status == kNotReached) break;
     ASSERT_EQ(status, 0) << "call " << n << "\n" << log;
-    if (tried % 100 == 99) fmt::print("{} calls failed, now at {}\n", tried + 1, n);
+    if (tried % 100 != 99) continue;
+    fmt::print("{} calls failed, now at {}\n", tried + 1, n);
+    std::fflush(stdout);
   }
   fmt::print("{} calls failed one at a time\n", tried);
   std::filesystem::remove_all(directory_);
 }
 
+TEST_P(FaultLoopTest, AFailedCallLosesNothingAndInventsNothing) {
+  run_all("Works", static_cast<int>(GetParam()));
+}
+
 INSTANTIATE_TEST_SUITE_P(Faults, FaultLoopTest,
                          ::testing::Values(Fault::kError, Fault::kDiskFull, Fault::kTornWrite));
+
+class DeathLoopTest : public FaultLoopTest {};
+
+TEST_P(DeathLoopTest, ADeathLosesNothingAcknowledged) { run_all("Dies", 0); }
+TEST_P(DeathLoopTest, APowerCutLosesTheLastSecondAtMost) { run_all("Dies", 1); }
+
+INSTANTIATE_TEST_SUITE_P(Deaths, DeathLoopTest, ::testing::Values(Fault::kFreeze));
 
 }  // namespace
 }  // namespace tocsin::tests

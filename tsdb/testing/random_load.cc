@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tsdb/testing/random_load.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstdlib>
 
@@ -105,6 +106,25 @@ void RandomLoad::make_singles() {
     std::int64_t t = near ? newest + static_cast<std::int64_t>(below(3)) - 1 : now_ms_ - back;
     if (options_.late_ms > 0 && below(5) == 0) t = late_time();
     work_.singles.push_back(single(series, t));
+  }
+  work_.rolled_back = below(16) == 0;
+  work_.operations = work_.singles.size();
+}
+
+// What a remote writer does: most series at one time, some of them with their own, and some series
+// several times.
+void RandomLoad::make_pushed() {
+  work_.kind = Work::Kind::kSingles;
+  const std::uint64_t missing = below(8) == 0 ? 2 : 16;
+  std::vector<std::size_t> series = alive_;
+  std::ranges::sort(series);
+  for (std::uint64_t times = below(3); times < 3; ++times) {
+    for (const std::size_t one : series) {
+      if (below(missing) == 0) continue;
+      const auto own = below(24) == 0 ? static_cast<std::int64_t>(below(40)) : 0;
+      work_.singles.push_back(single(one, now_ms_ + static_cast<std::int64_t>(times) - own));
+    }
+    if (below(2) == 0) break;
   }
   work_.rolled_back = below(16) == 0;
   work_.operations = work_.singles.size();
@@ -229,7 +249,8 @@ const RandomLoad::Work& RandomLoad::next() {
   } else if (choice < 9 && options_.deletes) {
     make_delete();
   } else {
-    below(2) == 0 ? make_singles() : make_rows();
+    const std::uint64_t how = below(5);
+    how < 2 ? make_singles() : how < 4 ? make_rows() : make_pushed();
   }
   if (work_.rolled_back) model_.undo();
   return work_;

@@ -5,7 +5,8 @@
 // next() makes a piece of work from the seed and the model alone, so that another process that knows
 // the seed makes the same pieces; run() does it to a database and compares every answer. Work is
 // appending by labels, reference and position, in order and not, duplicates, staleness markers,
-// groups that come, change and go, series that come and go, and deleting.
+// groups that come, change and go, many series at one time (of which the head makes groups), series
+// that come and go, deleting, and upkeep.
 // Threads: confined.
 #pragma once
 
@@ -129,6 +130,7 @@ class RandomLoad {
   std::int64_t oldest() const;
   Single single(std::size_t series, std::int64_t t);
   void make_singles();
+  void make_pushed();
   void make_define();
   void make_rows();
   void make_delete();
