@@ -36,6 +36,10 @@ struct ExpositionSample {
   model::MetricKind kind = model::MetricKind::kUnknown;
   std::string_view
       exemplar;  // {labels} value [timestamp], checked; parse_exemplar reads it; or empty
+  // Of protobuf, which may have several; parse_protobuf_exemplar reads them. Those of a native
+  // histogram have timestamps.
+  std::span<const std::string_view> encoded_exemplars;
+  std::int64_t start_ms = 0;  // of protobuf: since when the metric counts; 0: not given
   const NativeHistogram* histogram = nullptr;  // instead of the value; valid during the call
 };
 
@@ -60,7 +64,6 @@ struct HistogramOptions {
   bool classic_too = false;  // beside a native histogram its classic buckets, if it has any
 };
 // io.prometheus.client.MetricFamily, delimited. Series have the texts that they have in text pages.
-// Exemplars and created timestamps are passed over.
 Status parse_protobuf(std::string_view page, const HistogramOptions& options, ExpositionSink& sink);
 
 // Builds the labels, __name__ among them, of a series text that either parser accepted. In series
@@ -69,6 +72,8 @@ Status parse_protobuf(std::string_view page, const HistogramOptions& options, Ex
 StatusOr<model::Labels> parse_series(std::string_view series,
                                      model::MetricKind kind = model::MetricKind::kUnknown);
 StatusOr<model::Exemplar> parse_exemplar(std::string_view exemplar);
+// Reads an io.prometheus.client.Exemplar.
+StatusOr<model::Exemplar> parse_protobuf_exemplar(std::string_view encoded);
 
 enum class ExpositionFormat { kText, kOpenMetrics, kProtobuf };
 

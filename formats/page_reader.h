@@ -45,7 +45,11 @@ class PageReader {
     };
     struct Exemplar {
       std::uint32_t sample;
-      std::string_view text;  // in the page; parse_exemplar reads it
+      std::string_view text;  // in the page; exemplar() reads it
+    };
+    struct Start {
+      std::uint32_t sample;
+      std::int64_t ms;
     };
     struct Histogram {
       std::uint32_t sample;
@@ -57,26 +61,39 @@ class PageReader {
     std::vector<double> values;
     std::vector<std::uint32_t> slots;   // empty: 0, 1, 2, ...
     std::vector<Timestamp> timestamps;  // of lines that have one, ascending
-    std::vector<Exemplar> exemplars;    // likewise
+    std::vector<Exemplar> exemplars;    // likewise, perhaps several of one; see Options
+    std::vector<Start> starts;          // since when a sample counts, likewise; see Options
     std::vector<Histogram> histograms;  // likewise; the value of such a sample means nothing
 
     std::uint32_t slot(std::size_t sample) const {
       return slots.empty() ? static_cast<std::uint32_t>(sample) : slots[sample];
     }
+    StatusOr<model::Exemplar> exemplar(const Exemplar& exemplar) const;
     // Bytes held, also while empty.
     std::size_t memory() const;
 
    private:
     friend class PageReader;
     void clear();
+    ExpositionFormat format_ = ExpositionFormat::kText;
     std::vector<std::uint32_t> order_;             // of the page, when it is not the one before
     std::vector<LineTable::Id> extra_references_;  // to give back
     std::vector<std::uint32_t> slot_of_line_;      // hash table of slots, by line
     bool has_slot_table_ = false;
   };
 
-  explicit PageReader(LineTable& table, const HistogramOptions& histograms = {})
-      : table_(table), histograms_(histograms) {}
+  struct Options {
+    HistogramOptions histograms;
+    bool exemplars = true;  // fill in Page::exemplars
+    bool starts = false;    // fill in Page::starts; only protobuf gives them beside the samples
+  };
+  struct MetricMetadata {
+    std::string metric;
+    model::Metadata metadata;
+  };
+
+  PageReader(LineTable& table, const Options& options) : table_(table), options_(options) {}
+  explicit PageReader(LineTable& table) : PageReader(table, Options()) {}
   ~PageReader();
   PageReader(const PageReader&) = delete;
   PageReader& operator=(const PageReader&) = delete;
@@ -89,6 +106,9 @@ class PageReader {
   // `keep` wants; the rest is forgotten. Returns the old slot of each. Views of Page stay as they
   // were.
   std::vector<std::uint32_t> rearrange(const std::function<bool(std::uint32_t slot)>& keep);
+
+  // What the HELP, TYPE and UNIT lines of the last good page say, by metric in order of the names.
+  std::vector<MetricMetadata> metadata() const;
 
   std::uint32_t slots() const { return static_cast<std::uint32_t>(lines_.size()); }
   std::string_view series(std::uint32_t slot) const { return table_.line(lines_[slot]).view(); }
@@ -104,11 +124,12 @@ class PageReader {
   std::optional<std::uint32_t> find_slot(LineTable::Id line, Page* page) const;
   void add_to_slot_table(std::uint32_t slot, Page* page) const;
   bool is_sample(std::uint32_t coded, std::string_view series) const;
+  bool is_comment(std::uint32_t coded, std::string_view text) const;
   void forget_order();
   void install(Page* page);
 
   LineTable& table_;
-  const HistogramOptions histograms_;
+  const Options options_;
   std::optional<ExpositionFormat> format_;
   std::vector<std::uint32_t> order_;       // coded lines of the last page; holds its comments
   std::vector<LineTable::Id> lines_;       // by slot; holds a reference each

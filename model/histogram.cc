@@ -180,7 +180,97 @@ bool same_counts(const std::vector<double>& a, const std::vector<double>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), same_bits);
 }
 
+// One side of a histogram with absolute counts.
+template <typename Count>
+struct Side {
+  std::vector<HistogramSpan> spans;
+  std::vector<Count> counts;
+};
+
+// Two buckets become one for each step of `shift`: bucket i goes to ceil(i / 2^shift).
+template <typename Count>
+Side<Count> merge_buckets(const Side<Count>& from, unsigned shift) {
+  Side<Count> to;
+  std::int64_t index = 0;  // of the bucket at hand
+  std::int64_t last = 0;   // bucket written last
+  std::size_t next = 0;
+  for (const HistogramSpan& span : from.spans) {
+    index += span.offset;
+    for (std::uint32_t i = 0; i < span.length; ++i, ++index) {
+      const std::int64_t target = ((index - 1) >> shift) + 1;
+      const Count count = from.counts[next++];
+      if (!to.counts.empty() && target == last) {
+        to.counts.back() += count;
+        continue;
+      }
+      const std::int64_t gap = to.spans.empty() ? target : target - last - 1;
+      if (to.spans.empty() || gap != 0) to.spans.push_back({static_cast<std::int32_t>(gap), 0});
+      ++to.spans.back().length;
+      to.counts.push_back(count);
+      last = target;
+    }
+  }
+  return to;
+}
+
+// Sums of counts wrap, as those of deltas do.
+Side<std::uint64_t> absolute_side(const std::vector<HistogramSpan>& spans,
+                                  const std::vector<std::int64_t>& deltas) {
+  Side<std::uint64_t> side{spans, {}};
+  std::uint64_t count = 0;
+  for (const std::int64_t delta : deltas) {
+    side.counts.push_back(count += static_cast<std::uint64_t>(delta));
+  }
+  return side;
+}
+
+std::vector<std::int64_t> deltas_of(const std::vector<std::uint64_t>& counts) {
+  std::vector<std::int64_t> deltas;
+  std::uint64_t before = 0;
+  for (const std::uint64_t count : counts) {
+    deltas.push_back(static_cast<std::int64_t>(count - before));
+    before = count;
+  }
+  return deltas;
+}
+
+// How many times the buckets have to be halved; 0: not at all.
+unsigned halvings(std::int32_t schema, std::int32_t max_schema) {
+  const bool reducible = schema >= kMinReservedSchema && schema <= kMaxReservedSchema;
+  return reducible && schema > max_schema ? static_cast<unsigned>(schema - max_schema) : 0;
+}
+
 }  // namespace
+
+Status reduce_resolution(std::int32_t max_schema, Histogram* h) {
+  const unsigned shift = halvings(h->schema, max_schema);
+  if (shift == 0) return ok();
+  RETURN_IF_ERROR(check_spans(h->positive_spans, h->positive_deltas.size(), true));
+  RETURN_IF_ERROR(check_spans(h->negative_spans, h->negative_deltas.size(), true));
+  auto positive = merge_buckets(absolute_side(h->positive_spans, h->positive_deltas), shift);
+  auto negative = merge_buckets(absolute_side(h->negative_spans, h->negative_deltas), shift);
+  h->positive_spans = std::move(positive.spans);
+  h->positive_deltas = deltas_of(positive.counts);
+  h->negative_spans = std::move(negative.spans);
+  h->negative_deltas = deltas_of(negative.counts);
+  h->schema = max_schema;
+  return ok();
+}
+
+Status reduce_resolution(std::int32_t max_schema, FloatHistogram* h) {
+  const unsigned shift = halvings(h->schema, max_schema);
+  if (shift == 0) return ok();
+  RETURN_IF_ERROR(check_spans(h->positive_spans, h->positive_buckets.size(), true));
+  RETURN_IF_ERROR(check_spans(h->negative_spans, h->negative_buckets.size(), true));
+  auto positive = merge_buckets<double>({h->positive_spans, h->positive_buckets}, shift);
+  auto negative = merge_buckets<double>({h->negative_spans, h->negative_buckets}, shift);
+  h->positive_spans = std::move(positive.spans);
+  h->positive_buckets = std::move(positive.counts);
+  h->negative_spans = std::move(negative.spans);
+  h->negative_buckets = std::move(negative.counts);
+  h->schema = max_schema;
+  return ok();
+}
 
 Status validate(const Histogram& h) {
   RETURN_IF_ERROR(check_shape(h, h.positive_deltas, h.negative_deltas));

@@ -19,6 +19,9 @@ namespace tocsin::model {
 inline constexpr std::int32_t kCustomBucketsSchema = -53;
 inline constexpr std::int32_t kMinExponentialSchema = -4;
 inline constexpr std::int32_t kMaxExponentialSchema = 8;
+// Schemas that an exposition may use; above kMaxExponentialSchema they are reduced to it.
+inline constexpr std::int32_t kMinReservedSchema = -9;
+inline constexpr std::int32_t kMaxReservedSchema = 52;
 // Far above what instrumentation makes (160 by default).
 inline constexpr std::size_t kMaxHistogramBuckets = std::size_t{1} << 16U;
 
@@ -63,6 +66,12 @@ struct Histogram {
 // Whether the parts fit each other: schema, spans, counts, custom bounds.
 Status validate(const Histogram& histogram);
 Status validate(const FloatHistogram& histogram);
+
+// Merges neighbouring buckets until an exponential schema is at most `max_schema`; a lower one,
+// custom buckets and unknown schemas stay. kInvalidArgument when spans and buckets do not fit; the
+// histogram is unchanged then.
+Status reduce_resolution(std::int32_t max_schema, Histogram* histogram);
+Status reduce_resolution(std::int32_t max_schema, FloatHistogram* histogram);
 
 // The same histogram with absolute counts.
 FloatHistogram to_float(const Histogram& histogram);

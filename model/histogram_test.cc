@@ -172,5 +172,60 @@ TEST(Histogram, SameWhateverTheSpansLookLike) {
   EXPECT_FALSE(same_histogram(to_float(a), to_float(b)));
 }
 
+TEST(Histogram, ResolutionIsReducedByMergingNeighbours) {
+  struct Row {
+    std::int32_t schema;
+    std::int32_t max_schema;
+    std::vector<HistogramSpan> spans;
+    std::vector<double> counts;
+    std::int32_t expected_schema;
+    std::vector<HistogramSpan> expected_spans;
+    std::vector<double> expected_counts;
+  };
+  const Row rows[] = {
+      {1, 1, {{0, 3}}, {1, 2, 3}, 1, {{0, 3}}, {1, 2, 3}},
+      {0, 1, {{0, 3}}, {1, 2, 3}, 0, {{0, 3}}, {1, 2, 3}},
+      {kCustomBucketsSchema, -4, {{0, 3}}, {1, 2, 3}, kCustomBucketsSchema, {{0, 3}}, {1, 2, 3}},
+      {53, 8, {{0, 1}}, {1}, 53, {{0, 1}}, {1}},
+      // Bucket 0 stays, 1 and 2 become 1, 3 and 4 become 2.
+      {1, 0, {{0, 4}, {1, 2}}, {1, 2, 3, 4, 5, 6}, 0, {{0, 4}}, {1, 5, 4, 11}},
+      {9, 8, {{-3, 2}, {4, 1}}, {1, 2, 4}, 8, {{-1, 1}, {2, 1}}, {3, 4}},
+      {10, 8, {{1, 8}}, {1, 1, 1, 1, 1, 1, 1, 1}, 8, {{1, 2}}, {4, 4}},
+      {52, -4, {{5, 1}, {1000, 1}}, {1, 2}, -4, {{1, 1}}, {3}},
+      {3, 2, {{0, 0}, {2, 0}, {1, 1}}, {7}, 2, {{2, 1}}, {7}},
+  };
+  for (const Row& row : rows) {
+    FloatHistogram f;
+    f.schema = row.schema;
+    f.negative_spans = row.spans;
+    f.negative_buckets = row.counts;
+    Histogram h;
+    h.schema = row.schema;
+    h.positive_spans = row.spans;
+    double before = 0;
+    for (const double count : row.counts) {
+      h.positive_deltas.push_back(static_cast<std::int64_t>(count - before));
+      before = count;
+    }
+    ASSERT_TRUE(reduce_resolution(row.max_schema, &f).ok());
+    ASSERT_TRUE(reduce_resolution(row.max_schema, &h).ok());
+    EXPECT_EQ(f.schema, row.expected_schema);
+    EXPECT_EQ(f.negative_spans, row.expected_spans) << row.schema;
+    EXPECT_EQ(f.negative_buckets, row.expected_counts) << row.schema;
+    const FloatHistogram same = to_float(h);
+    EXPECT_EQ(same.schema, row.expected_schema);
+    EXPECT_EQ(same.positive_spans, row.expected_spans);
+    EXPECT_EQ(same.positive_buckets, row.expected_counts);
+  }
+}
+
+TEST(Histogram, ResolutionOfOneWhosePartsDoNotFitIsNotReduced) {
+  Histogram h = valid();
+  h.positive_deltas.pop_back();
+  const Histogram before = h;
+  EXPECT_EQ(reduce_resolution(0, &h).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(h, before);
+}
+
 }  // namespace
 }  // namespace tocsin::model

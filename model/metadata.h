@@ -34,6 +34,9 @@ struct Exemplar {
   Labels labels;
   double value = 0;
   std::optional<Timestamp> time;
+  // The source gave no time, so that `time` is that of the sample: the same exemplar, come again
+  // with a later sample, is no new one.
+  bool assumed_time = false;
 };
 
 }  // namespace tocsin::model

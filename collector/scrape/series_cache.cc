@@ -38,7 +38,7 @@ SeriesCache::SeriesCache(std::shared_ptr<const ScrapeOptions> options, model::La
                          formats::LineTable& lines)
     : options_(std::move(options)),
       target_labels_(std::move(target_labels)),
-      reader_(lines, options_->histograms) {}
+      reader_(lines, {.histograms = options_->histograms}) {}
 
 Status SeriesCache::added(std::uint32_t slot, std::string_view series, model::MetricKind kind) {
   ASSIGN_OR_RETURN(const model::Labels exposed, formats::parse_series(series, kind));

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 //   MetricFamily  1 name  2 help  3 type  4 repeated Metric  5 unit
-//   Metric        1 repeated LabelPair{1 name, 2 value}  2 Gauge{1 value}  3 Counter{1 value}
-//                 4 Summary{1 count, 2 sum, 3 repeated Quantile{1 quantile, 2 value}}
-//                 5 Untyped{1 value}  6 timestamp_ms  7 Histogram
+//   Metric        1 repeated LabelPair{1 name, 2 value}  2 Gauge{1 value}
+//                 3 Counter{1 value, 2 Exemplar, 3 Timestamp of the start}
+//                 4 Summary{1 count, 2 sum, 3 repeated Quantile{1 quantile, 2 value},
+//                 4 Timestamp of the start}  5 Untyped{1 value}  6 timestamp_ms  7 Histogram
+//   Exemplar      1 repeated LabelPair  2 value  3 Timestamp{1 seconds, 2 nanos}
 //   Histogram     1 count u64  2 sum  3 repeated Bucket{1 cumulative u64, 2 upper bound,
-//                 4 cumulative double}  4 count double  5 schema sint  6 zero threshold
+//                 3 Exemplar, 4 cumulative double}  4 count double  5 schema sint  6 zero threshold
 //                 7 zero count u64  8 zero count double  9, 12 repeated Span{1 offset sint,
 //                 2 length u32}  10, 13 repeated delta sint  11, 14 repeated count double
-//                 (9 to 11 negative, 12 to 14 positive)
+//                 (9 to 11 negative, 12 to 14 positive)  15 Timestamp of the start
+//                 16 repeated Exemplar
 #include "formats/exposition/protobuf_parser.h"
 
 #include <cmath>
@@ -121,6 +124,61 @@ bool read_span(WireReader* reader, std::vector<model::HistogramSpan>* out) {
   return true;
 }
 
+bool read_time(std::string_view message, std::int64_t* ms) {
+  WireReader reader(message);
+  std::int64_t seconds = 0;
+  std::int64_t nanos = 0;
+  while (reader.next()) {
+    switch (reader.field()) {
+      case 1:
+        reader.number(&seconds);
+        break;
+      case 2:
+        reader.number(&nanos);
+        break;
+      default:
+        reader.skip();
+    }
+  }
+  constexpr std::int64_t kMaxSeconds = 9'000'000'000'000;
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  const bool sound = seconds >= -kMaxSeconds && seconds <= kMaxSeconds && nanos >= 0 &&
+                     nanos < kSecond && reader.ok();
+  if (sound) *ms = seconds * 1000 + nanos / 1'000'000;
+  return sound;
+}
+
+bool read_time(WireReader* reader, std::int64_t* ms) {
+  std::string_view message;
+  return reader->bytes(&message) && (read_time(message, ms) || reader->fail());
+}
+
+bool has_time(std::string_view exemplar) {
+  WireReader reader(exemplar);
+  while (reader.next()) {
+    if (reader.field() == 3) return true;
+    reader.skip();
+  }
+  return false;
+}
+
+bool read_pair(std::string_view message, std::string_view* name, std::string_view* value) {
+  WireReader reader(message);
+  while (reader.next()) {
+    switch (reader.field()) {
+      case 1:
+        reader.bytes(name);
+        break;
+      case 2:
+        reader.bytes(value);
+        break;
+      default:
+        reader.skip();
+    }
+  }
+  return reader.ok();
+}
+
 }  // namespace
 
 // The fields of a Histogram, before it is known what they make.
@@ -138,7 +196,14 @@ struct ProtobufParser::Buckets {
   std::uint64_t count = 0;
   double count_float = 0;
   double sum = 0;
-  std::vector<std::pair<double, double>> classic;  // upper bound, cumulative count
+  struct Classic {
+    double bound = 0;
+    double cumulative = 0;
+    std::string_view exemplar;
+  };
+  std::vector<Classic> classic;
+  std::vector<std::string_view> exemplars;
+  std::int64_t start_ms = 0;
   std::int64_t schema = 0;
   double zero_threshold = 0;
   std::uint64_t zero_count = 0;
@@ -190,6 +255,10 @@ bool ProtobufParser::Buckets::read_field(WireReader* reader) {
       return read_deltas(reader, &positive_deltas);
     case 14:
       return read_counts(reader, &positive_counts);
+    case 15:
+      return read_time(reader, &start_ms);
+    case 16:
+      return reader->bytes(&exemplars.emplace_back());
     default:
       return reader->skip();
   }
@@ -201,14 +270,17 @@ bool ProtobufParser::Buckets::read_bucket(WireReader* reader) {
   WireReader bucket(message);
   std::uint64_t cumulative = 0;
   double cumulative_float = 0;
-  double bound = 0;
+  Classic parts;
   while (bucket.next()) {
     switch (bucket.field()) {
       case 1:
         bucket.varint(&cumulative);
         break;
       case 2:
-        bucket.fixed64(&bound);
+        bucket.fixed64(&parts.bound);
+        break;
+      case 3:
+        bucket.bytes(&parts.exemplar);
         break;
       case 4:
         bucket.fixed64(&cumulative_float);
@@ -218,8 +290,8 @@ bool ProtobufParser::Buckets::read_bucket(WireReader* reader) {
     }
   }
   if (!bucket.ok()) return reader->fail();
-  classic.emplace_back(bound,
-                       cumulative_float > 0 ? cumulative_float : static_cast<double>(cumulative));
+  parts.cumulative = cumulative_float > 0 ? cumulative_float : static_cast<double>(cumulative);
+  classic.push_back(parts);
   return true;
 }
 
@@ -323,7 +395,9 @@ Status ProtobufParser::read_type(std::uint64_t type) {
 Status ProtobufParser::read_metric(std::string_view message) {
   labels_.clear();
   timestamp_ms_.reset();
+  start_ms_ = 0;
   samples_.clear();
+  exemplars_.clear();
   next_ = 0;
   histogram_.reset();
   WireReader reader(message);
@@ -335,9 +409,11 @@ Status ProtobufParser::read_metric(std::string_view message) {
         if (reader.bytes(&part)) RETURN_IF_ERROR(read_label(part));
         break;
       case 2:
-      case 3:
       case 5:
         if (reader.bytes(&part)) RETURN_IF_ERROR(read_value(part));
+        break;
+      case 3:
+        if (reader.bytes(&part)) RETURN_IF_ERROR(read_counter(part));
         break;
       case 4:
         if (reader.bytes(&part)) RETURN_IF_ERROR(read_summary(part));
@@ -358,20 +434,7 @@ Status ProtobufParser::read_metric(std::string_view message) {
 Status ProtobufParser::read_label(std::string_view message) {
   std::string_view name;
   std::string_view value;
-  WireReader reader(message);
-  while (reader.next()) {
-    switch (reader.field()) {
-      case 1:
-        reader.bytes(&name);
-        break;
-      case 2:
-        reader.bytes(&value);
-        break;
-      default:
-        reader.skip();
-    }
-  }
-  if (!reader.ok()) return damaged("label");
+  if (!read_pair(message, &name, &value)) return damaged("label");
   if (!model::is_label_name(name)) {
     return invalid_argument("invalid label name in metric {:?}: {}", name_, model::go_quote(name));
   }
@@ -397,6 +460,36 @@ Status ProtobufParser::read_value(std::string_view message) {
   return ok();
 }
 
+Status ProtobufParser::read_counter(std::string_view message) {
+  Sample sample;
+  WireReader reader(message);
+  while (reader.next()) {
+    std::string_view exemplar;
+    switch (reader.field()) {
+      case 1:
+        reader.fixed64(&sample.value);
+        break;
+      case 2:
+        if (reader.bytes(&exemplar)) add_exemplar(exemplar, &sample);
+        break;
+      case 3:
+        read_time(&reader, &start_ms_);
+        break;
+      default:
+        reader.skip();
+    }
+  }
+  if (!reader.ok()) return damaged("value");
+  sample.value = normal(sample.value);
+  samples_.push_back(std::move(sample));
+  return ok();
+}
+
+void ProtobufParser::add_exemplar(std::string_view encoded, Sample* sample) {
+  if (sample->exemplars++ == 0) sample->first_exemplar = exemplars_.size();
+  exemplars_.push_back(encoded);
+}
+
 Status ProtobufParser::read_summary(std::string_view message) {
   std::uint64_t count = 0;
   double sum = 0;
@@ -419,6 +512,9 @@ Status ProtobufParser::read_summary(std::string_view message) {
         }
         quantiles.push_back(quantile);
         break;
+      case 4:
+        read_time(&reader, &start_ms_);
+        break;
       default:
         reader.skip();
     }
@@ -436,7 +532,8 @@ Status ProtobufParser::read_histogram(std::string_view message) {
   Buckets buckets;
   if (!buckets.read(message)) return damaged("histogram");
   const bool native = options_.native && buckets.is_native();
-  if (native) samples_.push_back({});
+  start_ms_ = buckets.start_ms;
+  if (native) add_native(buckets);
   if (!native || (options_.classic_too && !buckets.classic.empty())) add_classic(buckets);
   if (native) {
     histogram_ = std::move(buckets).native(kind_ == MetricKind::kGaugeHistogram);
@@ -444,12 +541,29 @@ Status ProtobufParser::read_histogram(std::string_view message) {
   return ok();
 }
 
+// Adds the sample of the native histogram. Its exemplars must have a time: without one nobody can
+// tell a new one from one that is shown again.
+void ProtobufParser::add_native(const Buckets& buckets) {
+  Sample sample;
+  for (const std::string_view exemplar : buckets.exemplars) {
+    if (has_time(exemplar)) add_exemplar(exemplar, &sample);
+  }
+  if (buckets.exemplars.empty()) {
+    for (const Buckets::Classic& bucket : buckets.classic) {
+      if (has_time(bucket.exemplar)) add_exemplar(bucket.exemplar, &sample);
+    }
+  }
+  samples_.push_back(std::move(sample));
+}
+
 void ProtobufParser::add_classic(const Buckets& buckets) {
   samples_.push_back({"_count", "", "", normal(buckets.total())});
   samples_.push_back({"_sum", "", "", normal(buckets.sum)});
   bool has_infinity = false;
-  for (const auto& [bound, count] : buckets.classic) {
-    samples_.push_back({"_bucket", model::kBucketLabel, label_number(bound), normal(count)});
+  for (const auto& [bound, count, exemplar] : buckets.classic) {
+    Sample sample{"_bucket", model::kBucketLabel, label_number(bound), normal(count)};
+    if (!exemplar.empty()) add_exemplar(exemplar, &sample);
+    samples_.push_back(std::move(sample));
     has_infinity = has_infinity || bound == kInfinity;
   }
   if (has_infinity) return;
@@ -464,6 +578,8 @@ Status ProtobufParser::emit(const Sample& sample, const NativeHistogram* histogr
   out.timestamp_ms = timestamp_ms_;
   out.kind = kind_;
   out.histogram = histogram;
+  out.start_ms = start_ms_;
+  out.encoded_exemplars = std::span(exemplars_).subspan(sample.first_exemplar, sample.exemplars);
   return sink_.sample(out);
 }
 
@@ -490,6 +606,38 @@ void ProtobufParser::write_series(const Sample& sample) {
 }
 
 }  // namespace exposition
+
+StatusOr<model::Exemplar> parse_protobuf_exemplar(std::string_view encoded) {
+  using exposition::damaged;
+  model::Exemplar exemplar;
+  std::vector<std::pair<std::string, std::string>> labels;
+  WireReader reader(encoded);
+  while (reader.next()) {
+    std::string_view part;
+    std::int64_t ms = 0;
+    switch (reader.field()) {
+      case 1: {
+        std::string_view name;
+        std::string_view value;
+        if (reader.bytes(&part) && !exposition::read_pair(part, &name, &value)) reader.fail();
+        if (!model::is_label_name(name) || !model::is_utf8(value)) return damaged("exemplar");
+        labels.emplace_back(name, value);
+        break;
+      }
+      case 2:
+        reader.fixed64(&exemplar.value);
+        break;
+      case 3:
+        if (exposition::read_time(&reader, &ms)) exemplar.time = model::from_ms(ms);
+        break;
+      default:
+        reader.skip();
+    }
+  }
+  if (!reader.ok()) return damaged("exemplar");
+  exemplar.labels = model::Labels::from(std::move(labels));
+  return exemplar;
+}
 
 Status parse_protobuf(std::string_view page, const HistogramOptions& options,
                       ExpositionSink& sink) {

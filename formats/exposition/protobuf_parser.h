@@ -37,6 +37,8 @@ class ProtobufParser {
     std::string_view label;  // "", "le" or "quantile"
     std::string label_value;
     double value = 0;
+    std::size_t first_exemplar = 0;  // in exemplars_
+    std::size_t exemplars = 0;
   };
   struct Buckets;
 
@@ -45,9 +47,12 @@ class ProtobufParser {
   Status read_metric(std::string_view message);
   Status read_label(std::string_view message);
   Status read_value(std::string_view message);
+  Status read_counter(std::string_view message);
   Status read_summary(std::string_view message);
   Status read_histogram(std::string_view message);
   void add_classic(const Buckets& buckets);
+  void add_exemplar(std::string_view encoded, Sample* sample);
+  void add_native(const Buckets& buckets);
   Status emit(const Sample& sample, const NativeHistogram* histogram);
   void write_series(const Sample& sample);
 
@@ -64,7 +69,9 @@ class ProtobufParser {
   // Of the metric at hand.
   std::string labels_;  // name="value",...
   std::optional<std::int64_t> timestamp_ms_;
+  std::int64_t start_ms_ = 0;
   std::vector<Sample> samples_;
+  std::vector<std::string_view> exemplars_;
   std::size_t next_ = 0;
   std::optional<NativeHistogram> histogram_;  // of samples_[0]
   std::string series_;

@@ -131,6 +131,76 @@ TEST(ProtobufParser, HandsOnNativeHistogramsOnRequest) {
   EXPECT_EQ(f.positive_buckets, (std::vector<double>{2, 6}));
 }
 
+// Google's Timestamp.
+std::string time_of(std::uint64_t seconds, std::uint64_t nanos) {
+  return field(1, seconds) + field(2, nanos);
+}
+std::string exemplar(std::string_view trace, double value, std::string_view time) {
+  return label("trace_id", trace) + real(2, value) + (time.empty() ? "" : field(3, time));
+}
+
+// "series [value{labels}@ms ...] since ms" of each sample.
+class Extras final : public ExpositionSink {
+ public:
+  Status sample(const ExpositionSample& sample) override {
+    text += sample.series;
+    for (const std::string_view encoded : sample.encoded_exemplars) {
+      const auto e = parse_protobuf_exemplar(encoded);
+      text += e.ok() ? fmt::format(" {}{}", e->value, e->labels.to_string()) : " damaged";
+      if (e.ok() && e->time) text += fmt::format("@{}", model::to_ms(*e->time));
+    }
+    if (sample.start_ms != 0) text += fmt::format(" since {}", sample.start_ms);
+    text += "\n";
+    return ok();
+  }
+  void type(std::string_view, model::MetricKind) override {}
+  void help(std::string_view, std::string_view) override {}
+  void unit(std::string_view, std::string_view) override {}
+
+  std::string text;
+};
+
+std::string extras(std::string_view page, const HistogramOptions& options) {
+  Extras sink;
+  const Status status = parse_protobuf(page, options, sink);
+  return status.ok() ? sink.text : std::string(message(status));
+}
+
+TEST(ProtobufParser, HandsOnExemplarsAndStarts) {
+  const std::string start = time_of(12, 345'000'000);
+  const std::string counter =
+      real(1, 5) + field(2, exemplar("a", 2, time_of(1, 500'000'000))) + field(3, start);
+  EXPECT_EQ(extras(family("c_total", 0, field(4, field(3, counter))), {}),
+            "c_total 2{trace_id=\"a\"}@1500 since 12345\n");
+  EXPECT_EQ(extras(family("s", 2, field(4, field(4, field(1, 7) + field(4, start)))), {}),
+            "s_count since 12345\ns_sum since 12345\n");
+
+  const std::string head = field(1, 9) + real(2, 4) + field(7, 9) + field(15, start);
+  const std::string buckets =
+      field(3, field(1, 2) + real(2, 1) + field(3, exemplar("b", 0.5, ""))) +
+      field(3, field(1, 9) + real(2, 2) + field(3, exemplar("c", 1.5, time_of(3, 0))));
+  const auto histogram = [](const std::string& h) { return family("h", 4, field(4, field(7, h))); };
+  const std::string classic =
+      "h_count since 12345\nh_sum since 12345\n"
+      "h_bucket{le=\"1.0\"} 0.5{trace_id=\"b\"} since 12345\n"
+      "h_bucket{le=\"2.0\"} 1.5{trace_id=\"c\"}@3000 since 12345\n"
+      "h_bucket{le=\"+Inf\"} since 12345\n";
+  EXPECT_EQ(extras(histogram(head + buckets), {}), classic);
+  // A native histogram takes those with a time, its own before those of the buckets.
+  EXPECT_EQ(extras(histogram(head + buckets), {.native = true}),
+            "h 1.5{trace_id=\"c\"}@3000 since 12345\n");
+  const std::string own = field(16, exemplar("d", 1, time_of(4, 0))) +
+                          field(16, exemplar("e", 2, "")) +
+                          field(16, exemplar("f", 3, time_of(5, 0)));
+  EXPECT_EQ(extras(histogram(head + buckets + own), {.native = true}),
+            "h 1{trace_id=\"d\"}@4000 3{trace_id=\"f\"}@5000 since 12345\n");
+
+  EXPECT_EQ(
+      extras(family("c", 0, field(4, field(3, real(1, 5) + field(3, field(2, 1ULL << 40))))), {}),
+      "protobuf: damaged value");
+  EXPECT_EQ(extras(family("c", 0, field(4, field(3, field(2, field(1, "x"))))), {}), "c damaged\n");
+}
+
 TEST(ProtobufParser, SaysWhatIsWrong) {
   EXPECT_EQ(parse("\x05xy"), "! protobuf: damaged length");
   EXPECT_EQ(parse(delimited("\x0a\x09x")), "! protobuf: damaged metric family");
@@ -156,7 +226,7 @@ TEST(ProtobufParser, SurvivesDamageAndKnowsPagesAgain) {
     }
   } any;
   LineTable table({});
-  PageReader reader(table, {.native = true});
+  PageReader reader(table, {.histograms = {.native = true}});
   PageReader::Page read;
   ASSERT_TRUE(reader.read(ExpositionFormat::kProtobuf, page, any, &read).ok());
   EXPECT_FALSE(read.same_series);
@@ -164,6 +234,10 @@ TEST(ProtobufParser, SurvivesDamageAndKnowsPagesAgain) {
   ASSERT_TRUE(reader.read(ExpositionFormat::kProtobuf, page, any, &read).ok());
   EXPECT_TRUE(read.same_series);
   EXPECT_EQ(reader.series(39), "m19{a=\"2\"}");
+  ASSERT_EQ(reader.metadata().size(), 20U);
+  EXPECT_EQ(reader.metadata()[1].metric, "m1");
+  EXPECT_EQ(reader.metadata()[1].metadata,
+            (model::Metadata{model::MetricKind::kGauge, "help", ""}));
   std::mt19937_64 random(4);
   for (int i = 0; i < 3000; ++i) {
     std::string bad = page.substr(0, random() % page.size());

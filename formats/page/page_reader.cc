@@ -16,6 +16,7 @@
 #include "formats/exposition/openmetrics_parser.h"
 #include "formats/exposition/protobuf_parser.h"
 #include "formats/exposition/text_parser.h"
+#include "formats/page/family_comment.h"
 #include "formats/page/quick_decimal.h"
 
 namespace tocsin::formats {
@@ -50,14 +51,22 @@ struct LineSink final : ExpositionSink {
     if (sample.histogram != nullptr) histogram = *sample.histogram;
     return ok();
   }
-  void type(std::string_view, model::MetricKind) override { has_type = true; }
-  void help(std::string_view, std::string_view) override {}
-  void unit(std::string_view, std::string_view) override {}
+  void type(std::string_view metric, model::MetricKind kind) override {
+    has_type = true;
+    if (family != nullptr) family->begin(metric, kind);
+  }
+  void help(std::string_view, std::string_view text) override {
+    if (family != nullptr) family->help = text;
+  }
+  void unit(std::string_view, std::string_view text) override {
+    if (family != nullptr) family->unit = text;
+  }
 
   ExpositionSample taken;
   NativeHistogram histogram;
   bool has_sample = false;
   bool has_type = false;
+  page::FamilyComment* family = nullptr;  // filled in, for pages of protobuf
 };
 
 }  // namespace
@@ -192,7 +201,7 @@ class PageReader::Run : Parser {
       if (!sink_.has_sample) return note_comment(between(begin, this->p_));
     } else {
       RETURN_IF_ERROR(this->read_line());
-      if (!sink_.has_sample) return ok();
+      if (!sink_.has_sample) return sink_.has_type ? note_family() : ok();
     }
     take_sample();
     const std::string_view series = sink_.taken.series;
@@ -227,7 +236,28 @@ class PageReader::Run : Parser {
     if (sink_.taken.histogram != nullptr) {
       page_.histograms.push_back({number, std::move(sink_.histogram)});
     }
+    if (sink_.taken.start_ms != 0 && reader_.options_.starts) {
+      page_.starts.push_back({number, sink_.taken.start_ms});
+    }
+    if (!reader_.options_.exemplars) return;
     if (!sink_.taken.exemplar.empty()) page_.exemplars.push_back({number, sink_.taken.exemplar});
+    for (const std::string_view encoded : sink_.taken.encoded_exemplars) {
+      page_.exemplars.push_back({number, encoded});
+    }
+  }
+
+  // Notes what a family of protobuf says about its metric, as the comment that a text page has.
+  Status note_family() {
+    const std::string_view text = sink_.family->encode();
+    if (next_ < reader_.order_.size() && reader_.is_comment(reader_.order_[next_], text)) {
+      note_line(reader_.order_[next_], kNoSlot);
+      return ok();
+    }
+    const auto line = reader_.table_.acquire(text, kCommentTag);
+    if (!line) return table_is_full();
+    page_.extra_references_.push_back(line->id);
+    note_line(line->id | kComment, kNoSlot);
+    return ok();
   }
 
   // A comment at the end of the page is not remembered: it may lack its newline, or be the end mark.
@@ -302,7 +332,7 @@ class PageReader::Run : Parser {
 
 std::size_t PageReader::Page::memory() const {
   return values.capacity() * sizeof(double) + timestamps.capacity() * sizeof(Timestamp) +
-         exemplars.capacity() * sizeof(Exemplar) +
+         exemplars.capacity() * sizeof(Exemplar) + starts.capacity() * sizeof(Start) +
          sizeof(std::uint32_t) * (slots.capacity() + order_.capacity() + slot_of_line_.capacity() +
                                   extra_references_.capacity());
 }
@@ -313,6 +343,7 @@ void PageReader::Page::clear() {
   slots.clear();
   timestamps.clear();
   exemplars.clear();
+  starts.clear();
   histograms.clear();
   order_.clear();
   extra_references_.clear();
@@ -330,6 +361,7 @@ Status PageReader::read(ExpositionFormat format, std::string_view text, Listener
   if (format_ != format) forget_order();
   format_ = format;
   page->clear();
+  page->format_ = format;
   page->values.reserve(page_samples_);
   LineSink sink;
   Status status;
@@ -345,9 +377,13 @@ Status PageReader::read(ExpositionFormat format, std::string_view text, Listener
     case ExpositionFormat::kOpenMetrics:
       run(Run<exposition::OpenMetricsParser>(text, {*this, listener, *page, sink}));
       break;
-    case ExpositionFormat::kProtobuf:
-      run(Run<exposition::ProtobufParser>(text, histograms_, {*this, listener, *page, sink}));
+    case ExpositionFormat::kProtobuf: {
+      page::FamilyComment family;
+      sink.family = &family;
+      run(Run<exposition::ProtobufParser>(text, options_.histograms,
+                                          {*this, listener, *page, sink}));
       break;
+    }
   }
   if (status.ok()) {
     if (differs) {
@@ -364,6 +400,38 @@ Status PageReader::read(ExpositionFormat format, std::string_view text, Listener
 
 bool PageReader::is_sample(std::uint32_t coded, std::string_view series) const {
   return (coded & kComment) == 0 && table_.line(coded).view() == series;
+}
+
+bool PageReader::is_comment(std::uint32_t coded, std::string_view text) const {
+  return (coded & kComment) != 0 && table_.line(coded & kLineMask).view() == text;
+}
+
+StatusOr<model::Exemplar> PageReader::Page::exemplar(const Exemplar& exemplar) const {
+  return format_ == ExpositionFormat::kProtobuf ? parse_protobuf_exemplar(exemplar.text)
+                                                : parse_exemplar(exemplar.text);
+}
+
+std::vector<PageReader::MetricMetadata> PageReader::metadata() const {
+  page::MetadataSink sink;
+  for (const std::uint32_t coded : order_) {
+    if ((coded & kComment) == 0) continue;
+    // The same text was read before, so that it cannot be an error.
+    const std::string_view text = table_.line(coded & kLineMask).view();
+    switch (*format_) {
+      case ExpositionFormat::kText:
+        static_cast<void>(exposition::TextParser(text, sink).read_line());
+        break;
+      case ExpositionFormat::kOpenMetrics:
+        static_cast<void>(exposition::OpenMetricsParser(text, sink).read_line());
+        break;
+      case ExpositionFormat::kProtobuf:
+        page::FamilyComment::decode(text, sink);
+        break;
+    }
+  }
+  std::vector<MetricMetadata> out;
+  for (auto& [metric, metadata] : sink.metrics) out.push_back({metric, std::move(metadata)});
+  return out;
 }
 
 void PageReader::forget_order() {

@@ -218,6 +218,33 @@ TEST(PageReader, CostsFewBytesForEachSeries) {
   EXPECT_LE(target.reader().memory(), 9000U);
 }
 
+TEST(PageReader, KnowsTheMetadataOfThePageAtHand) {
+  LineTable table({});
+  Target target(table);
+  const auto said = [&] {
+    std::string text;
+    for (const auto& [metric, metadata] : target.reader().metadata()) {
+      text += fmt::format("{}: {} <{}> <{}>\n", metric, model::kind_text(metadata.kind),
+                          metadata.help, metadata.unit);
+    }
+    return text;
+  };
+  EXPECT_EQ(said(), "");
+  EXPECT_TRUE(
+      target.read("# HELP b two\\nlines\n# TYPE b counter\nb 1\n# a comment\n\n"
+                  "# HELP a says\na 1\n# TYPE c untyped\nc 1\n"));
+  EXPECT_EQ(said(), "a: unknown <says> <>\nb: counter <two\nlines> <>\nc: unknown <> <>\n");
+  EXPECT_TRUE(target.read("# HELP a says more\na 1\n"));
+  EXPECT_EQ(said(), "a: unknown <says more> <>\n");
+  EXPECT_FALSE(target.read("# HELP a nothing\na 1 2 3\n"));
+  EXPECT_EQ(said(), "a: unknown <says more> <>\n");
+  EXPECT_TRUE(
+      target.read("# TYPE a_seconds summary\n# UNIT a_seconds seconds\n"
+                  "# HELP a_seconds \\\"quoted\\\"\na_seconds_count 1\n# EOF\n",
+                  ExpositionFormat::kOpenMetrics));
+  EXPECT_EQ(said(), "a_seconds: summary <\"quoted\"> <seconds>\n");
+}
+
 TEST(PageReader, SaysWhenTheLineTableIsFull) {
   class Any final : public PageReader::Listener {
     Status added(std::uint32_t, std::string_view, model::MetricKind) override { return ok(); }
