@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "discovery/options.h"
 #include "formats/exposition.h"
+#include "model/histogram.h"
 #include "model/labels.h"
 #include "model/relabel.h"
 #include "net/http_client.h"
@@ -28,6 +29,16 @@ struct ScrapeLimits {
   std::uint64_t label_name_bytes = 0;
   std::uint64_t label_value_bytes = 0;
   std::uint64_t kept_dropped_targets = 0;
+  std::uint64_t native_buckets = 0;  // of one native histogram, after reduction to fit
+};
+
+// What feature flags turn on.
+struct ScrapeFeatures {
+  bool exemplars = false;     // keep them
+  bool zero_starts = false;   // a sample 0 at the start of a counter or histogram
+  bool store_starts = false;  // each sample says since when it counts
+  // Only protobuf says it of everything, so that is asked for first.
+  bool starts() const { return zero_starts || store_starts; }
 };
 
 struct ScrapeOptions {
@@ -45,7 +56,9 @@ struct ScrapeOptions {
   std::optional<formats::ScrapeProtocol> fallback_protocol;
   ScrapeLimits limits;
   formats::HistogramOptions histograms;  // scrape_native_histograms, always_scrape_classic_...
-  bool extra_metrics = false;            // extra_scrape_metrics
+  std::int32_t max_schema = model::kMaxExponentialSchema;  // of native_histogram_min_bucket_factor
+  ScrapeFeatures features;
+  bool extra_metrics = false;  // extra_scrape_metrics
   std::shared_ptr<const net::HttpClientOptions> http;
   std::vector<discovery::SourceOptions> sources;
   std::vector<model::RelabelRule> relabel;

@@ -42,6 +42,8 @@ struct AppendOptions {
   std::optional<model::Timestamp> start;
   // Refuses an out-of-order sample even inside the out-of-order window (rule results).
   bool in_order_only = false;
+  // A refusal is as likely as not, and no metric counts it (the zero at a counter's start).
+  bool tentative = false;
 };
 
 struct AppendResult {

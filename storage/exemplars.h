@@ -8,6 +8,8 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/status.h"
@@ -38,12 +40,20 @@ struct SeriesMetadata {
   model::Metadata metadata;
 };
 
+struct MetricMetadata {
+  std::string metric;
+  model::Metadata metadata;
+};
+
 class MetadataQueryable {
  public:
   virtual ~MetadataQueryable() = default;
   // Metadata of active series that match; at most `limit` unless that is 0, ascending by labels.
   virtual StatusOr<std::vector<SeriesMetadata>> metadata(const model::Matchers& matchers,
                                                          std::size_t limit) const = 0;
+  // The different metadata of the active series of one metric, or of all when `metric` is empty;
+  // ascending by metric.
+  virtual StatusOr<std::vector<MetricMetadata>> metric_metadata(std::string_view metric) const = 0;
 };
 
 }  // namespace tocsin::storage

@@ -542,6 +542,23 @@ std::vector<RunReport> Db::runs() const {
   return reports;
 }
 
+StatusOr<std::vector<storage::MetricMetadata>> Db::metric_metadata(std::string_view metric) const {
+  const Core& core = impl_->core;
+  std::vector<storage::MetricMetadata> out;
+  const NoteStore& notes = core.head.notes();
+  if (notes.stats().metadata_series == 0) return out;
+  std::vector<std::string> names{std::string(metric)};
+  if (metric.empty()) names = core.index.label_values(model::kMetricName, {}, nullptr, 0);
+  for (const std::string& name : names) {
+    const std::vector<SeriesId> ids =
+        core.index.select({model::Matcher::equal(model::kMetricName, name)});
+    for (model::Metadata& metadata : notes.distinct_metadata(ids)) {
+      out.push_back({name, std::move(metadata)});
+    }
+  }
+  return out;
+}
+
 StatusOr<VerifyReport> Db::verify(const VerifyProgress& progress) const {
   return tsdb::verify(impl_->core, progress);
 }

@@ -27,6 +27,14 @@ struct ScrapeMetrics {
             "prometheus_target_scrapes_sample_out_of_bounds_total",
             "Total number of samples rejected due to timestamp falling outside of the time "
             "bounds.")),
+        exemplar_out_of_order(
+            r.counter("prometheus_target_scrapes_exemplar_out_of_order_total",
+                      "Total number of exemplar rejected due to not being out of the expected "
+                      "order.")),
+        exceeded_bucket_limit(
+            r.counter("prometheus_target_scrapes_exceeded_native_histogram_bucket_limit_total",
+                      "Total number of scrapes that hit the native histogram bucket limit and were "
+                      "rejected.")),
         exceeded_label_limits(
             r.counter("prometheus_target_scrape_pool_exceeded_label_limits_total",
                       "Total number of times scrape pools hit the label limits, during sync or "
@@ -57,6 +65,8 @@ struct ScrapeMetrics {
   base::Counter& duplicate;
   base::Counter& out_of_order;
   base::Counter& out_of_bounds;
+  base::Counter& exemplar_out_of_order;
+  base::Counter& exceeded_bucket_limit;
   base::Counter& exceeded_label_limits;
   base::Counter& exceeded_target_limit;
   base::Counter& pools;

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collector/scrape/page_writer.h"
 
+#include <algorithm>
+#include <tuple>
 #include <unordered_set>
 #include <utility>
 
+#include "collector/scrape/histogram_limits.h"
 #include "model/value.h"
 
 namespace tocsin::collector {
@@ -13,6 +16,24 @@ namespace {
 constexpr base::Duration kFutureLimit{10 * 60 * 1000};
 // The group is defined anew at once when more than one in so many of its series are outside.
 constexpr std::uint32_t kLooseShare = 32;
+
+// Older starts get no zero: what is long ago is not the business of a scrape, and Prometheus' head
+// does not take it either.
+constexpr base::Duration kOldestZero{3600 * 1000};
+
+// A histogram of the same shape without observations: a counter that was reset.
+formats::NativeHistogram zero_like(const formats::NativeHistogram& like) {
+  return std::visit(
+      [](const auto& from) -> formats::NativeHistogram {
+        std::decay_t<decltype(from)> zero;
+        zero.schema = from.schema;
+        zero.zero_threshold = from.zero_threshold;
+        zero.custom_values = from.custom_values;
+        zero.reset_hint = model::CounterResetHint::kReset;
+        return zero;
+      },
+      like);
+}
 
 // Errors that concern one sample and not its page.
 bool is_sample_error(const Status& status) {
@@ -30,22 +51,45 @@ PageWriter::PageWriter(std::shared_ptr<const ScrapeOptions> options,
 Status PageWriter::read(formats::ExpositionFormat format, std::string_view text, Page* page,
                         ScrapeFigures* figures) {
   const Status status = cache_.read(format, text, page);
-  if (!page->same_series) {
-    const std::size_t known = page->slots.size();
-    page_kept_ = 0;
-    for (std::size_t i = 0; i < known; ++i) page_kept_ += cache_[page->slots[i]].dropped ? 0 : 1;
-  }
-  figures->scraped = page->values.size();
+  if (!page->same_series) look_over_series(*page);
+  figures->scraped = page->values.size() - page_created_;
   figures->after_relabel = page_kept_;
-  ScrapeMetrics& metrics = services_.shared.metrics;
   if (message(status).find("_limit exceeded") != std::string_view::npos) {
-    metrics.exceeded_label_limits.inc();
+    services_.shared.metrics.exceeded_label_limits.inc();
   }
   RETURN_IF_ERROR(status);
+  return check_limits(page);
+}
+
+// Finds what stays the same while pages have the same series. After an error the last sample may
+// have no slot.
+void PageWriter::look_over_series(const Page& page) {
+  const std::size_t known = page.slots.size();
+  page_kept_ = 0;
+  page_created_ = 0;
+  for (const std::uint32_t slot : page.slots) {
+    page_kept_ += cache_[slot].dropped ? 0 : 1;
+    page_created_ += cache_[slot].created ? 1 : 0;
+  }
+  if (!options_->features.starts()) return;
+  starts_.learn(page_created_ == 0 ? 0 : known, [&](std::size_t i) -> StartTimes::Line {
+    const CachedSeries& series = cache_[page.slots[i]];
+    return {cache_.text(page.slots[i]), series.kind, series.created};
+  });
+}
+
+Status PageWriter::check_limits(Page* page) {
+  ScrapeMetrics& metrics = services_.shared.metrics;
   const std::uint64_t limit = options_->limits.samples;
   if (limit != 0 && page_kept_ > limit) {
     metrics.exceeded_sample_limit.inc();
     return resource_exhausted("sample limit exceeded");
+  }
+  for (Page::Histogram& h : page->histograms) {
+    if (cache_[page->slot(h.sample)].dropped) continue;
+    const Status status = limit_histogram(*options_, &h.histogram);
+    if (status.code() == StatusCode::kResourceExhausted) metrics.exceeded_bucket_limit.inc();
+    RETURN_IF_ERROR(status);
   }
   return ok();
 }
@@ -56,16 +100,21 @@ Status PageWriter::store(storage::Appender& appender, model::Timestamp t, const 
   tracking_changed_ = false;
   if (group_) RETURN_IF_ERROR(still_there(appender.step(group_, t)));
   const bool own_times = options_->honor_timestamps && !page.timestamps.empty();
-  if (steady_ && page.same_series && !own_times && page.histograms.empty()) {
+  Row row{t, page, {}, {}, {}, 0, own_times, {}};
+  if (options_->features.starts()) row.starts = starts_.of(page);
+  if (steady_ && page.same_series && !row.needs_references()) {
     const Status status = group_ ? set_all(appender, page) : ok();
     // A sample is refused, or a member belongs to another target now: then one by one.
     const bool again = is_sample_error(status) || status.code() == StatusCode::kNotFound;
-    if (!again) return status;
+    if (!again) {
+      RETURN_IF_ERROR(status);
+      return store_exemplars(appender, t, page);
+    }
   }
   const std::size_t slots = cache_.entries().size();
-  const std::vector<bool> none(slots);
-  Row row{t, page, none, none, none, 0, own_times};
-  return store_samples(appender, &row, figures);
+  for (std::vector<bool>* flags : {&row.on_page, &row.member, &row.stored}) flags->resize(slots);
+  RETURN_IF_ERROR(store_samples(appender, &row, figures));
+  return store_exemplars(appender, t, page);
 }
 
 // Sets the values of a page like the one before: runs of series whose places follow each other.
@@ -135,9 +184,10 @@ Status PageWriter::store_pass(storage::Appender& appender, Row* row, bool member
     }
     const std::uint32_t slot = page.slot(i);
     if (cache_[slot].dropped) continue;
-    if (own != nullptr || native != nullptr) {
+    const std::int64_t start_ms = row->starts.empty() ? 0 : row->starts[i];
+    if (own != nullptr || native != nullptr || start_ms != 0) {
       if (members) continue;
-      RETURN_IF_ERROR(store_alone(appender, slot, own, {row->t, page.values[i], native}));
+      RETURN_IF_ERROR(store_alone(appender, slot, own, {row->t, page.values[i], native, start_ms}));
     } else if (row->member[slot] == members) {
       RETURN_IF_ERROR(store_sample(appender, row, slot, page.values[i]));
     }
@@ -145,7 +195,7 @@ Status PageWriter::store_pass(storage::Appender& appender, Row* row, bool member
   return ok();
 }
 
-// Stores a sample that no row can hold: with its own time, or a native histogram.
+// Stores a sample that no row can hold: with its own time, or a start, or a native histogram.
 Status PageWriter::store_alone(storage::Appender& appender, std::uint32_t slot,
                                const Page::Timestamp* own, Value value) {
   cache_[slot].tracked = own == nullptr || options_->track_timestamps_staleness;
@@ -156,7 +206,28 @@ Status PageWriter::store_alone(storage::Appender& appender, std::uint32_t slot,
       return ok();
     }
   }
+  if (options_->features.zero_starts && value.start_ms != 0) {
+    RETURN_IF_ERROR(append_zero(appender, slot, value));
+  }
   return append_by_ref(appender, slot, value);
+}
+
+// Appends the zero that the series began with, once for each start.
+Status PageWriter::append_zero(storage::Appender& appender, std::uint32_t slot,
+                               const Value& value) {
+  std::int64_t& zeroed_ms = cache_.zeroed_ms(slot);
+  if (zeroed_ms == value.start_ms) return ok();
+  zeroed_ms = value.start_ms;
+  const std::int64_t age_ms = base::to_ms(value.t) - value.start_ms;
+  if (age_ms <= 0 || age_ms > kOldestZero.count()) return ok();
+  Value zero{base::from_ms(value.start_ms), 0, nullptr, 0};
+  zero.tentative = true;
+  formats::NativeHistogram empty;
+  if (value.histogram != nullptr) {
+    empty = zero_like(*value.histogram);
+    zero.histogram = &empty;
+  }
+  return append_by_ref(appender, slot, zero);
 }
 
 Status PageWriter::store_sample(storage::Appender& appender, Row* row, std::uint32_t slot,
@@ -205,11 +276,18 @@ Status PageWriter::store_missing(storage::Appender& appender, const Row& row, bo
 StatusOr<storage::AppendResult> PageWriter::append(storage::Appender& appender,
                                                    storage::SeriesRef ref,
                                                    const model::Labels& labels,
-                                                   const Value& value) {
-  if (value.histogram == nullptr) return appender.append(ref, labels, value.t, value.number);
+                                                   const Value& value) const {
+  storage::AppendOptions options;
+  options.in_order_only = options.tentative = value.tentative;
+  if (options_->features.store_starts && value.start_ms != 0) {
+    options.start = base::from_ms(value.start_ms);
+  }
+  if (value.histogram == nullptr) {
+    return appender.append(ref, labels, value.t, value.number, options);
+  }
   return std::visit(
       [&](const auto& histogram) {
-        return appender.append_histogram(ref, labels, value.t, histogram);
+        return appender.append_histogram(ref, labels, value.t, histogram, options);
       },
       *value.histogram);
 }
@@ -229,8 +307,65 @@ Status PageWriter::append_by_ref(storage::Appender& appender, std::uint32_t slot
     return ok();
   }
   if (!is_sample_error(result.status())) return result.status();
-  note_refusal(result.status());
+  if (!value.tentative) note_refusal(result.status());
   return ok();
+}
+
+// Appends the exemplars of a page whose samples are stored. What is wrong with one of them costs no
+// sample.
+Status PageWriter::store_exemplars(storage::Appender& appender, model::Timestamp t,
+                                   const Page& page) {
+  auto time = page.timestamps.begin();
+  std::vector<model::Exemplar> of_sample;
+  for (auto at = page.exemplars.begin(); at != page.exemplars.end();) {
+    const std::uint32_t sample = at->sample;
+    while (time != page.timestamps.end() && time->sample < sample) ++time;
+    const bool own_time =
+        options_->honor_timestamps && time != page.timestamps.end() && time->sample == sample;
+    of_sample.clear();
+    for (; at != page.exemplars.end() && at->sample == sample; ++at) {
+      StatusOr<model::Exemplar> exemplar = page.exemplar(*at);
+      if (!exemplar.ok()) continue;
+      exemplar->assumed_time = !exemplar->time;
+      if (exemplar->assumed_time) exemplar->time = own_time ? base::from_ms(time->ms) : t;
+      of_sample.push_back(*std::move(exemplar));
+    }
+    if (cache_[page.slot(sample)].dropped) continue;
+    std::sort(of_sample.begin(), of_sample.end(), [](const auto& a, const auto& b) {
+      return std::tie(a.time, a.value, a.labels) < std::tie(b.time, b.value, b.labels);
+    });
+    RETURN_IF_ERROR(store_sorted_exemplars(appender, page.slot(sample), of_sample));
+  }
+  return ok();
+}
+
+Status PageWriter::store_sorted_exemplars(storage::Appender& appender, std::uint32_t slot,
+                                          std::span<const model::Exemplar> exemplars) {
+  std::size_t refused = 0;
+  for (const model::Exemplar& exemplar : exemplars) {
+    if (*exemplar.time > services_.clock.now() + kFutureLimit) continue;
+    const Status status = append_exemplar(appender, slot, exemplar);
+    if (status.code() == StatusCode::kOutOfRange) ++refused;
+    // One that is malformed is none; any other error is the store's.
+    const bool of_exemplar =
+        status.code() == StatusCode::kOutOfRange || status.code() == StatusCode::kInvalidArgument;
+    if (!status.ok() && !of_exemplar) return status;
+  }
+  // A histogram shows old ones beside new ones; only when none is new somebody should know.
+  if (refused == exemplars.size()) {
+    services_.shared.metrics.exemplar_out_of_order.inc(static_cast<double>(refused));
+  }
+  return ok();
+}
+
+Status PageWriter::append_exemplar(storage::Appender& appender, std::uint32_t slot,
+                                   const model::Exemplar& exemplar) {
+  static const model::Labels kNoLabels;
+  Status status = not_found("");
+  if (cache_[slot].ref) status = appender.append_exemplar(cache_[slot].ref, kNoLabels, exemplar);
+  if (status.code() != StatusCode::kNotFound) return status;
+  ASSIGN_OR_RETURN(const model::Labels labels, cache_.labels(slot));
+  return appender.append_exemplar({}, labels, exemplar);
 }
 
 void PageWriter::note_refusal(const Status& status) {
@@ -262,7 +397,7 @@ Status PageWriter::regroup(storage::Appender& appender, const Row& row) {
 }
 
 bool PageWriter::is_steady(const Row& row) {
-  if (row.own_times || !row.page.histograms.empty()) return false;
+  if (row.needs_references()) return false;
   std::vector<bool> seen(row.on_page.size());
   for (std::size_t i = 0; i < row.page.values.size(); ++i) {
     const std::uint32_t slot = row.page.slot(i);
@@ -328,6 +463,7 @@ void PageWriter::forget_places() {
     series.position = CachedSeries::kNoPosition;
     series.ref = {};
   }
+  cache_.forget_zeroed();
   if (group_) services_.storage.drop_group(std::exchange(group_, {}));
   members_ = 0;
   steady_ = false;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "collector/scrape/start_times.h"
 #include "formats/exposition.h"
 #include "model/relabel.h"
 
@@ -38,13 +39,28 @@ SeriesCache::SeriesCache(std::shared_ptr<const ScrapeOptions> options, model::La
                          formats::LineTable& lines)
     : options_(std::move(options)),
       target_labels_(std::move(target_labels)),
-      reader_(lines, {.histograms = options_->histograms}) {}
+      reader_(lines, {.histograms = options_->histograms,
+                      .exemplars = options_->features.exemplars,
+                      .starts = options_->features.starts()}) {}
+
+Status SeriesCache::read(formats::ExpositionFormat format, std::string_view text,
+                         formats::PageReader::Page* page) {
+  format_ = format;
+  base::MutexLock lock(mutex_);
+  return reader_.read(format, text, *this, page);
+}
 
 Status SeriesCache::added(std::uint32_t slot, std::string_view series, model::MetricKind kind) {
   ASSIGN_OR_RETURN(const model::Labels exposed, formats::parse_series(series, kind));
-  ASSIGN_OR_RETURN(model::Labels labels, final_labels(exposed));
   CachedSeries entry{};
   entry.kind = kind;
+  entry.created = options_->features.starts() &&
+                  format_ == formats::ExpositionFormat::kOpenMetrics &&
+                  is_created_line(series, kind);
+  model::Labels labels;
+  if (!entry.created) {
+    ASSIGN_OR_RETURN(labels, final_labels(exposed));
+  }
   entry.dropped = labels.empty();
   CHECK(slot == entries_.size());
   entries_.push_back(entry);
@@ -57,7 +73,7 @@ StatusOr<model::Labels> SeriesCache::labels(std::uint32_t slot) const {
                                       [](const auto& item, auto key) { return item.first < key; });
   if (known != new_labels_.end() && known->first == slot) return known->second;
   ASSIGN_OR_RETURN(const model::Labels exposed,
-                   formats::parse_series(reader_.series(slot), entries_[slot].kind));
+                   formats::parse_series(text(slot), entries_[slot].kind));
   return final_labels(exposed);
 }
 
@@ -109,9 +125,19 @@ Status SeriesCache::check_limits(const model::Labels& labels) const {
 void SeriesCache::tidy(std::size_t page_series) {
   constexpr std::size_t kSlack = 1000;
   const bool many = entries_.size() > 2 * page_series + kSlack;
-  const std::vector<std::uint32_t> from = reader_.rearrange([&](std::uint32_t slot) {
-    return !many || entries_[slot].on_page || entries_[slot].tracked;
-  });
+  std::vector<std::uint32_t> from;
+  {
+    base::MutexLock lock(mutex_);
+    from = reader_.rearrange([&](std::uint32_t slot) {
+      return !many || entries_[slot].on_page || entries_[slot].tracked;
+    });
+  }
+  if (!zeroed_ms_.empty()) {
+    zeroed_ms_.resize(entries_.size());
+    std::vector<std::int64_t> zeroed;
+    for (const std::uint32_t slot : from) zeroed.push_back(zeroed_ms_[slot]);
+    zeroed_ms_ = std::move(zeroed);
+  }
   std::vector<CachedSeries> entries;
   entries.reserve(from.size());
   for (const std::uint32_t slot : from) entries.push_back(entries_[slot]);
@@ -120,7 +146,9 @@ void SeriesCache::tidy(std::size_t page_series) {
 }
 
 std::size_t SeriesCache::memory() const {
-  return reader_.memory() + entries_.capacity() * sizeof(CachedSeries);
+  base::MutexLock lock(mutex_);
+  return reader_.memory() + entries_.capacity() * sizeof(CachedSeries) +
+         zeroed_ms_.capacity() * sizeof(std::int64_t);
 }
 
 }  // namespace tocsin::collector

@@ -7,7 +7,7 @@
 // the store has them, and made again when it asks for them. Series that are not on the page are
 // forgotten when they are more than the page has and 1000.
 // Owns: its entries, 24 bytes for a series and 4 for a line. Borrows: the line table.
-// Confined to its target's strand.
+// Confined to its target's strand, but for metadata(), which may be called from any thread.
 // Errors: kInvalidArgument when a series does not parse, has no metric name, or exceeds a label
 // limit: the page fails.
 #pragma once
@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/mutex.h"
 #include "base/status.h"
 #include "collector/options.h"
 #include "formats/page_reader.h"
@@ -37,6 +38,7 @@ struct CachedSeries {
   bool on_page : 1;                      // of the last page that was stored
   bool tracked : 1;                      // goes stale when it is missing
   bool was_tracked : 1;                  // before the batch in hand
+  bool created : 1;                      // says since when others count; dropped, too
   bool contested : 1;                    // another target writes it too and took it into its group
 };
 static_assert(sizeof(CachedSeries) == 16);
@@ -48,11 +50,25 @@ class SeriesCache final : formats::PageReader::Listener {
 
   // Reads a page; its slots are numbers of series here until tidy().
   Status read(formats::ExpositionFormat format, std::string_view text,
-              formats::PageReader::Page* page) {
-    return reader_.read(format, text, *this, page);
+              formats::PageReader::Page* page);
+  // What the last good page says about its metrics.
+  std::vector<formats::PageReader::MetricMetadata> metadata() const {
+    base::MutexLock lock(mutex_);
+    return reader_.metadata();
   }
   CachedSeries& operator[](std::uint32_t slot) { return entries_[slot]; }
   std::vector<CachedSeries>& entries() { return entries_; }
+  // The series as exposed; valid until tidy().
+  std::string_view text(std::uint32_t slot) const {
+    base::MutexLock lock(mutex_);
+    return reader_.series(slot);
+  }
+  // When the series last got a zero at its start; 0: never. Costs 8 bytes a series once it is used.
+  std::int64_t& zeroed_ms(std::uint32_t slot) {
+    if (zeroed_ms_.size() < entries_.size()) zeroed_ms_.resize(entries_.size());
+    return zeroed_ms_[slot];
+  }
+  void forget_zeroed() { zeroed_ms_.clear(); }
   // The labels of a series after target labels and metric_relabel_configs. REQUIRES: not dropped.
   StatusOr<model::Labels> labels(std::uint32_t slot) const;
   // Ends a scrape whose page was another than the one before: puts the series into the page's order
@@ -69,8 +85,11 @@ class SeriesCache final : formats::PageReader::Listener {
 
   const std::shared_ptr<const ScrapeOptions> options_;
   const model::Labels target_labels_;
-  formats::PageReader reader_;
-  std::vector<CachedSeries> entries_;                                // by slot
+  mutable base::Mutex mutex_;  // held while a page is read; only metadata() ever waits for it
+  formats::PageReader reader_ ABSL_GUARDED_BY(mutex_);
+  formats::ExpositionFormat format_ = formats::ExpositionFormat::kText;  // of the page at hand
+  std::vector<CachedSeries> entries_;                                    // by slot
+  std::vector<std::int64_t> zeroed_ms_;  // by slot; shorter: not used yet
   std::vector<std::pair<std::uint32_t, model::Labels>> new_labels_;  // of this scrape, ascending
 };
 

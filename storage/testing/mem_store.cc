@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "base/check.h"
@@ -48,6 +49,8 @@ struct Data {
   std::map<model::Labels, std::uint64_t> ids;
   std::map<std::uint64_t, MemSeries> series;
   std::map<std::uint32_t, Group> groups;
+  std::map<std::uint64_t, std::vector<model::Exemplar>> exemplars;
+  std::map<std::uint64_t, model::Metadata> metadata;
   std::optional<std::int64_t> newest;
 };
 
@@ -115,10 +118,32 @@ class MemStore::Batch final : public Appender {
                                           const AppendOptions& options) override {
     return append_histogram(ref, labels, t, model::to_float(histogram), options);
   }
-  Status append_exemplar(SeriesRef, const model::Labels&, const model::Exemplar&) override {
+  Status append_exemplar(SeriesRef ref, const model::Labels& labels,
+                         const model::Exemplar& exemplar) override {
+    base::MutexLock lock(state_.mutex);
+    ASSIGN_OR_RETURN(const AppendResult result, find_or_resolve(ref, labels));
+    const std::uint64_t id = result.ref.value();
+    std::vector<model::Exemplar>& added = exemplars_[id];
+    const std::vector<model::Exemplar>& stored = state_.data.exemplars[id];
+    const std::vector<model::Exemplar>& newest = added.empty() ? stored : added;
+    if (!newest.empty()) {
+      const model::Exemplar& last = newest.back();
+      const bool alike = last.value == exemplar.value && last.labels == exemplar.labels;
+      const bool assumed = last.assumed_time && exemplar.assumed_time;
+      if (alike && (assumed || last.time == exemplar.time)) return ok();
+      if (std::tie(exemplar.time, exemplar.value, exemplar.labels) <
+          std::tie(last.time, last.value, last.labels)) {
+        return out_of_range("out of order exemplar");
+      }
+    }
+    added.push_back(exemplar);
     return ok();
   }
-  Status update_metadata(SeriesRef, const model::Labels&, const model::Metadata&) override {
+  Status update_metadata(SeriesRef ref, const model::Labels& labels,
+                         const model::Metadata& metadata) override {
+    base::MutexLock lock(state_.mutex);
+    ASSIGN_OR_RETURN(const AppendResult result, find_or_resolve(ref, labels));
+    metadata_[result.ref.value()] = metadata;
     return ok();
   }
 
@@ -189,6 +214,11 @@ class MemStore::Batch final : public Appender {
         }
       }
       for (const auto& [id, group] : groups_) apply_group(&data, id, group);
+      for (const auto& [id, added] : exemplars_) {
+        std::vector<model::Exemplar>& all = data.exemplars[id];
+        all.insert(all.end(), added.begin(), added.end());
+      }
+      for (const auto& [id, metadata] : metadata_) data.metadata[id] = metadata;
     }
     rollback();
     done(ok());
@@ -198,23 +228,26 @@ class MemStore::Batch final : public Appender {
     created_.clear();
     samples_.clear();
     groups_.clear();
+    exemplars_.clear();
+    metadata_.clear();
   }
 
  private:
   StatusOr<AppendResult> add(SeriesRef ref, const model::Labels& labels, model::Timestamp t,
                              MemSample sample, const AppendOptions& options) {
     base::MutexLock lock(state_.mutex);
-    AppendResult result;
-    if (ref && known(ref.value())) {
-      result.ref = ref;
-    } else {
-      if (ref && labels.empty()) return not_found("outdated series reference");
-      RETURN_IF_ERROR(check_labels(labels));
-      result = resolve(labels);
-    }
+    ASSIGN_OR_RETURN(const AppendResult result, find_or_resolve(ref, labels));
     if (options.start) sample.start_ms = model::to_ms(*options.start);
     RETURN_IF_ERROR(put(result.ref.value(), model::to_ms(t), std::move(sample), options));
     return result;
+  }
+
+  StatusOr<AppendResult> find_or_resolve(SeriesRef ref, const model::Labels& labels)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_.mutex) {
+    if (ref && known(ref.value())) return AppendResult{ref, false};
+    if (ref && labels.empty()) return not_found("outdated series reference");
+    RETURN_IF_ERROR(check_labels(labels));
+    return resolve(labels);
   }
 
   AppendResult resolve(const model::Labels& labels) ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_.mutex) {
@@ -285,6 +318,8 @@ class MemStore::Batch final : public Appender {
   State& state_;
   std::map<model::Labels, std::uint64_t> created_;
   std::map<std::uint64_t, MemSamples> samples_;
+  std::map<std::uint64_t, std::vector<model::Exemplar>> exemplars_;
+  std::map<std::uint64_t, model::Metadata> metadata_;
   std::map<std::uint32_t, Group> groups_;
   std::uint32_t open_group_ = 0;
   std::int64_t open_row_ = 0;
@@ -361,6 +396,56 @@ StatusOr<std::vector<model::Labels>> MemStore::series(
     if (hints.limit != 0 && found.size() == hints.limit) break;
     found.push_back(labels);
   }
+  return found;
+}
+
+StatusOr<std::vector<ExemplarSeries>> MemStore::exemplars(
+    const std::vector<model::Matchers>& matcher_sets, model::Timestamp mint,
+    model::Timestamp maxt) const {
+  std::vector<ExemplarSeries> found;
+  base::MutexLock lock(state_->mutex);
+  for (const auto& [labels, id] : state_->data.ids) {  // in order of labels
+    const bool matches =
+        std::any_of(matcher_sets.begin(), matcher_sets.end(),
+                    [&](const model::Matchers& m) { return model::matches_all(m, labels); });
+    const auto of_series = state_->data.exemplars.find(id);
+    if (!matches || of_series == state_->data.exemplars.end()) continue;
+    ExemplarSeries series{labels, {}};
+    for (const model::Exemplar& exemplar : of_series->second) {
+      if (exemplar.time >= mint && exemplar.time <= maxt) series.exemplars.push_back(exemplar);
+    }
+    if (!series.exemplars.empty()) found.push_back(std::move(series));
+  }
+  return found;
+}
+
+StatusOr<std::vector<SeriesMetadata>> MemStore::metadata(const model::Matchers& matchers,
+                                                         std::size_t limit) const {
+  std::vector<SeriesMetadata> found;
+  base::MutexLock lock(state_->mutex);
+  for (const auto& [labels, id] : state_->data.ids) {
+    const auto of_series = state_->data.metadata.find(id);
+    if (of_series == state_->data.metadata.end() || !model::matches_all(matchers, labels)) continue;
+    if (limit != 0 && found.size() == limit) break;
+    found.push_back({labels, of_series->second});
+  }
+  return found;
+}
+
+StatusOr<std::vector<MetricMetadata>> MemStore::metric_metadata(std::string_view metric) const {
+  std::vector<MetricMetadata> found;
+  base::MutexLock lock(state_->mutex);
+  for (const auto& [labels, id] : state_->data.ids) {
+    const std::string_view name = labels.metric_name();
+    const auto of_series = state_->data.metadata.find(id);
+    if (of_series == state_->data.metadata.end() || (!metric.empty() && name != metric)) continue;
+    const bool known = std::any_of(found.begin(), found.end(), [&](const MetricMetadata& m) {
+      return m.metric == name && m.metadata == of_series->second;
+    });
+    if (!known) found.push_back({std::string(name), of_series->second});
+  }
+  std::stable_sort(found.begin(), found.end(),
+                   [](const auto& a, const auto& b) { return a.metric < b.metric; });
   return found;
 }
 

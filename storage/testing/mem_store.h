@@ -7,8 +7,8 @@
 // positions, start timestamps and float histograms behave as storage/appender.h says. Series of one
 // group are read with one shared TimestampColumn and a presence bitmap; others share a column when
 // their timestamps are equal.
-// Threads: shared (one lock). Errors: those of storage/appender.h;
-// exemplars and metadata are accepted and dropped.
+// Exemplars are kept without a limit, metadata of the last update.
+// Threads: shared (one lock). Errors: those of storage/appender.h.
 #pragma once
 
 #include <memory>
@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "storage/appender.h"
+#include "storage/exemplars.h"
 #include "storage/queryable.h"
 
 namespace tocsin::storage::testing {
@@ -26,7 +27,10 @@ struct MemStoreOptions {
   model::Duration out_of_order_window{0};
 };
 
-class MemStore final : public Appendable, public Queryable {
+class MemStore final : public Appendable,
+                       public Queryable,
+                       public ExemplarQueryable,
+                       public MetadataQueryable {
  public:
   explicit MemStore(MemStoreOptions options = {});
   ~MemStore() override;
@@ -49,6 +53,13 @@ class MemStore final : public Appendable, public Queryable {
   StatusOr<std::vector<model::Labels>> series(const std::vector<model::Matchers>& matcher_sets,
                                               const LabelHints& hints,
                                               const QueryContext& context) const override;
+
+  StatusOr<std::vector<ExemplarSeries>> exemplars(const std::vector<model::Matchers>& matcher_sets,
+                                                  model::Timestamp mint,
+                                                  model::Timestamp maxt) const override;
+  StatusOr<std::vector<SeriesMetadata>> metadata(const model::Matchers& matchers,
+                                                 std::size_t limit) const override;
+  StatusOr<std::vector<MetricMetadata>> metric_metadata(std::string_view metric) const override;
 
  private:
   class Batch;

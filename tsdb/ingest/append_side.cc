@@ -105,7 +105,7 @@ StatusOr<TsdbAppender::Verdict> TsdbAppender::check_late(const Late& late, const
   const std::int64_t window_ms = core_.options.lock()->out_of_order_window.count();
   const std::string_view type = type_of(value);
   if (window_ms <= 0 || options.in_order_only) {
-    core_.metrics.out_of_order_samples.with({std::string(type)}).inc();
+    if (!options.tentative) core_.metrics.out_of_order_samples.with({std::string(type)}).inc();
     return out_of_range("out of order sample");
   }
   const std::int64_t newest_ms =

@@ -57,6 +57,8 @@ void read_note(ByteReader* in, Note* note) {
   switch (in->byte()) {
     case kExemplar:
       read_exemplar(in, &note->value.emplace<model::Exemplar>());
+      // Not written: after a restart one whose time was only assumed must be known again.
+      std::get<model::Exemplar>(note->value).assumed_time = true;
       return;
     case kMetadata: {
       auto& metadata = note->value.emplace<model::Metadata>();

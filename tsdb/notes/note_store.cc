@@ -34,6 +34,12 @@ bool same(const Exemplar& a, const Exemplar& b) {
   return a.time == b.time && a.value == b.value && a.labels == b.labels;
 }
 
+// Whether `exemplar` is `newest` shown again by a source that gives no times.
+bool is_shown_again(const Exemplar& exemplar, const Exemplar& newest) {
+  return exemplar.assumed_time && newest.assumed_time && exemplar.value == newest.value &&
+         exemplar.labels == newest.labels;
+}
+
 }  // namespace
 
 StatusOr<ExemplarVerdict> judge_exemplar(const Exemplar& exemplar, const Exemplar* newest) {
@@ -68,10 +74,11 @@ StatusOr<ExemplarVerdict> NoteStore::check(SeriesId id, const Exemplar& exemplar
                                            const Exemplar* pending) const {
   const auto state = state_.lock();
   if (state->max_exemplars == 0) return ExemplarVerdict::kDrop;
-  if (pending != nullptr) return judge_exemplar(exemplar, pending);
   const auto found = state->exemplars.find(id);
-  return judge_exemplar(exemplar,
-                        found != state->exemplars.end() ? &found->second.back() : nullptr);
+  const Exemplar* newest = pending;
+  if (newest == nullptr && found != state->exemplars.end()) newest = &found->second.back();
+  if (newest != nullptr && is_shown_again(exemplar, *newest)) return ExemplarVerdict::kDrop;
+  return judge_exemplar(exemplar, newest);
 }
 
 bool NoteStore::has(SeriesId id, const Metadata& metadata) const {
@@ -168,6 +175,20 @@ std::optional<Metadata> NoteStore::metadata(SeriesId id) const {
   const auto found = state->metadata.find(id);
   if (found == state->metadata.end()) return std::nullopt;
   return found->second->first;
+}
+
+std::vector<Metadata> NoteStore::distinct_metadata(std::span<const SeriesId> ids) const {
+  const auto state = state_.lock();
+  std::set<const Metadata*> seen;
+  std::vector<Metadata> out;
+  for (const SeriesId id : ids) {
+    const auto found = state->metadata.find(id);
+    if (found == state->metadata.end()) continue;
+    const Metadata& metadata = found->second->first;
+    if (seen.insert(&metadata).second) out.push_back(metadata);
+  }
+  std::sort(out.begin(), out.end(), Less());
+  return out;
 }
 
 NoteStore::Stats NoteStore::stats() const {

@@ -17,6 +17,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -42,7 +43,8 @@ class NoteStore {
   void set_max_exemplars(std::size_t count);
   void set_max_metadata_bytes(std::size_t bytes);
 
-  // Compares with the newest of the series, `pending` when the batch has one.
+  // Compares with the newest of the series, `pending` when the batch has one. One whose time is
+  // only assumed is dropped when it is the newest again but for the time.
   StatusOr<ExemplarVerdict> check(storage::SeriesId id, const model::Exemplar& exemplar,
                                   const model::Exemplar* pending) const;
   // Whether the series has this metadata already.
@@ -55,6 +57,8 @@ class NoteStore {
   std::vector<model::Exemplar> exemplars(storage::SeriesId id, std::int64_t min_ms,
                                          std::int64_t max_ms) const;
   std::optional<model::Metadata> metadata(storage::SeriesId id) const;
+  // What is said of any of the series, each once.
+  std::vector<model::Metadata> distinct_metadata(std::span<const storage::SeriesId> ids) const;
 
   // All notes as the bytes of a note file; empty when nothing changed since the last call.
   std::optional<std::string> encode_if_changed();

@@ -53,6 +53,28 @@ TEST(NoteStore, JudgesExemplarsAsPrometheusDoes) {
   check(exemplar(2000, 1, wide), StatusCode::kOk, "");
 }
 
+TEST(NoteStore, AnExemplarWithoutATimeOfItsOwnIsTakenOnce) {
+  NoteStore store;
+  store.set_max_exemplars(10);
+  const auto assumed = [](std::int64_t t, double value) {
+    Exemplar e = exemplar(t, value);
+    e.assumed_time = true;
+    return e;
+  };
+  const auto verdict = [&](const Exemplar& e) { return *store.check(SeriesId(1), e, nullptr); };
+  store.apply({SeriesId(1), assumed(1000, 5)});
+  EXPECT_EQ(verdict(assumed(2000, 5)), ExemplarVerdict::kDrop);
+  EXPECT_EQ(verdict(assumed(2000, 6)), ExemplarVerdict::kTake);
+  EXPECT_EQ(verdict(exemplar(2000, 5)), ExemplarVerdict::kTake) << "it says itself that it is new";
+  const Exemplar pending = assumed(1500, 6);
+  EXPECT_EQ(*store.check(SeriesId(1), assumed(2000, 6), &pending), ExemplarVerdict::kDrop);
+
+  NoteStore again;
+  again.set_max_exemplars(10);
+  ASSERT_TRUE(again.decode(*store.encode_if_changed()).ok());
+  EXPECT_EQ(*again.check(SeriesId(1), assumed(3000, 5), nullptr), ExemplarVerdict::kDrop);
+}
+
 TEST(NoteStore, TheOldestExemplarsMakeWay) {
   NoteStore store;
   EXPECT_EQ(*store.check(SeriesId(1), exemplar(1, 1), nullptr), ExemplarVerdict::kDrop);
@@ -82,6 +104,9 @@ TEST(NoteStore, EqualMetadataIsKeptOnceAndBounded) {
   store.apply({SeriesId(1), metadata("two")});
   EXPECT_EQ(store.metadata(SeriesId(1))->help, "two");
   EXPECT_TRUE(store.has(SeriesId(2), metadata("one")));
+  const std::vector<SeriesId> ids{SeriesId(3), SeriesId(1), SeriesId(2), SeriesId(1000)};
+  EXPECT_EQ(store.distinct_metadata(ids),
+            (std::vector<Metadata>{metadata("one"), metadata("two")}));
   for (std::uint64_t id = 1; id <= 100; ++id) store.remove(SeriesId(id));
   EXPECT_EQ(store.stats().metadata_bytes, 0U);
 }
