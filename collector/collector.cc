@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collector/collector.h"
 
+#include <algorithm>
 #include <map>
+#include <tuple>
 #include <utility>
 
 #include "base/hash.h"
@@ -64,6 +66,32 @@ TargetsSnapshot Collector::targets() const {
                      std::tie(b.job, b.scrape_url, b.labels);
             });
   return snapshot;
+}
+
+std::vector<TargetMetadata> Collector::metadata(const model::Matchers& matchers,
+                                                std::string_view metric, std::size_t limit) const {
+  std::vector<std::shared_ptr<const ScrapeLoop>> loops;
+  {
+    base::MutexLock lock(impl_->mutex);
+    for (const auto& [name, pool] : impl_->pools) pool->list(matchers, &loops);
+  }
+  const auto place = [](const auto& loop) {
+    return std::tie(loop->job(), loop->target().url, loop->target().labels);
+  };
+  std::sort(loops.begin(), loops.end(),
+            [&](const auto& a, const auto& b) { return place(a) < place(b); });
+  std::vector<TargetMetadata> found;
+  std::size_t metrics = 0;
+  for (const auto& loop : loops) {
+    if (metrics >= limit) break;
+    TargetMetadata of_target{loop->target().labels, loop->metadata()};
+    if (!metric.empty()) {
+      std::erase_if(of_target.metrics, [&](const auto& m) { return m.metric != metric; });
+    }
+    metrics += of_target.metrics.size();
+    if (!of_target.metrics.empty()) found.push_back(std::move(of_target));
+  }
+  return found;
 }
 
 std::vector<std::string> Collector::pools() const {

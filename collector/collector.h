@@ -23,6 +23,8 @@
 #include "collector/options.h"
 #include "discovery/source.h"
 #include "model/labels.h"
+#include "model/matcher.h"
+#include "model/metadata.h"
 #include "net/http_client.h"
 #include "storage/appender.h"
 
@@ -47,6 +49,12 @@ struct TargetStatus {
 struct DroppedTarget {
   std::string job;
   model::Labels discovered;
+};
+
+// What a target's page says about its metrics.
+struct TargetMetadata {
+  model::Labels labels;                        // of the target
+  std::vector<model::MetricMetadata> metrics;  // ascending by name
 };
 
 struct TargetsSnapshot {
@@ -75,6 +83,11 @@ class Collector {
 
   void apply(const CollectorOptions& options);
   TargetsSnapshot targets() const;
+  // What active targets whose labels match say about their metrics (about `metric` only, unless it
+  // is empty), by job, then URL; stops behind the target that makes it `limit` metrics or more.
+  // Targets that failed for ten scrapes say nothing.
+  std::vector<TargetMetadata> metadata(const model::Matchers& matchers, std::string_view metric,
+                                       std::size_t limit) const;
   std::vector<std::string> pools() const;
   // Stops sources and loops and waits for running scrapes; writes no staleness markers. Idempotent.
   void stop();

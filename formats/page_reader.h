@@ -87,10 +87,6 @@ class PageReader {
     bool exemplars = true;  // fill in Page::exemplars
     bool starts = false;    // fill in Page::starts; only protobuf gives them beside the samples
   };
-  struct MetricMetadata {
-    std::string metric;
-    model::Metadata metadata;
-  };
 
   PageReader(LineTable& table, const Options& options) : table_(table), options_(options) {}
   explicit PageReader(LineTable& table) : PageReader(table, Options()) {}
@@ -108,7 +104,7 @@ class PageReader {
   std::vector<std::uint32_t> rearrange(const std::function<bool(std::uint32_t slot)>& keep);
 
   // What the HELP, TYPE and UNIT lines of the last good page say, by metric in order of the names.
-  std::vector<MetricMetadata> metadata() const;
+  std::vector<model::MetricMetadata> metadata() const;
 
   std::uint32_t slots() const { return static_cast<std::uint32_t>(lines_.size()); }
   std::string_view series(std::uint32_t slot) const { return table_.line(lines_[slot]).view(); }

@@ -30,6 +30,11 @@ struct Metadata {
   friend bool operator==(const Metadata&, const Metadata&) = default;
 };
 
+struct MetricMetadata {
+  std::string metric;
+  Metadata metadata;
+};
+
 struct Exemplar {
   Labels labels;
   double value = 0;

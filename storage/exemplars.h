@@ -40,11 +40,6 @@ struct SeriesMetadata {
   model::Metadata metadata;
 };
 
-struct MetricMetadata {
-  std::string metric;
-  model::Metadata metadata;
-};
-
 class MetadataQueryable {
  public:
   virtual ~MetadataQueryable() = default;
@@ -53,7 +48,8 @@ class MetadataQueryable {
                                                          std::size_t limit) const = 0;
   // The different metadata of the active series of one metric, or of all when `metric` is empty;
   // ascending by metric.
-  virtual StatusOr<std::vector<MetricMetadata>> metric_metadata(std::string_view metric) const = 0;
+  virtual StatusOr<std::vector<model::MetricMetadata>> metric_metadata(
+      std::string_view metric) const = 0;
 };
 
 }  // namespace tocsin::storage

@@ -542,9 +542,9 @@ std::vector<RunReport> Db::runs() const {
   return reports;
 }
 
-StatusOr<std::vector<storage::MetricMetadata>> Db::metric_metadata(std::string_view metric) const {
+StatusOr<std::vector<model::MetricMetadata>> Db::metric_metadata(std::string_view metric) const {
   const Core& core = impl_->core;
-  std::vector<storage::MetricMetadata> out;
+  std::vector<model::MetricMetadata> out;
   const NoteStore& notes = core.head.notes();
   if (notes.stats().metadata_series == 0) return out;
   std::vector<std::string> names{std::string(metric)};

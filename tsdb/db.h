@@ -71,7 +71,7 @@ class Db final : public storage::Appendable,
       model::Timestamp maxt) const override;
   StatusOr<std::vector<storage::SeriesMetadata>> metadata(const model::Matchers& matchers,
                                                           std::size_t limit) const override;
-  StatusOr<std::vector<storage::MetricMetadata>> metric_metadata(
+  StatusOr<std::vector<model::MetricMetadata>> metric_metadata(
       std::string_view metric) const override;
 
   Status delete_series(const std::vector<model::Matchers>& matcher_sets, model::Timestamp mint,

@@ -55,7 +55,7 @@ class PageWriter {
   void store_end(storage::Appender& appender, model::Timestamp t);
 
   // What the last good page says about its metrics. From any thread.
-  std::vector<formats::PageReader::MetricMetadata> metadata() const { return cache_.metadata(); }
+  std::vector<model::MetricMetadata> metadata() const { return cache_.metadata(); }
   std::size_t memory() const { return cache_.memory(); }
 
  private:

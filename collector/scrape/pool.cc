@@ -121,4 +121,12 @@ void Pool::describe(TargetsSnapshot* out) const {
   out->dropped_counts.emplace_back(options_->job, dropped_count_);
 }
 
+void Pool::list(const model::Matchers& matchers,
+                std::vector<std::shared_ptr<const ScrapeLoop>>* out) const {
+  base::MutexLock lock(mutex_);
+  for (const auto& [key, loop] : loops_) {
+    if (model::matches_all(matchers, loop->target().labels)) out->push_back(loop);
+  }
+}
+
 }  // namespace tocsin::collector

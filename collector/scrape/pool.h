@@ -34,6 +34,9 @@ class Pool {
   void stop(ScrapeLoop::AfterStop after);
   // Appends this job's targets.
   void describe(TargetsSnapshot* out) const;
+  // Appends the loops of targets whose labels match.
+  void list(const model::Matchers& matchers,
+            std::vector<std::shared_ptr<const ScrapeLoop>>* out) const;
   const ScrapeOptions& options() const { return *options_; }
 
  private:

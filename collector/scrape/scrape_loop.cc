@@ -22,6 +22,8 @@ base::Timestamp next_slot(base::Timestamp now, base::Duration interval, base::Du
   return base::from_ms((slot + 1) * step + offset.count());
 }
 
+constexpr std::uint32_t kKeepMetadata = 10;  // failed scrapes
+
 // Errors that concern one sample and not its page.
 bool is_sample_error(const Status& status) {
   return status.code() == StatusCode::kAlreadyExists || status.code() == StatusCode::kOutOfRange;
@@ -80,6 +82,14 @@ TargetStatus ScrapeLoop::status() const {
   return status_;
 }
 
+std::vector<model::MetricMetadata> ScrapeLoop::metadata() const {
+  {
+    base::MutexLock lock(mutex_);
+    if (failures_ > kKeepMetadata) return {};
+  }
+  return writer_.metadata();
+}
+
 void ScrapeLoop::arm() {
   const base::Timestamp now = services_.clock.now();
   const base::SteadyTime steady = services_.clock.steady_now();
@@ -126,9 +136,9 @@ net::ClientRequest ScrapeLoop::make_request() const {
   net::ClientRequest request;
   request.url = target_.url;
   const std::vector<formats::ScrapeProtocol>& wanted = options_->protocols;
-  const std::span<const formats::ScrapeProtocol> usual = options_->histograms.native
-                                                             ? formats::native_scrape_protocols()
-                                                             : formats::default_scrape_protocols();
+  const bool protobuf_first = options_->histograms.native || options_->features.starts();
+  const std::span<const formats::ScrapeProtocol> usual =
+      protobuf_first ? formats::native_scrape_protocols() : formats::default_scrape_protocols();
   request.headers.set("Accept", formats::accept_header(wanted.empty() ? usual : wanted));
   request.headers.set("X-Prometheus-Scrape-Timeout-Seconds",
                       model::format_float(base::to_seconds(target_.timeout)));
@@ -232,6 +242,7 @@ void ScrapeLoop::complete(const AttemptPtr& attempt, const Status& committed) {
     status_.last_duration = std::chrono::duration_cast<base::Duration>(
         std::chrono::duration<double>(attempt->figures.duration_seconds));
     status_.last_error = attempt->error;
+    failures_ = attempt->error.empty() ? 0 : failures_ + 1;
     status_.health = attempt->error.empty() ? Health::kUp : Health::kDown;
   }
   attempt->pass = {};

@@ -44,7 +44,10 @@ class ScrapeLoop : public std::enable_shared_from_this<ScrapeLoop> {
   // after 2.1 intervals, unless the same series are scraped by another target by then.
   void stop(AfterStop after);
   TargetStatus status() const;
+  // What the target's page says about its metrics; nothing after ten scrapes without a page.
+  std::vector<model::MetricMetadata> metadata() const;
   const Target& target() const { return target_; }
+  const std::string& job() const { return options_->job; }
 
  private:
   struct Attempt {
@@ -85,6 +88,7 @@ class ScrapeLoop : public std::enable_shared_from_this<ScrapeLoop> {
   mutable base::Mutex mutex_;
   TargetStatus status_ ABSL_GUARDED_BY(mutex_);
   base::Timestamp scheduled_ ABSL_GUARDED_BY(mutex_);
+  std::uint32_t failures_ ABSL_GUARDED_BY(mutex_) = 0;  // in a row
   base::Timers::Id timer_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
 };

@@ -52,7 +52,7 @@ class SeriesCache final : formats::PageReader::Listener {
   Status read(formats::ExpositionFormat format, std::string_view text,
               formats::PageReader::Page* page);
   // What the last good page says about its metrics.
-  std::vector<formats::PageReader::MetricMetadata> metadata() const {
+  std::vector<model::MetricMetadata> metadata() const {
     base::MutexLock lock(mutex_);
     return reader_.metadata();
   }

@@ -411,7 +411,7 @@ StatusOr<model::Exemplar> PageReader::Page::exemplar(const Exemplar& exemplar) c
                                                 : parse_exemplar(exemplar.text);
 }
 
-std::vector<PageReader::MetricMetadata> PageReader::metadata() const {
+std::vector<model::MetricMetadata> PageReader::metadata() const {
   page::MetadataSink sink;
   for (const std::uint32_t coded : order_) {
     if ((coded & kComment) == 0) continue;
@@ -429,7 +429,7 @@ std::vector<PageReader::MetricMetadata> PageReader::metadata() const {
         break;
     }
   }
-  std::vector<MetricMetadata> out;
+  std::vector<model::MetricMetadata> out;
   for (auto& [metric, metadata] : sink.metrics) out.push_back({metric, std::move(metadata)});
   return out;
 }

@@ -432,14 +432,14 @@ StatusOr<std::vector<SeriesMetadata>> MemStore::metadata(const model::Matchers& 
   return found;
 }
 
-StatusOr<std::vector<MetricMetadata>> MemStore::metric_metadata(std::string_view metric) const {
-  std::vector<MetricMetadata> found;
+StatusOr<std::vector<model::MetricMetadata>> MemStore::metric_metadata(std::string_view metric) const {
+  std::vector<model::MetricMetadata> found;
   base::MutexLock lock(state_->mutex);
   for (const auto& [labels, id] : state_->data.ids) {
     const std::string_view name = labels.metric_name();
     const auto of_series = state_->data.metadata.find(id);
     if (of_series == state_->data.metadata.end() || (!metric.empty() && name != metric)) continue;
-    const bool known = std::any_of(found.begin(), found.end(), [&](const MetricMetadata& m) {
+    const bool known = std::any_of(found.begin(), found.end(), [&](const model::MetricMetadata& m) {
       return m.metric == name && m.metadata == of_series->second;
     });
     if (!known) found.push_back({std::string(name), of_series->second});
