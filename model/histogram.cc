@@ -314,6 +314,23 @@ Status validate(const FloatHistogram& h) {
   return annotate(check_counts(h.positive_buckets), "positive side");
 }
 
+namespace {
+
+template <typename H>
+H make_zero(const H& like) {
+  H zero;
+  zero.reset_hint = CounterResetHint::kReset;
+  zero.schema = like.schema;
+  zero.zero_threshold = like.zero_threshold;
+  zero.custom_values = like.custom_values;
+  return zero;
+}
+
+}  // namespace
+
+Histogram zero_like(const Histogram& like) { return make_zero(like); }
+FloatHistogram zero_like(const FloatHistogram& like) { return make_zero(like); }
+
 FloatHistogram to_float(const Histogram& h) {
   FloatHistogram f;
   f.reset_hint = h.reset_hint;

@@ -73,6 +73,10 @@ Status validate(const FloatHistogram& histogram);
 Status reduce_resolution(std::int32_t max_schema, Histogram* histogram);
 Status reduce_resolution(std::int32_t max_schema, FloatHistogram* histogram);
 
+// A histogram of the same shape without observations: what a counter begins with.
+Histogram zero_like(const Histogram& like);
+FloatHistogram zero_like(const FloatHistogram& like);
+
 // The same histogram with absolute counts.
 FloatHistogram to_float(const Histogram& histogram);
 

@@ -25,6 +25,8 @@ struct RemoteWriteOptions {
   bool enabled = false;
   bool accepts_v1 = true;                     // prometheus.WriteRequest
   bool accepts_v2 = false;                    // io.prometheus.write.v2.Request
+  bool store_starts = false;                  // keep the start timestamps of 2.0
+  bool zero_starts = false;                   // a sample 0 at each start timestamp
   std::size_t max_decoded_bytes = 32U << 20;  // of one request
   std::size_t max_cached_series = 50'000'000;
 };

@@ -31,7 +31,7 @@ class RemoteWriteTest : public ::testing::Test {
 
   void reset(RemoteWriteOptions options) {
     receiver_ =
-        std::make_unique<RemoteWrite>(options, RemoteWrite::Services{clock_, metrics_, store_});
+        std::make_unique<RemoteWrite>(options, RemoteWrite::Services{clock_, metrics_, *store_});
   }
 
   net::HttpResponse post(const WireWriter& message, std::string_view type = "",
@@ -63,7 +63,7 @@ class RemoteWriteTest : public ::testing::Test {
     storage::SelectHints hints;
     hints.mint = model::kMinTime;
     hints.maxt = model::kMaxTime;
-    const auto selection = store_.select({}, hints, {});
+    const auto selection = store_->select({}, hints, {});
     EXPECT_TRUE(selection.ok());
     storage::ColumnBatch batch;
     for (std::size_t b = 0; b * storage::kBatchSeries < (*selection)->series().size(); ++b) {
@@ -83,6 +83,8 @@ class RemoteWriteTest : public ::testing::Test {
                       [&](const auto& histogram) { return histogram.first == row; });
       line += is_histogram ? " h" : fmt::format(" {}", column.floats[row]);
       line += fmt::format("@{}", column.times->ms[column.first + row]);
+      const std::int64_t start = column.start_ms.empty() ? 0 : column.start_ms[row];
+      if (start != 0) line += fmt::format("<{}", start);
     }
     return line;
   }
@@ -95,7 +97,8 @@ class RemoteWriteTest : public ::testing::Test {
 
   base::testing::FakeClock clock_{base::from_ms(kNow)};
   base::Registry metrics_;
-  storage::testing::MemStore store_;
+  std::unique_ptr<storage::testing::MemStore> store_ =
+      std::make_unique<storage::testing::MemStore>();
   std::unique_ptr<RemoteWrite> receiver_;
   int refused_before_ = 0;
 };
@@ -309,7 +312,7 @@ class ForgetfulStore final : public storage::Appendable {
 };
 
 TEST_F(RemoteWriteTest, OutdatedReferencesAreLookedUpAgain) {
-  ForgetfulStore store(store_);
+  ForgetfulStore store(*store_);
   receiver_ = std::make_unique<RemoteWrite>(RemoteWriteOptions{.enabled = true},
                                             RemoteWrite::Services{clock_, metrics_, store});
   const auto request = [](std::int64_t t) {
@@ -340,6 +343,65 @@ class RemoteWriteV2Test : public RemoteWriteTest {
     return request;
   }
 };
+
+TEST_F(RemoteWriteV2Test, StartsAreKeptOrMadeZerosOnRequest) {
+  const auto request = [&](double value, std::int64_t t, std::int64_t start) {
+    return symbols({"", "__name__", "c", "g", "h"})
+        .message(5, WireWriter().packed(1, {1, 2}).message(2, sample(value, t).number(3, start)))
+        .message(5, WireWriter().packed(1, {1, 3}).message(2, sample(value, t)))
+        .message(5, WireWriter().packed(1, {1, 4}).message(
+                        3, WireWriter().varint(1, 0).number(15, t).number(17, start)));
+  };
+  const struct {
+    bool store_starts, zero_starts;
+    Strings stored;
+  } cases[] = {
+      {false,
+       false,
+       {"c 1@1000 2@2000 3@3000", "g 1@1000 2@2000 3@3000", "h h@1000 h@2000 h@3000"}},
+      {true,
+       false,
+       {"c 1@1000<500 2@2000<500 3@3000<2500", "g 1@1000 2@2000 3@3000",
+        "h h@1000<500 h@2000<500 h@3000<2500"}},
+      {false,
+       true,
+       {"c 0@500 1@1000 2@2000 0@2500 3@3000", "g 1@1000 2@2000 3@3000",
+        "h h@500 h@1000 h@2000 h@2500 h@3000"}},
+  };
+  for (const auto& c : cases) {
+    store_ = std::make_unique<storage::testing::MemStore>();
+    reset({.enabled = true,
+           .accepts_v2 = true,
+           .store_starts = c.store_starts,
+           .zero_starts = c.zero_starts});
+    for (int i = 1; i <= 3; ++i) {
+      const net::HttpResponse response = post(request(i, i * 1000, i < 3 ? 500 : 2500), kV2Type);
+      EXPECT_EQ(show(response), "204 ");
+      EXPECT_EQ(written(response), "2 1 0") << "zeros are not what was sent";
+    }
+    EXPECT_EQ(stored(), c.stored);
+  }
+}
+
+TEST_F(RemoteWriteV2Test, HistogramsOfFineSchemasAreReduced) {
+  const auto request = [&](std::int64_t schema) {
+    const WireWriter spans = WireWriter().sint(1, 1).varint(2, 4);
+    return symbols({"", "__name__", "h"})
+        .message(5, WireWriter().packed(1, {1, 2}).message(3, WireWriter()
+                                                                  .varint(1, 4)
+                                                                  .sint(4, schema)
+                                                                  .message(11, spans)
+                                                                  .packed_sint(12, {1, 0, 0, 0})
+                                                                  .number(15, 1000 + schema)));
+  };
+  for (const std::int64_t schema : {8, 9, 52}) {
+    EXPECT_EQ(show(post(request(schema), kV2Type)), "204 ") << schema;
+  }
+  for (const std::int64_t schema : {-5, 53}) {
+    EXPECT_THAT(show(post(request(schema), kV2Type)), HasSubstr("invalid schema")) << schema;
+  }
+  EXPECT_EQ(stored(), Strings{"h h@1008 h@1009 h@1052"});
+}
 
 TEST_F(RemoteWriteV2Test, StoresAndCounts) {
   const auto request = [&](std::int64_t t) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/config/prometheus_config.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <set>
 #include <utility>
@@ -254,6 +256,14 @@ void read_params(base::YamlMapping& mapping, collector::ScrapeOptions* job) {
   });
 }
 
+// The finest schema whose buckets grow by `factor` at least; 0 sets no limit.
+std::int32_t finest_schema(double factor) {
+  if (!(factor > 1)) return model::kMaxExponentialSchema;
+  const double schema = std::floor(-std::log2(std::log2(factor)));
+  return static_cast<std::int32_t>(
+      std::clamp<double>(schema, model::kMinExponentialSchema, model::kMaxExponentialSchema));
+}
+
 StatusOr<collector::ScrapeOptions> read_job(const base::YamlNode& node, const GlobalOptions& global,
                                             std::string_view directory) {
   collector::ScrapeOptions job;
@@ -279,7 +289,13 @@ StatusOr<collector::ScrapeOptions> read_job(const base::YamlNode& node, const Gl
   read_fallback_protocol(mapping, &job);
   read_limits(mapping, &job.limits);
   read_shared_switches(mapping, &job.histograms);
-  mapping.unsupported({"native_histogram_bucket_limit", "native_histogram_min_bucket_factor"});
+  read_count(mapping, "native_histogram_bucket_limit", &job.limits.native_buckets);
+  mapping.with("native_histogram_min_bucket_factor",
+               [&job](const base::YamlNode& factor) -> Status {
+                 ASSIGN_OR_RETURN(const double least, factor.as_double());
+                 job.max_schema = finest_schema(least);
+                 return ok();
+               });
   auto http = std::make_shared<net::HttpClientOptions>();
   read_http_options(mapping, directory, http.get());
   job.http = std::move(http);
@@ -318,10 +334,20 @@ Status read_tsdb(const base::YamlNode& node, PrometheusConfig* config) {
   return mapping.finish();
 }
 
+Status read_exemplars(const base::YamlNode& node, PrometheusConfig* config) {
+  base::YamlMapping mapping(node);
+  auto most = static_cast<std::int64_t>(config->max_exemplars);
+  mapping.integer("max_exemplars", &most);
+  config->max_exemplars = most > 0 ? static_cast<std::uint64_t>(most) : 0;
+  return mapping.finish();
+}
+
 Status read_storage(const base::YamlNode& node, PrometheusConfig* config) {
   base::YamlMapping mapping(node);
   mapping.with("tsdb", [config](const base::YamlNode& tsdb) { return read_tsdb(tsdb, config); });
-  mapping.unsupported({"exemplars"});
+  mapping.with("exemplars", [config](const base::YamlNode& exemplars) {
+    return read_exemplars(exemplars, config);
+  });
   return mapping.finish();
 }
 
@@ -365,8 +391,8 @@ std::string job_fingerprint(const base::YamlNode& job, const base::YamlNode* glo
 
 }  // namespace
 
-StatusOr<PrometheusConfig> load_prometheus_config(base::FileSystem& files,
-                                                  const std::string& path) {
+StatusOr<PrometheusConfig> load_prometheus_config(base::FileSystem& files, const std::string& path,
+                                                  const ConfigDefaults& defaults) {
   ASSIGN_OR_RETURN(std::string text, files.read_file(path, kMaxConfigBytes));
   ASSIGN_OR_RETURN(base::YamlNode root, base::parse_yaml(text, path));
   const std::size_t slash = path.rfind('/');
@@ -374,6 +400,7 @@ StatusOr<PrometheusConfig> load_prometheus_config(base::FileSystem& files,
 
   PrometheusConfig config;
   GlobalOptions global;
+  global.extra_metrics = defaults.extra_scrape_metrics;
   std::set<std::string> job_names;
   base::YamlMapping mapping(root);
   mapping.with("global", [&](const base::YamlNode& node) { return read_global(node, &global); });

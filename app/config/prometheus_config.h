@@ -31,11 +31,17 @@ struct PrometheusConfig {
   bool has_retention_size = false;
   double retention_percentage = 0;  // of storage.tsdb.retention.percentage; 0: none
   base::Duration out_of_order_window{0};
-  std::vector<std::string> rule_files;  // as found, sorted
-  std::string printed;                  // YAML with secrets as <secret>
+  std::uint64_t max_exemplars = 100'000;  // of storage.exemplars; 0: none are kept
+  std::vector<std::string> rule_files;    // as found, sorted
+  std::string printed;                    // YAML with secrets as <secret>
+};
+
+struct ConfigDefaults {
+  bool extra_scrape_metrics = false;  // of global
 };
 
 // Reads `path` and the rule files it names.
-StatusOr<PrometheusConfig> load_prometheus_config(base::FileSystem& files, const std::string& path);
+StatusOr<PrometheusConfig> load_prometheus_config(base::FileSystem& files, const std::string& path,
+                                                  const ConfigDefaults& defaults = {});
 
 }  // namespace tocsin::app

@@ -179,6 +179,30 @@ scrape_configs:
   EXPECT_EQ(longer.limits.samples, 100U) << "0 means the global limit";
 }
 
+TEST_F(PrometheusConfigTest, ExemplarsAreKeptUpToANumber) {
+  EXPECT_EQ(load("global: {}\n").max_exemplars, 100'000U);
+  EXPECT_EQ(load("storage: {exemplars: {max_exemplars: 7}}\n").max_exemplars, 7U);
+  EXPECT_EQ(load("storage: {exemplars: {max_exemplars: -1}}\n").max_exemplars, 0U);
+  EXPECT_THAT(error_of("storage: {exemplars: {max_exemplars: many}}\n"),
+              HasSubstr("max_exemplars"));
+  EXPECT_THAT(error_of("storage: {exemplars: {most: 1}}\n"), HasSubstr("most"));
+}
+
+TEST_F(PrometheusConfigTest, NativeHistogramsHaveLimits) {
+  const auto job = [this](const std::string& keys) {
+    return load("scrape_configs: [{job_name: a" + keys + "}]\n").collector.jobs.at(0);
+  };
+  EXPECT_EQ(job("").limits.native_buckets, 0U);
+  EXPECT_EQ(job(", native_histogram_bucket_limit: 9").limits.native_buckets, 9U);
+  const std::pair<std::string, std::int32_t> factors[] = {
+      {"0", 8}, {"1", 8},  {"1.002", 8}, {"1.003", 7}, {"1.1", 2},    {"1.4", 1}, {"1.5", 0},
+      {"2", 0}, {"4", -1}, {"16", -2},   {"256", -3},  {"65536", -4}, {"1e9", -4}};
+  EXPECT_EQ(job("").max_schema, 8);
+  for (const auto& [factor, schema] : factors) {
+    EXPECT_EQ(job(", native_histogram_min_bucket_factor: " + factor).max_schema, schema) << factor;
+  }
+}
+
 TEST_F(PrometheusConfigTest, ExternalLabelsExpandTheEnvironment) {
   ::setenv("TOCSIN_TEST_REGION", "eu", 1);  // NOLINT(concurrency-mt-unsafe): no other thread runs
   ::unsetenv("TOCSIN_TEST_UNSET");          // NOLINT(concurrency-mt-unsafe): no other thread runs
@@ -332,7 +356,6 @@ TEST_F(PrometheusConfigTest, WhatIsNotBuiltYetSaysSo) {
       {"tracing: {}\n", "tracing"},
       {"scrape_config_files: [a]\n", "scrape_config_files"},
       {"alerting: {alertmanagers: []}\n", "alertmanagers"},
-      {"storage: {exemplars: {}}\n", "exemplars"},
       {"global: {query_log_file: x}\n", "query_log_file"},
       {"global: {metric_name_validation_scheme: legacy}\n", "metric_name_validation_scheme legacy"},
       {job + "kubernetes_sd_configs: []\n", "kubernetes_sd_configs"},

@@ -23,6 +23,7 @@
 #include "web/pages.h"
 #include "web/prometheus_api.h"
 #include "web/remote_write.h"
+#include "web/series_api.h"
 #include "web/status_api.h"
 
 namespace tocsin::app {
@@ -83,6 +84,7 @@ struct Daemon::Impl {
   Status reload();
   void serve();
   tsdb::Options store_options(const PrometheusConfig& config) const;
+  void log_features() const;
   void note_reload(bool ok);
   void stop();
 
@@ -161,6 +163,7 @@ tsdb::Options Daemon::Impl::store_options(const PrometheusConfig& config) const 
   store.retention_min_free = options.retention_min_free;
   store.reserve_bytes = options.reserve_bytes;
   store.out_of_order_window = config.out_of_order_window;
+  store.max_exemplars = options.features.exemplars ? config.max_exemplars : 0;
   return store;
 }
 
@@ -219,7 +222,12 @@ Status Daemon::Impl::open_engine(const PrometheusConfig& config) {
 Status Daemon::Impl::load(PrometheusConfig* config,
                           std::optional<notifier::NotifierConfig>* alertmanager) {
   base::FileSystem& files = base::real_file_system();
-  ASSIGN_OR_RETURN(*config, load_prometheus_config(files, options.config_file));
+  ASSIGN_OR_RETURN(*config, load_prometheus_config(files, options.config_file,
+                                                   {options.features.extra_scrape_metrics}));
+  for (collector::ScrapeOptions& job : config->collector.jobs) {
+    job.features = {options.features.exemplars, options.features.zero_starts,
+                    options.features.store_starts};
+  }
   if (options.alertmanager_config_file.empty()) return ok();
   ASSIGN_OR_RETURN(*alertmanager,
                    load_alertmanager_config(files, options.alertmanager_config_file));
@@ -236,6 +244,15 @@ Status Daemon::Impl::apply(PrometheusConfig config,
   db->reconfigure(store_options(config));
   *printed_config.lock() = std::move(config.printed);
   return ok();
+}
+
+void Daemon::Impl::log_features() const {
+  for (const std::string& name : options.features.needless) {
+    base::log::info("feature is not needed here", {{"feature", name}});
+  }
+  for (const std::string& name : options.features.unknown) {
+    base::log::warn("Unknown option for --enable-feature", {{"option", name}});
+  }
 }
 
 void Daemon::Impl::note_reload(bool ok) {
@@ -296,6 +313,7 @@ void Daemon::Impl::serve() {
   web::add_prometheus_pages(*router, pages);
   web::add_admin_api(*router, {*db, options.enable_admin_api});
   web::add_status_api(*router, *db);
+  web::add_series_api(*router, {*db, *db, *collector, engine->options().parser});
   web::add_prometheus_api(*router, {clock, *engine, *db, *collector, *rules, external_url, build,
                                     options.flags, [this] { return *printed_config.lock(); }});
   web::add_remote_write(
@@ -352,6 +370,7 @@ Daemon::~Daemon() { stop(); }
 StatusOr<std::unique_ptr<Daemon>> Daemon::start(DaemonOptions options) {
   std::unique_ptr<Daemon> daemon(new Daemon(std::make_unique<Impl>(std::move(options))));
   Impl& impl = *daemon->impl_;
+  impl.log_features();
   PrometheusConfig config;
   std::optional<notifier::NotifierConfig> alertmanager;
   RETURN_IF_ERROR(impl.load(&config, &alertmanager));

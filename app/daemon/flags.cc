@@ -24,7 +24,6 @@ constexpr std::string_view kNotYet[] = {"--config.auto-reload",
                                         "--web.cors.origin",
                                         "--storage.tsdb.no-lockfile",
                                         "--storage.agent.path",
-                                        "--enable-feature",
                                         "--agent",
                                         "--alertmanager.notification-queue-capacity",
                                         "--cluster.listen-address",
@@ -51,6 +50,7 @@ struct Texts {
   std::string notifier_retention = "120h", maintenance_interval = "15m", gc_interval = "30m";
   std::string log_level = "info", log_format = "logfmt";
   std::vector<std::string> write_messages{"prometheus.WriteRequest"};
+  std::vector<std::string> features;
 };
 
 void add_write_flags(CLI::App& cli, DaemonOptions& options, Texts& texts) {
@@ -62,6 +62,14 @@ void add_write_flags(CLI::App& cli, DaemonOptions& options, Texts& texts) {
                  "io.prometheus.write.v2.Request. May be repeated.")
       ->take_all()
       ->default_str(texts.write_messages.front());
+}
+
+void add_feature_flag(CLI::App& cli, Texts& texts) {
+  cli.add_option("--enable-feature", texts.features,
+                 "Comma separated names of experimental features: exemplar-storage, "
+                 "created-timestamp-zero-ingestion, st-storage, extra-scrape-metrics. May be "
+                 "repeated.")
+      ->take_all();
 }
 
 void add_server_flags(CLI::App& cli, DaemonOptions& options, Texts& texts) {
@@ -205,6 +213,9 @@ Status convert_size(std::string_view flag, const std::string& text, std::uint64_
 
 Status finish(const Texts& texts, DaemonOptions* options) {
   RETURN_IF_ERROR(accept_messages(texts.write_messages, &options->remote_write));
+  ASSIGN_OR_RETURN(options->features, parse_features(texts.features));
+  options->remote_write.store_starts = options->features.store_starts;
+  options->remote_write.zero_starts = options->features.zero_starts;
   const Parse prometheus = model::parse_duration;
   const Parse go = model::parse_go_duration;
   if (!texts.retention.empty()) {
@@ -277,6 +288,7 @@ StatusOr<ParsedFlags> parse_flags(std::vector<std::string> arguments) {
   cli.set_version_flag("--version", fmt::format("tocsin, version {} (speaks Prometheus {})",
                                                 build.tocsin_version, build.version));
   add_server_flags(cli, parsed.options, texts);
+  add_feature_flag(cli, texts);
   add_notifier_flags(cli, parsed.options, texts);
   try {
     std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back

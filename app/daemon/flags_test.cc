@@ -163,7 +163,8 @@ TEST(Flags, WhatIsWrongIsNamed) {
       {{"--query.max-concurrency=0"}, "must be at least 1"},
       {{"--web.remote-write-receiver.accepted-protobuf-messages=yolo"},
        "unknown type for remote write protobuf message yolo"},
-      {{"--enable-feature=exemplar-storage"}, "not supported yet: --enable-feature"},
+      {{"--enable-feature=exemplar-storage,search-api"},
+       "not supported yet: --enable-feature=search-api"},
       {{"--web.config.file", "w.yml"}, "not supported yet: --web.config.file"},
       {{"--storage.tsdb.retention.size=1"}, "--storage.tsdb.retention.size: "},
       {{"--storage.tsdb.reserve=much"}, "--storage.tsdb.reserve: "},
@@ -173,6 +174,20 @@ TEST(Flags, WhatIsWrongIsNamed) {
     EXPECT_THAT(error_of(arguments), HasSubstr(expected)) << arguments[0];
   EXPECT_EQ(parse_flags({"--agent"}).status().code(), StatusCode::kUnimplemented);
   EXPECT_EQ(parse_flags({"--nonsense"}).status().code(), StatusCode::kInvalidArgument);
+}
+
+TEST(Flags, FeaturesAreListedOrRepeated) {
+  const Features none = parse({}).features;
+  EXPECT_FALSE(none.exemplars || none.zero_starts || none.store_starts ||
+               none.extra_scrape_metrics);
+  const DaemonOptions o =
+      parse({"--enable-feature=exemplar-storage,,created-timestamp-zero-ingestion,yolo",
+             "--enable-feature", "st-storage,extra-scrape-metrics,memory-snapshot-on-shutdown"});
+  EXPECT_TRUE(o.features.exemplars && o.features.zero_starts && o.features.store_starts &&
+              o.features.extra_scrape_metrics);
+  EXPECT_TRUE(o.remote_write.store_starts && o.remote_write.zero_starts);
+  EXPECT_THAT(o.features.needless, ElementsAre("memory-snapshot-on-shutdown"));
+  EXPECT_THAT(o.features.unknown, ElementsAre("yolo"));
 }
 
 TEST(Flags, AreShownAsGivenOrByDefault) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "app/daemon/features.h"
 #include "base/log.h"
 #include "base/time.h"
 #include "notifier/options.h"
@@ -24,6 +25,7 @@ struct DaemonOptions {
   bool enable_admin_api = false;
   std::size_t max_connections = 512;
   web::RemoteWriteOptions remote_write;
+  Features features;
   std::string storage_path = "data/";
   std::optional<base::Duration> retention;  // not given: the configuration's, else 15 d
   std::uint64_t retention_bytes = 0;        // 0: no limit

@@ -21,20 +21,6 @@ constexpr std::uint32_t kLooseShare = 32;
 // does not take it either.
 constexpr base::Duration kOldestZero{3600 * 1000};
 
-// A histogram of the same shape without observations: a counter that was reset.
-formats::NativeHistogram zero_like(const formats::NativeHistogram& like) {
-  return std::visit(
-      [](const auto& from) -> formats::NativeHistogram {
-        std::decay_t<decltype(from)> zero;
-        zero.schema = from.schema;
-        zero.zero_threshold = from.zero_threshold;
-        zero.custom_values = from.custom_values;
-        zero.reset_hint = model::CounterResetHint::kReset;
-        return zero;
-      },
-      like);
-}
-
 // Errors that concern one sample and not its page.
 bool is_sample_error(const Status& status) {
   return status.code() == StatusCode::kAlreadyExists || status.code() == StatusCode::kOutOfRange;
@@ -224,7 +210,9 @@ Status PageWriter::append_zero(storage::Appender& appender, std::uint32_t slot,
   zero.tentative = true;
   formats::NativeHistogram empty;
   if (value.histogram != nullptr) {
-    empty = zero_like(*value.histogram);
+    empty = std::visit(
+        [](const auto& like) -> formats::NativeHistogram { return model::zero_like(like); },
+        *value.histogram);
     zero.histogram = &empty;
   }
   return append_by_ref(appender, slot, zero);

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "base/testing/fake_clock.h"
+#include "collector/scrape/histogram_limits.h"
 #include "model/value.h"
 #include "storage/testing/mem_store.h"
 
@@ -89,7 +90,51 @@ class Target {
     return counts;
   }
 
-  storage::Appendable& store() { return store_; }
+  // "series: value{labels}@ms ..." for each series with exemplars.
+  std::string exemplars() {
+    std::string text;
+    const auto found = store_.exemplars({{model::Matcher::equal("instance", "i")}}, model::kMinTime,
+                                        model::kMaxTime);
+    for (const storage::ExemplarSeries& series : *found) {
+      text += series.labels.to_series_string() + ":";
+      for (const model::Exemplar& e : series.exemplars) {
+        text += fmt::format(" {}{}@{}", e.value, e.labels.to_string(), base::to_ms(*e.time));
+      }
+      text += "\n";
+    }
+    return text;
+  }
+  // "value@ms since start, ..." of a series; histograms by their count.
+  std::string with_starts(const std::string& series) {
+    storage::SelectHints hints;
+    hints.mint = model::kMinTime;
+    hints.maxt = model::kMaxTime;
+    auto selection = store_.select({model::Matcher::equal("instance", "i")}, hints, {});
+    std::map<std::int64_t, std::string> samples;
+    for (std::size_t b = 0; b < (*selection)->batch_count(); ++b) {
+      storage::ColumnBatch batch;
+      EXPECT_TRUE((*selection)->read(b, &batch).ok());
+      for (const storage::SeriesColumn& c : batch.series) {
+        if ((*selection)->labels(c.series).to_series_string() != series) continue;
+        std::map<std::uint32_t, double> values;
+        for (std::uint32_t row = 0; row < c.rows; ++row) {
+          if (c.has(row)) values[row] = c.floats[row];
+        }
+        for (const auto& [row, histogram] : c.histograms) values[row] = histogram.count;
+        for (const auto& [row, value] : values) {
+          const std::int64_t ms = c.times->ms[c.first + row];
+          const std::int64_t start = c.start_ms.empty() ? 0 : c.start_ms[row];
+          const std::string number = model::is_stale(value) ? "stale" : fmt::format("{}", value);
+          samples[ms] =
+              fmt::format("{}@{}{}", number, ms, start != 0 ? fmt::format(" since {}", start) : "");
+        }
+      }
+    }
+    std::string text;
+    for (const auto& [ms, sample] : samples) text += (text.empty() ? "" : ", ") + sample;
+    return text;
+  }
+  storage::testing::MemStore& store() { return store_; }
   ScrapeShared& shared() { return shared_; }
   ScrapeFigures figures;
 
@@ -322,6 +367,56 @@ std::string protobuf_page(unsigned char count) {
   return static_cast<char>(gauge.size()) + gauge + static_cast<char>(histogram.size()) + histogram;
 }
 
+TEST(PageWriter, LimitsTheBucketsOfNativeHistograms) {
+  struct Row {
+    std::int32_t schema;
+    std::int32_t max_schema;
+    std::uint64_t limit;
+    std::string error;
+    std::int32_t expected;
+  };
+  const std::string too_many = "histogram bucket limit exceeded";
+  const Row rows[] = {{3, 8, 0, "", 3}, {12, 8, 0, "", 8},        {3, 1, 0, "", 1},
+                      {3, 8, 8, "", 3}, {3, 8, 7, "", 2},         {3, 8, 2, "", 1},
+                      {3, 8, 1, "", 0}, {3, -1, 1, "", -1},       {-4, 8, 7, too_many, 0},
+                      {3, 1, 2, "", 1}, {-53, 8, 7, too_many, 0}, {-53, -4, 8, "", -53}};
+  for (const Row& row : rows) {
+    ScrapeOptions options;
+    options.max_schema = row.max_schema;
+    options.limits.native_buckets = row.limit;
+    model::Histogram h;
+    h.schema = row.schema;
+    h.positive_spans = {{1, 8}};
+    h.positive_deltas = {1, 0, 0, 0, 0, 0, 0, 0};
+    formats::NativeHistogram histogram = h;
+    const Status status = limit_histogram(options, &histogram);
+    EXPECT_EQ(message(status), row.error) << row.schema << " " << row.limit;
+    if (!status.ok()) continue;
+    EXPECT_EQ(std::get<model::Histogram>(histogram).schema, row.expected)
+        << row.schema << " " << row.max_schema << " " << row.limit;
+  }
+}
+
+TEST(PageWriter, APageAboveTheBucketLimitFails) {
+  // One observation above zero and one below: no resolution makes that one bucket.
+  const std::string buckets(
+      "\x08\x02\x28\x06\x62\x02\x10\x01\x6a\x01\x02\x4a\x02\x10\x01\x52\x01\x02", 18);
+  const std::string metric = std::string("\x3a\x12") + buckets;
+  const std::string family =
+      std::string("\x0a\x01h\x18\x04\x22") + static_cast<char>(metric.size()) + metric;
+  const std::string page = static_cast<char>(family.size()) + family;
+  for (const std::uint64_t limit : {2, 1}) {
+    ScrapeOptions options;
+    options.histograms.native = true;
+    options.limits.native_buckets = limit;
+    Target target(options);
+    EXPECT_EQ(target.scrape(page, 1000, true, formats::ExpositionFormat::kProtobuf),
+              limit == 2 ? "" : "histogram bucket limit exceeded");
+    EXPECT_EQ(target.histogram_counts(R"(h{instance="i"})").size(), limit == 2 ? 1U : 0U);
+    EXPECT_EQ(target.shared().metrics.exceeded_bucket_limit.value(), limit == 2 ? 0 : 1);
+  }
+}
+
 TEST(PageWriter, StoresNativeHistogramsBesideTheRow) {
   ScrapeOptions options;
   options.histograms.native = true;
@@ -336,6 +431,138 @@ TEST(PageWriter, StoresNativeHistogramsBesideTheRow) {
   EXPECT_NE(target.scrape("damage", 5000, true, formats::ExpositionFormat::kProtobuf), "");
   EXPECT_EQ(target.samples().at(R"(g{instance="i"})").size(), 5U);
   EXPECT_EQ(target.histogram_counts(R"(h{instance="i"})"), (std::vector<double>{1, 2, 3, 4}));
+}
+
+constexpr auto kOpenMetrics = formats::ExpositionFormat::kOpenMetrics;
+
+TEST(PageWriter, StoresExemplarsWithTheirTimeOrTheSamples) {
+  ScrapeOptions options;
+  options.features.exemplars = true;
+  Target target(options);
+  const auto page = [](std::string_view of_a, std::string_view of_b) {
+    return fmt::format(
+        "# TYPE a counter\na_total 1{}\n# TYPE b counter\nb_total 1 0.5{}\nc 1\n# EOF\n", of_a,
+        of_b);
+  };
+  const auto scrape = [&](std::string_view of_a, std::string_view of_b, std::int64_t ms) {
+    EXPECT_EQ(target.scrape(page(of_a, of_b), ms, true, kOpenMetrics), "");
+  };
+  const auto& out_of_order = target.shared().metrics.exemplar_out_of_order;
+  scrape(R"( # {t="x"} 2 0.9)", R"( # {t="y"} 3)", 1000);
+  scrape(R"( # {t="x"} 2 0.9)", R"( # {t="y"} 3)", 2000);
+  EXPECT_EQ(out_of_order.value(), 0);
+  scrape(R"( # {t="z"} 2 1.9)", R"( # {t="w"} 3)", 3000);
+  const std::string expected = R"(a_total{instance="i"}: 2{t="x"}@900 2{t="z"}@1900)"
+                               "\n"
+                               R"(b_total{instance="i"}: 3{t="y"}@500)"
+                               "\n";
+  // The second of b has the time of the same sample, and is "less" than what is there.
+  EXPECT_EQ(target.exemplars(), expected);
+  EXPECT_EQ(out_of_order.value(), 1);
+  scrape(R"( # {t="x"} 2 0.9)", "", 4000);
+  EXPECT_EQ(target.exemplars(), expected);
+  EXPECT_EQ(out_of_order.value(), 2);
+  // One that is an hour ahead would keep all others out.
+  scrape(R"( # {t="x"} 2 99999999999)", "", 5000);
+  EXPECT_EQ(target.exemplars(), expected);
+}
+
+TEST(PageWriter, StoresNoExemplarsUnlessAskedTo) {
+  Target target({});
+  EXPECT_EQ(
+      target.scrape("# TYPE a counter\na_total 1 # {t=\"x\"} 2\n# EOF\n", 1000, true, kOpenMetrics),
+      "");
+  EXPECT_EQ(target.exemplars(), "");
+}
+
+TEST(PageWriter, ExemplarsOfDroppedSeriesAreDropped) {
+  ScrapeOptions options = dropping();
+  options.features.exemplars = true;
+  Target target(options);
+  const std::string page = "# TYPE dropped counter\ndropped 1 # {t=\"x\"} 2\n# EOF\n";
+  EXPECT_EQ(target.scrape(page, 1000, true, kOpenMetrics), "");
+  EXPECT_EQ(target.exemplars(), "");
+}
+
+// A counter, a classic histogram and a gauge, with lines that say since when.
+std::string page_with_starts(double value, double start) {
+  return fmt::format(
+      "# TYPE c counter\nc_total{{a=\"1\"}} {0}\nc_created{{a=\"1\"}} {1}\n"
+      "c_total{{a=\"2\"}} {0}\n"
+      "# TYPE h histogram\nh_bucket{{le=\"1\"}} {0}\nh_bucket{{le=\"+Inf\"}} {0}\nh_count {0}\n"
+      "h_sum {0}\nh_created {1}\n"
+      "# TYPE g gauge\ng_created {0}\n# EOF\n",
+      value, start);
+}
+
+TEST(PageWriter, CreatedLinesAreSeriesUnlessAStartIsAskedFor) {
+  Target target({});
+  EXPECT_EQ(target.scrape(page_with_starts(1, 0.5), 1000, true, kOpenMetrics), "");
+  EXPECT_EQ(target.figures.scraped, 9U);
+  EXPECT_EQ(target.with_starts(R"(c_created{a="1", instance="i"})"), "0.5@1000");
+  EXPECT_EQ(target.with_starts(R"(c_total{a="1", instance="i"})"), "1@1000");
+}
+
+TEST(PageWriter, KeepsStartsWithTheSamples) {
+  ScrapeOptions options;
+  options.features.store_starts = true;
+  Target target(options);
+  for (int i = 1; i <= 3; ++i) {
+    const double start = i < 3 ? 0.25 : 2.5;
+    EXPECT_EQ(target.scrape(page_with_starts(i, start), i * 1000, true, kOpenMetrics), "");
+    EXPECT_EQ(target.figures.scraped, 7U);
+    EXPECT_EQ(target.figures.after_relabel, 7U);
+    EXPECT_EQ(target.figures.series_added, i == 1 ? 7U : 0U);
+  }
+  const std::string with = "1@1000 since 250, 2@2000 since 250, 3@3000 since 2500";
+  for (const std::string series :
+       {R"(c_total{a="1", instance="i"})", R"(h_bucket{instance="i", le="1.0"})",
+        R"(h_count{instance="i"})", R"(h_sum{instance="i"})"}) {
+    EXPECT_EQ(target.with_starts(series), with) << series;
+  }
+  const std::string without = "1@1000, 2@2000, 3@3000";
+  EXPECT_EQ(target.with_starts(R"(c_total{a="2", instance="i"})"), without);
+  EXPECT_EQ(target.with_starts(R"(g_created{instance="i"})"), without);
+  EXPECT_EQ(target.with_starts(R"(c_created{a="1", instance="i"})"), "");
+  EXPECT_NE(target.scrape("x{", 4000, true, kOpenMetrics), "");
+  EXPECT_EQ(target.with_starts(R"(h_count{instance="i"})"), with + ", stale@4000");
+}
+
+TEST(PageWriter, PutsAZeroAtEachStart) {
+  ScrapeOptions options;
+  options.features.zero_starts = true;
+  Target target(options);
+  for (int i = 1; i <= 4; ++i) {
+    // At last a start that is no later than what is there.
+    const double start = i < 3 ? 0.25 : i == 3 ? 2.5 : 2;
+    EXPECT_EQ(target.scrape(page_with_starts(i, start), i * 1000, true, kOpenMetrics), "");
+  }
+  const std::string with = "0@250, 1@1000, 2@2000, 0@2500, 3@3000, 4@4000";
+  EXPECT_EQ(target.with_starts(R"(c_total{a="1", instance="i"})"), with);
+  EXPECT_EQ(target.with_starts(R"(h_sum{instance="i"})"), with);
+  EXPECT_EQ(target.with_starts(R"(c_total{a="2", instance="i"})"),
+            "1@1000, 2@2000, 3@3000, 4@4000");
+  EXPECT_EQ(target.shared().metrics.out_of_order.value(), 0);
+}
+
+TEST(PageWriter, AStartLongAgoGetsNoZero) {
+  ScrapeOptions options;
+  options.features.zero_starts = true;
+  Target target(options);
+  const std::int64_t now = 2 * 3'600'000;
+  EXPECT_EQ(target.scrape(page_with_starts(1, 3599), now, true, kOpenMetrics), "");
+  EXPECT_EQ(target.with_starts(R"(h_sum{instance="i"})"), "1@7200000");
+  EXPECT_EQ(target.scrape(page_with_starts(1, 9999999), now + 1, true, kOpenMetrics), "");
+  EXPECT_EQ(target.with_starts(R"(h_sum{instance="i"})"), "1@7200000, 1@7200001");
+}
+
+TEST(PageWriter, ABatchThatIsLostTakesItsZeroAlong) {
+  ScrapeOptions options;
+  options.features.zero_starts = true;
+  Target target(options);
+  EXPECT_EQ(target.scrape(page_with_starts(1, 0.25), 1000, false, kOpenMetrics), "");
+  EXPECT_EQ(target.scrape(page_with_starts(2, 0.25), 2000, true, kOpenMetrics), "");
+  EXPECT_EQ(target.with_starts(R"(h_sum{instance="i"})"), "0@250, 2@2000");
 }
 
 TEST(PageWriter, GoesOnWhenTheStoreForgotTheGroup) {

@@ -7,7 +7,7 @@
 // the store has them, and made again when it asks for them. Series that are not on the page are
 // forgotten when they are more than the page has and 1000.
 // Owns: its entries, 24 bytes for a series and 4 for a line. Borrows: the line table.
-// Confined to its target's strand, but for metadata(), which may be called from any thread.
+// Threads: confined to its target's strand, but for metadata(), which may be called from any.
 // Errors: kInvalidArgument when a series does not parse, has no metric name, or exceeds a label
 // limit: the page fails.
 #pragma once

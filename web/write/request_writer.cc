@@ -11,6 +11,7 @@ constexpr std::size_t kTogether = 64;  // series that are looked up at once
 constexpr std::size_t kMaxWaitingSamples = 4096;
 constexpr std::uint64_t kMaxErrorTexts = 100;  // in one answer
 constexpr std::int64_t kOldestMs = model::to_ms(model::kMinTime);
+constexpr std::int64_t kOldestZeroMs = 3600 * 1000;  // before its sample, as in scrapes
 
 bool by_name(const model::LabelView& a, const model::LabelView& b) { return a.name < b.name; }
 
@@ -52,7 +53,7 @@ Status RequestWriter::run() {
   for (;;) {
     ASSIGN_OR_RETURN(const bool more, worker_.reader.next());
     if (!more) return write_waiting();
-    if (reader.histograms().empty() && reader.exemplars().empty() && !reader.samples().empty()) {
+    if (may_wait()) {
       known_.prefetch(reader.key());
       const auto samples = reader.samples();
       worker_.samples.insert(worker_.samples.end(), samples.begin(), samples.end());
@@ -90,8 +91,8 @@ void RequestWriter::add_known(std::size_t position, storage::SeriesRef ref) {
   const std::size_t begin = position == 0 ? 0 : worker_.waiting[position - 1].end;
   for (std::size_t i = begin; i < worker_.waiting[position].end; ++i) {
     const formats::WriteSample& sample = worker_.samples[i];
-    worker_.known.push_back(
-        {ref, model::from_ms(sample.timestamp_ms), sample.value, sample.start_ms});
+    worker_.known.push_back({ref, model::from_ms(sample.timestamp_ms), sample.value,
+                             rules_.store_starts ? sample.start_ms : 0});
     worker_.owners.push_back(position);
   }
 }
@@ -166,15 +167,7 @@ Status RequestWriter::write_by_labels(storage::SeriesRef known) {
   const std::uint64_t stored_before = outcome_.samples + outcome_.histograms;
   storage::SeriesRef ref = known;
   for (const formats::WriteSample& sample : reader.samples()) {
-    Status status = check_time(sample.timestamp_ms);
-    if (status.ok()) {
-      storage::AppendOptions options;
-      if (sample.start_ms != 0) options.start = model::from_ms(sample.start_ms);
-      const StatusOr<storage::AppendResult> result = appender_.append(
-          ref, worker_.labels, model::from_ms(sample.timestamp_ms), sample.value, options);
-      status = result.status();
-      if (result.ok()) ref = result->ref;
-    }
+    const Status status = write_sample(sample, &ref);
     if (status.ok()) {
       ++outcome_.samples;
     } else {
@@ -195,23 +188,80 @@ Status RequestWriter::write_by_labels(storage::SeriesRef known) {
   return ok();
 }
 
+storage::AppendOptions RequestWriter::options_of(std::int64_t start_ms) const {
+  storage::AppendOptions options;
+  if (rules_.store_starts && start_ms != 0) options.start = model::from_ms(start_ms);
+  return options;
+}
+
+bool RequestWriter::may_wait() const {
+  const formats::WriteRequestReader& reader = worker_.reader;
+  const auto has_start = [](const formats::WriteSample& sample) { return sample.start_ms != 0; };
+  const auto samples = reader.samples();
+  return reader.histograms().empty() && reader.exemplars().empty() && !samples.empty() &&
+         !(rules_.zero_starts && std::any_of(samples.begin(), samples.end(), has_start));
+}
+
+Status RequestWriter::write_sample(const formats::WriteSample& sample, storage::SeriesRef* ref) {
+  RETURN_IF_ERROR(check_time(sample.timestamp_ms));
+  RETURN_IF_ERROR(write_zero(sample, nullptr, ref));
+  ASSIGN_OR_RETURN(const storage::AppendResult result,
+                   appender_.append(*ref, worker_.labels, model::from_ms(sample.timestamp_ms),
+                                    sample.value, options_of(sample.start_ms)));
+  *ref = result.ref;
+  return ok();
+}
+
+Status RequestWriter::write_zero(const formats::WriteSample& sample,
+                                 const formats::WriteHistogram* like, storage::SeriesRef* ref) {
+  if (!rules_.zero_starts || sample.start_ms == 0 || sample.start_ms >= sample.timestamp_ms) {
+    return ok();
+  }
+  if (sample.timestamp_ms - kOldestZeroMs > sample.start_ms) return ok();
+  storage::AppendOptions options;
+  options.in_order_only = options.tentative = true;
+  const model::Timestamp start = model::from_ms(sample.start_ms);
+  StatusOr<storage::AppendResult> result =
+      like == nullptr
+          ? appender_.append(*ref, worker_.labels, start, 0, options)
+          : std::visit(
+                [&](const auto& histogram) {
+                  return appender_.append_histogram(*ref, worker_.labels, start,
+                                                    model::zero_like(histogram), options);
+                },
+                like->histogram);
+  // Out of order is the usual case: the series has had this start for long.
+  if (!result.ok()) return is_refusal(result.status()) ? ok() : result.status();
+  *ref = result->ref;
+  return ok();
+}
+
+Status RequestWriter::write_histogram(const formats::WriteHistogram& sample,
+                                      storage::SeriesRef* ref) {
+  RETURN_IF_ERROR(write_zero({0, sample.timestamp_ms, sample.start_ms}, &sample, ref));
+  ASSIGN_OR_RETURN(const storage::AppendResult result,
+                   std::visit(
+                       [&](const auto& histogram) {
+                         return appender_.append_histogram(*ref, worker_.labels,
+                                                           model::from_ms(sample.timestamp_ms),
+                                                           histogram, options_of(sample.start_ms));
+                       },
+                       sample.histogram));
+  *ref = result.ref;
+  return ok();
+}
+
 Status RequestWriter::write_histograms(storage::SeriesRef* ref) {
   for (const std::string_view encoded : worker_.reader.histograms()) {
     formats::WriteHistogram sample;
     RETURN_IF_ERROR(worker_.reader.read_histogram(encoded, &sample));
     Status status = check_time(sample.timestamp_ms);
     if (status.ok()) {
-      storage::AppendOptions options;
-      if (sample.start_ms != 0) options.start = model::from_ms(sample.start_ms);
-      const StatusOr<storage::AppendResult> result = std::visit(
-          [&](const auto& histogram) {
-            return appender_.append_histogram(
-                *ref, worker_.labels, model::from_ms(sample.timestamp_ms), histogram, options);
-          },
+      status = std::visit(
+          [](auto& h) { return model::reduce_resolution(model::kMaxExponentialSchema, &h); },
           sample.histogram);
-      status = result.status();
-      if (result.ok()) *ref = result->ref;
     }
+    if (status.ok()) status = write_histogram(sample, ref);
     if (status.ok()) {
       ++outcome_.histograms;
     } else {

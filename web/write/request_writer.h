@@ -52,16 +52,22 @@ struct WriteOutcome {
   std::string text;  // of the first error (1.0), of many of them (2.0)
 };
 
+struct WriteRules {
+  model::Timestamp newest;    // samples after it are refused
+  bool store_starts = false;  // start timestamps are kept
+  bool zero_starts = false;   // a sample 0 is put at each start timestamp, where it is in order
+};
+
 class RequestWriter {
  public:
-  // Samples after `newest` are refused.
   RequestWriter(formats::WriteProtocol protocol, WriteWorker& worker, const SeriesCache& cache,
-                storage::Appender& appender, model::Timestamp newest)
+                storage::Appender& appender, const WriteRules& rules)
       : v1_(protocol == formats::WriteProtocol::kV1),
         worker_(worker),
         known_(cache),
         appender_(appender),
-        newest_ms_(model::to_ms(newest)) {}
+        rules_(rules),
+        newest_ms_(model::to_ms(rules.newest)) {}
 
   // Appends everything from the worker's reader, which is open; the caller commits.
   Status run();
@@ -74,9 +80,17 @@ class RequestWriter {
   Status note_known(std::size_t position, const Status& error);
   // `known` may be outdated, or 0.
   Status write_by_labels(storage::SeriesRef known);
+  storage::AppendOptions options_of(std::int64_t start_ms) const;
+  // Whether the series at hand can wait to be looked up together with others.
+  bool may_wait() const;
+  Status write_sample(const formats::WriteSample& sample, storage::SeriesRef* ref);
   Status write_histograms(storage::SeriesRef* ref);
+  Status write_histogram(const formats::WriteHistogram& sample, storage::SeriesRef* ref);
   Status write_exemplars(storage::SeriesRef ref);
   Status write_metadata(storage::SeriesRef ref);
+  // Appends the 0 that a series began with, a float or a histogram like `like`.
+  Status write_zero(const formats::WriteSample& sample, const formats::WriteHistogram* like,
+                    storage::SeriesRef* ref);
   Status check_time(std::int64_t time_ms) const;
   // Reads, sorts and checks the series' labels into worker_.labels; kInvalidArgument for bad ones.
   Status read_labels();
@@ -89,6 +103,7 @@ class RequestWriter {
   WriteWorker& worker_;
   SeriesCache::View known_;
   storage::Appender& appender_;
+  const WriteRules rules_;
   const std::int64_t newest_ms_;
   WriteOutcome outcome_;
 };

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/daemon/features.h"
+
+#include <algorithm>
+#include <span>
+#include <string_view>
+#include <utility>
+
+namespace tocsin::app {
+
+namespace {
+
+constexpr std::pair<std::string_view, bool Features::*> kBuilt[] = {
+    {"exemplar-storage", &Features::exemplars},
+    {"created-timestamp-zero-ingestion", &Features::zero_starts},
+    {"st-storage", &Features::store_starts},
+    {"extra-scrape-metrics", &Features::extra_scrape_metrics},
+};
+constexpr std::string_view kNeedless[] = {"memory-snapshot-on-shutdown",
+                                          "delayed-compaction",
+                                          "use-uncached-io",
+                                          "fast-startup",
+                                          "histograms-st-encoding",
+                                          "xor2-encoding",
+                                          "native-histograms",
+                                          "ooo-native-histograms",
+                                          "promql-duration-expr",
+                                          "auto-reload-config"};
+constexpr std::string_view kNotYet[] = {"metadata-wal-records",
+                                        "promql-per-step-stats",
+                                        "promql-experimental-functions",
+                                        "promql-delayed-name-removal",
+                                        "promql-extended-range-selectors",
+                                        "promql-binop-fill-modifiers",
+                                        "type-and-unit-labels",
+                                        "use-start-timestamps",
+                                        "st-synthesis",
+                                        "concurrent-rule-eval",
+                                        "otlp-deltatocumulative",
+                                        "otlp-native-delta-ingestion",
+                                        "old-ui",
+                                        "search-api"};
+
+bool contains(std::span<const std::string_view> names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+Status add(std::string_view name, Features* features) {
+  for (const auto& [built, member] : kBuilt) {
+    if (name != built) continue;
+    features->*member = true;
+    return ok();
+  }
+  if (contains(kNotYet, name)) return unimplemented("not supported yet: --enable-feature={}", name);
+  (contains(kNeedless, name) ? features->needless : features->unknown).emplace_back(name);
+  return ok();
+}
+
+}  // namespace
+
+StatusOr<Features> parse_features(const std::vector<std::string>& lists) {
+  Features features;
+  for (std::string_view rest : lists) {
+    while (!rest.empty()) {
+      const std::size_t comma = std::min(rest.find(','), rest.size());
+      if (comma != 0) RETURN_IF_ERROR(add(rest.substr(0, comma), &features));
+      rest.remove_prefix(std::min(comma + 1, rest.size()));
+    }
+  }
+  return features;
+}
+
+}  // namespace tocsin::app

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The names behind --enable-feature.
+//
+// Pure.
+// Errors: kUnimplemented "not supported yet: --enable-feature=NAME" for one of upstream's that is
+// not built.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+
+namespace tocsin::app {
+
+struct Features {
+  bool exemplars = false;             // exemplar-storage
+  bool zero_starts = false;           // created-timestamp-zero-ingestion
+  bool store_starts = false;          // st-storage
+  bool extra_scrape_metrics = false;  // the default of the configuration's key
+  // Given, and nothing is done: what they turn on is always so here, or concerns only how
+  // Prometheus works inside.
+  std::vector<std::string> needless;
+  std::vector<std::string> unknown;  // upstream only warns, too
+};
+
+// Each of `lists` holds names with commas between them.
+StatusOr<Features> parse_features(const std::vector<std::string>& lists);
+
+}  // namespace tocsin::app
