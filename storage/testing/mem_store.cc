@@ -116,6 +116,7 @@ class MemStore::Batch final : public Appender {
   StatusOr<AppendResult> append_histogram(SeriesRef ref, const model::Labels& labels,
                                           model::Timestamp t, const model::Histogram& histogram,
                                           const AppendOptions& options) override {
+    RETURN_IF_ERROR(model::validate(histogram));
     return append_histogram(ref, labels, t, model::to_float(histogram), options);
   }
   Status append_exemplar(SeriesRef ref, const model::Labels& labels,
