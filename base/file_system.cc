@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <utility>
@@ -240,7 +241,10 @@ StatusOr<std::string> PosixFileSystem::read_file(const std::string& path, std::u
   ASSIGN_OR_RETURN(const std::uint64_t size, size_of(fd.get(), path));
   std::string content;
   content.reserve(static_cast<std::size_t>(std::min(size, max_size)));
-  std::vector<char> buffer(64 << 10);
+  // Most files of /proc and /sys are a line: the large buffer is made when the small one was full.
+  std::array<char, 4096> small;
+  std::vector<char> large;
+  std::span<char> buffer(small);
   for (;;) {
     const ssize_t n = retry([&] { return ::read(fd.get(), buffer.data(), buffer.size()); });
     if (n < 0) return io_error("read", path);
@@ -249,6 +253,10 @@ StatusOr<std::string> PosixFileSystem::read_file(const std::string& path, std::u
       return resource_exhausted("read {}: larger than {} bytes", path, max_size);
     }
     content.append(buffer.data(), static_cast<std::size_t>(n));
+    if (large.empty() && static_cast<std::size_t>(n) == small.size()) {
+      large.resize(64 << 10);
+      buffer = large;
+    }
   }
 }
 

@@ -4,7 +4,6 @@
 #include <crypt.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/hash.h"
 #include "base/log.h"
@@ -110,8 +109,9 @@ StatusOr<std::shared_ptr<const WebConfig>> WebGuard::config() {
 }
 
 bool WebGuard::check_password(const std::string& password, const std::string& hash) {
-  const auto digest = base::sha256(hash + '\0' + password);
-  const std::string key(digest.begin(), digest.end());
+  // With a secret seed, so that nobody can look for another password of the same digest.
+  const base::Hash128 digest = base::hash128(hash + '\0' + password, seed_);
+  const std::pair key(digest.high, digest.low);
   {
     base::MutexLock lock(mutex_);
     const auto it = checked_.find(key);

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/file_system.h"
+#include "base/hash.h"
 #include "base/mutex.h"
 #include "base/status.h"
 #include "net/router.h"
@@ -55,12 +56,13 @@ class WebGuard {
 
   base::FileSystem& files_;
   const std::string path_;
+  const base::Hash128 seed_{base::random_u64(), base::random_u64()};
   std::atomic<bool> failing_ = false;  // logged once until the file is good again
   base::Mutex mutex_;
   std::string text_ ABSL_GUARDED_BY(mutex_);  // that config_ was made from
   std::shared_ptr<const WebConfig> config_ ABSL_GUARDED_BY(mutex_);
   // Digests of pairs that were checked before: bcrypt is slow on purpose, and scrapes are many.
-  std::map<std::string, bool> checked_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::pair<std::uint64_t, std::uint64_t>, bool> checked_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace tocsin::exporters

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // tocsin-node-exporter: serves what the kernel knows about this machine.
-#include <malloc.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -9,6 +8,7 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "exporters/common/elastic_pool.h"
+#include "exporters/common/footprint.h"
 #include "exporters/common/metrics_handler.h"
 #include "exporters/common/runner.h"
 #include "exporters/common/version.h"
@@ -66,6 +66,7 @@ Status serve(const NodeOptions& node, const WebOptions& web) {
   for (const std::string& address : server->addresses()) {
     base::log::info("listening", {{"address", address}});
   }
+  drop_pages_of_start();
   stop.wait();
   runner.stop();
   server->stop();
@@ -114,11 +115,7 @@ int main_with(const std::vector<std::string>& arguments) {
 }  // namespace tocsin::exporters
 
 int main(int argc, char** argv) {
-  // Many threads that each allocate a little: one arena instead of one per thread. And what only a
-  // scrape needs (the state of the compressor) goes back to the system after it.
-  ::mallopt(M_ARENA_MAX, 1);
-  ::mallopt(M_MMAP_THRESHOLD, 128 << 10);
-  ::mallopt(M_TRIM_THRESHOLD, 128 << 10);
+  tocsin::exporters::keep_heap_small();
   std::signal(SIGPIPE, SIG_IGN);
   return tocsin::exporters::main_with(std::vector<std::string>(argv + 1, argv + argc));
 }

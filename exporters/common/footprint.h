@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Keeping the memory of a small program small.
+//
+// Functions; called by main.
+#pragma once
+
+namespace tocsin::exporters {
+
+// Makes the allocator give back what only a scrape needs, and share one arena between threads that
+// each allocate a little. Called before other threads start.
+void keep_heap_small();
+
+// Unmaps the pages of code and constants that only the start needed; the kernel maps those that are
+// used again from its cache. Never touches what was written to.
+void drop_pages_of_start();
+
+}  // namespace tocsin::exporters
