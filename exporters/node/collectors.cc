@@ -18,6 +18,8 @@
 #include "exporters/node/network/network.h"
 #include "exporters/node/nfs/nfs.h"
 #include "exporters/node/storage/storage.h"
+#include "exporters/node/systemd/dbus.h"
+#include "exporters/node/systemd/systemd.h"
 
 namespace tocsin::exporters {
 namespace {
@@ -63,8 +65,9 @@ StatusOr<std::string> real_path(const std::string& path) {
 
 NodeServices system_services(base::FileSystem& files, const base::Clock& clock,
                              base::Timers& timers) {
-  return {files,      clock,        timers,     base::TimeZone::local(), mount_stats, system_names,
-          dump_links, netlink_dump, ask_driver, read_clock_state,        real_path};
+  return {
+      files,      clock,        timers,     base::TimeZone::local(), mount_stats,      system_names,
+      dump_links, netlink_dump, ask_driver, system_bus_socket,       read_clock_state, real_path};
 }
 
 namespace {
@@ -164,6 +167,7 @@ constexpr MadeEntry kMade[] = {
     {"powersupplyclass", make_powersupplyclass},
     {"qdisc", make_qdisc},
     {"slabinfo", make_slabinfo},
+    {"systemd", make_systemd},
     {"tapestats", make_tapestats},
     {"vmstat", make_vmstat},
     {"wifi", make_wifi},

@@ -76,6 +76,8 @@ struct NodeServices {
   // The kernel's answer to any other request: one message after another.
   std::function<StatusOr<std::string>(const NetlinkRequest&)> netlink;
   std::function<StatusOr<EthtoolReport>(const std::string& device)> ethtool;
+  // The path of the socket of the system's D-Bus.
+  std::function<std::string()> system_bus;
   std::function<StatusOr<ClockState>()> clock_state;
   // The path without links and "..".
   std::function<StatusOr<std::string>(const std::string& path)> real_path;

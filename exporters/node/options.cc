@@ -69,12 +69,12 @@ constexpr std::string_view kDefaultOff[] = {"buddyinfo",  "cgroups",       "cpu_
                                             "mountstats", "network_route", "pcidevice",
                                             "processes",  "qdisc",         "slabinfo",
                                             "softirqs",   "swap",          "sysctl",
-                                            "tcpstat",    "wifi",          "xfrm",
-                                            "zoneinfo"};
+                                            "systemd",    "tcpstat",       "wifi",
+                                            "xfrm",       "zoneinfo"};
 
 // What upstream 1.12 has beyond that.
 constexpr std::string_view kUnsupportedCollectors[] = {
-    "drm", "logind", "ntp", "nvmesubsystem", "perf", "runit", "supervisord", "systemd"};
+    "drm", "logind", "ntp", "nvmesubsystem", "perf", "runit", "supervisord"};
 
 // Checks the expression now, so that a typing error stops the start and not the first scrape.
 void add_filter(Flags* flags, const std::string& name, const std::string& help,

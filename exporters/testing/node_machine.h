@@ -46,6 +46,7 @@ struct NodeMachine {
       []() -> StatusOr<std::string> { return std::string(); },
       [](const NetlinkRequest&) -> StatusOr<std::string> { return unavailable("no netlink"); },
       [](const std::string&) -> StatusOr<EthtoolReport> { return not_found("no driver"); },
+      []() -> std::string { return "/nowhere"; },
       []() -> StatusOr<ClockState> { return ClockState(); },
       [this](const std::string& path) -> StatusOr<std::string> {
         const auto it = links.find(path);
