@@ -56,6 +56,7 @@ struct ScrapeOptions {
   std::optional<formats::ScrapeProtocol> fallback_protocol;
   ScrapeLimits limits;
   formats::HistogramOptions histograms;  // scrape_native_histograms, always_scrape_classic_...
+  bool convert_classic = false;          // convert_classic_histograms_to_nhcb
   std::int32_t max_schema = model::kMaxExponentialSchema;  // of native_histogram_min_bucket_factor
   ScrapeFeatures features;
   bool extra_metrics = false;  // extra_scrape_metrics

@@ -98,6 +98,11 @@ class PageReader {
   // of all but perhaps the last of them.
   Status read(ExpositionFormat format, std::string_view text, Listener& listener, Page* page);
 
+  // The slot of a series that no line has to say, new or known; `page` was read last. Errors: those
+  // of `listener`, kResourceExhausted when the line table is full.
+  StatusOr<std::uint32_t> slot_of(std::string_view series, model::MetricKind kind,
+                                  Listener& listener, Page* page);
+
   // Numbers the slots anew: those of the last page come first, in its order, then the others that
   // `keep` wants; the rest is forgotten. Returns the old slot of each. Views of Page stay as they
   // were.

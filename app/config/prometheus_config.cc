@@ -41,6 +41,7 @@ struct GlobalOptions {
   collector::ScrapeLimits limits;
   bool extra_metrics = false;
   formats::HistogramOptions histograms;
+  bool convert_classic = false;
   model::Labels external_labels;
 };
 
@@ -117,10 +118,11 @@ void read_fallback_protocol(base::YamlMapping& mapping, collector::ScrapeOptions
 
 // Keys of global and scrape_configs alike. `histograms` holds their values so far; the others are
 // only accepted with their default meaning.
-void read_shared_switches(base::YamlMapping& mapping, formats::HistogramOptions* histograms) {
+void read_shared_switches(base::YamlMapping& mapping, formats::HistogramOptions* histograms,
+                          bool* convert_classic) {
   mapping.boolean("scrape_native_histograms", &histograms->native);
   mapping.boolean("always_scrape_classic_histograms", &histograms->classic_too);
-  require_false(mapping, "convert_classic_histograms_to_nhcb");
+  mapping.boolean("convert_classic_histograms_to_nhcb", convert_classic);
   std::string scheme = "utf8";
   mapping.string("metric_name_validation_scheme", &scheme);
   if (scheme == "legacy") {
@@ -157,7 +159,7 @@ Status read_global(const base::YamlNode& node, GlobalOptions* global) {
   }
   read_protocols(mapping, &global->protocols);
   read_limits(mapping, &global->limits);
-  read_shared_switches(mapping, &global->histograms);
+  read_shared_switches(mapping, &global->histograms, &global->convert_classic);
   mapping.boolean("extra_scrape_metrics", &global->extra_metrics);
   model::Labels labels;
   read_labels(mapping, "external_labels", &labels);
@@ -271,6 +273,7 @@ StatusOr<collector::ScrapeOptions> read_job(const base::YamlNode& node, const Gl
   job.protocols = global.protocols;
   job.extra_metrics = global.extra_metrics;
   job.histograms = global.histograms;
+  job.convert_classic = global.convert_classic;
   base::YamlMapping mapping(node);
   mapping.string("job_name", &job.job);
   if (job.job.empty()) mapping.fail("job_name", "job_name is empty");
@@ -288,7 +291,7 @@ StatusOr<collector::ScrapeOptions> read_job(const base::YamlNode& node, const Gl
   read_protocols(mapping, &job.protocols);
   read_fallback_protocol(mapping, &job);
   read_limits(mapping, &job.limits);
-  read_shared_switches(mapping, &job.histograms);
+  read_shared_switches(mapping, &job.histograms, &job.convert_classic);
   read_count(mapping, "native_histogram_bucket_limit", &job.limits.native_buckets);
   mapping.with("native_histogram_min_bucket_factor",
                [&job](const base::YamlNode& factor) -> Status {

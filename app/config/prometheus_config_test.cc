@@ -153,10 +153,11 @@ TEST_F(PrometheusConfigTest, EveryKeyOfAJobIsRead) {
 TEST_F(PrometheusConfigTest, JobsInheritFromGlobal) {
   const PrometheusConfig config = load(R"(
 global: {scrape_interval: 8s, evaluation_interval: 9s, sample_limit: 100, label_limit: 7, body_size_limit: 1KB,
-         extra_scrape_metrics: true, scrape_protocols: [PrometheusText0.0.4], scrape_native_histograms: true}
+         extra_scrape_metrics: true, scrape_protocols: [PrometheusText0.0.4], scrape_native_histograms: true,
+         convert_classic_histograms_to_nhcb: true}
 scrape_configs:
 - job_name: inherits
-- {job_name: own, scrape_interval: 4s, sample_limit: 5, extra_scrape_metrics: false, scrape_native_histograms: false, always_scrape_classic_histograms: true, scrape_protocols: [OpenMetricsText1.0.0]}
+- {job_name: own, scrape_interval: 4s, sample_limit: 5, extra_scrape_metrics: false, scrape_native_histograms: false, always_scrape_classic_histograms: true, convert_classic_histograms_to_nhcb: false, scrape_protocols: [OpenMetricsText1.0.0]}
 - {job_name: longer, scrape_interval: 1m, sample_limit: 0}
 )");
   ASSERT_EQ(config.collector.jobs.size(), 3U);
@@ -170,6 +171,7 @@ scrape_configs:
   EXPECT_EQ(inherits.limits.body_bytes, 1024U);
   EXPECT_TRUE(inherits.extra_metrics);
   EXPECT_TRUE(inherits.histograms.native && !inherits.histograms.classic_too);
+  EXPECT_TRUE(inherits.convert_classic && !own.convert_classic);
   EXPECT_EQ(own.timeout, seconds(4));
   EXPECT_EQ(own.limits.samples, 5U);
   EXPECT_FALSE(own.extra_metrics);
@@ -361,12 +363,9 @@ TEST_F(PrometheusConfigTest, WhatIsNotBuiltYetSaysSo) {
       {job + "kubernetes_sd_configs: []\n", "kubernetes_sd_configs"},
       {job + "http_sd_configs: [{url: http://x}]\n", "http_sd_configs"},
       {job + "oauth2: {}\n", "oauth2"},
-      {job + "convert_classic_histograms_to_nhcb: true\n", "convert_classic_histograms_to_nhcb"},
   };
   for (const auto& [text, key] : cases)
     EXPECT_THAT(error_of(text), HasSubstr(": not supported yet: " + key)) << text;
-  EXPECT_EQ(error_of(job + "convert_classic_histograms_to_nhcb: false\n"), "")
-      << "the default may be written";
 }
 
 TEST_F(PrometheusConfigTest, AChangedJobHasAnotherFingerprint) {

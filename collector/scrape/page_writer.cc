@@ -36,9 +36,15 @@ PageWriter::PageWriter(std::shared_ptr<const ScrapeOptions> options,
 
 Status PageWriter::read(formats::ExpositionFormat format, std::string_view text, Page* page,
                         ScrapeFigures* figures) {
-  const Status status = cache_.read(format, text, page);
-  if (!page->same_series) look_over_series(*page);
-  figures->scraped = page->values.size() - page_created_;
+  Status status = cache_.read(format, text, page);
+  if (status.ok() && options_->convert_classic) status = cache_.add_custom_histograms(page);
+  // After an error the last sample may have no slot.
+  const std::size_t known = status.ok() ? page->values.size() : page->slots.size();
+  if (!page->same_series || !looked_over_ || options_->convert_classic) {
+    look_over_series(*page, known);
+  }
+  looked_over_ = status.ok();
+  figures->scraped = page->values.size() - page_no_samples_;
   figures->after_relabel = page_kept_;
   if (message(status).find("_limit exceeded") != std::string_view::npos) {
     services_.shared.metrics.exceeded_label_limits.inc();
@@ -47,20 +53,21 @@ Status PageWriter::read(formats::ExpositionFormat format, std::string_view text,
   return check_limits(page);
 }
 
-// Finds what stays the same while pages have the same series. After an error the last sample may
-// have no slot.
-void PageWriter::look_over_series(const Page& page) {
-  const std::size_t known = page.slots.size();
+// Finds what stays the same while pages have the same series.
+void PageWriter::look_over_series(const Page& page, std::size_t known) {
   page_kept_ = 0;
-  page_created_ = 0;
-  for (const std::uint32_t slot : page.slots) {
+  page_no_samples_ = 0;
+  std::uint64_t created = 0;
+  for (std::size_t i = 0; i < known; ++i) {
+    const std::uint32_t slot = page.slot(i);
     page_kept_ += cache_[slot].dropped ? 0 : 1;
-    page_created_ += cache_[slot].created ? 1 : 0;
+    created += cache_[slot].created ? 1 : 0;
+    page_no_samples_ += cache_[slot].created || cache_[slot].folded ? 1 : 0;
   }
-  if (!options_->features.starts()) return;
-  starts_.learn(page_created_ == 0 ? 0 : known, [&](std::size_t i) -> StartTimes::Line {
-    const CachedSeries& series = cache_[page.slots[i]];
-    return {cache_.text(page.slots[i]), series.kind, series.created};
+  if (!options_->features.starts() || (page.same_series && looked_over_)) return;
+  starts_.learn(created == 0 ? 0 : known, [&](std::size_t i) -> StartTimes::Line {
+    const CachedSeries& series = cache_[page.slot(i)];
+    return {cache_.text(page.slot(i)), series.kind, series.created};
   });
 }
 

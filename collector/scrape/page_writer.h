@@ -83,7 +83,7 @@ class PageWriter {
     }
   };
 
-  void look_over_series(const Page& page);
+  void look_over_series(const Page& page, std::size_t known);
   Status check_limits(Page* page);
   Status set_all(storage::Appender& appender, const Page& page);
   Status store_samples(storage::Appender& appender, Row* row, ScrapeFigures* figures);
@@ -112,9 +112,10 @@ class PageWriter {
   SeriesCache cache_;
   StartTimes starts_;
   storage::GroupId group_;
-  std::uint32_t members_ = 0;       // of the group
-  std::uint64_t page_kept_ = 0;     // samples of the last page that relabelling kept
-  std::uint64_t page_created_ = 0;  // lines of it that are no samples but say a start
+  std::uint32_t members_ = 0;          // of the group
+  std::uint64_t page_kept_ = 0;        // samples of the last page that relabelling kept
+  std::uint64_t page_no_samples_ = 0;  // lines of it that say a start or are folded into histograms
+  bool looked_over_ = false;           // both are of the last good page
   // Every sample of the last page that is kept has a place in the group, and is tracked.
   bool steady_ = false;
   bool in_order_ = false;          // moreover the members are the samples of the page, in its order

@@ -565,6 +565,55 @@ TEST(PageWriter, ABatchThatIsLostTakesItsZeroAlong) {
   EXPECT_EQ(target.with_starts(R"(h_sum{instance="i"})"), "0@250, 2@2000");
 }
 
+std::string classic_page(int observations, bool broken = false) {
+  return fmt::format(
+      "# TYPE h histogram\nh_bucket{{le=\"1\"}} {0}\nh_bucket{{le=\"+Inf\"}} {1}\nh_sum {0}\n"
+      "h_count {1}\ng 1\n",
+      observations, broken ? observations - 1 : observations + 1);
+}
+
+TEST(PageWriter, FoldsClassicHistogramsOnRequest) {
+  for (const bool classic_too : {false, true}) {
+    ScrapeOptions options;
+    options.convert_classic = true;
+    options.histograms.classic_too = classic_too;
+    Target target(options);
+    for (int i = 1; i <= 3; ++i) {
+      EXPECT_EQ(target.scrape(classic_page(i), i * 1000), "");
+      EXPECT_EQ(target.figures.scraped, classic_too ? 6U : 2U);
+      EXPECT_EQ(target.figures.after_relabel, classic_too ? 6U : 2U);
+      EXPECT_EQ(target.figures.series_added, i != 1 ? 0U : classic_too ? 6U : 2U);
+    }
+    const std::string h = R"(h{instance="i"})";
+    EXPECT_EQ(target.with_starts(h), "2@1000, 3@2000, 4@3000");
+    EXPECT_EQ(target.with_starts(R"(g{instance="i"})"), "1@1000, 1@2000, 1@3000");
+    EXPECT_EQ(target.with_starts(R"(h_count{instance="i"})"),
+              classic_too ? "2@1000, 3@2000, 4@3000" : "");
+    // Counts that do not grow make no histogram, so the series ends, and comes back.
+    EXPECT_EQ(target.scrape(classic_page(4, true), 4000), "");
+    EXPECT_EQ(target.scrape(classic_page(4, true), 5000), "");
+    EXPECT_EQ(target.scrape("new 1\n" + classic_page(6), 6000), "");
+    EXPECT_EQ(target.scrape(classic_page(7), 7000), "");
+    EXPECT_EQ(target.with_starts(h), "2@1000, 3@2000, 4@3000, stale@4000, 7@6000, 8@7000");
+  }
+}
+
+TEST(PageWriter, ADamagedPageLeavesTheFiguresOfTheNextAlone) {
+  ScrapeOptions options;
+  options.features.store_starts = true;
+  Target target(options);
+  EXPECT_EQ(target.scrape(page_with_starts(1, 0.25), 1000, true, kOpenMetrics), "");
+  const std::string next = page_with_starts(2, 0.25);
+  EXPECT_NE(
+      target.scrape(next.substr(0, next.find("c_total{a=\"2\"") + 5), 2000, true, kOpenMetrics),
+      "");
+  EXPECT_EQ(target.scrape(next, 3000, true, kOpenMetrics), "");
+  EXPECT_EQ(target.figures.scraped, 7U);
+  EXPECT_EQ(target.figures.after_relabel, 7U);
+  EXPECT_EQ(target.with_starts(R"(h_sum{instance="i"})"),
+            "1@1000 since 250, stale@2000, 2@3000 since 250");
+}
+
 TEST(PageWriter, GoesOnWhenTheStoreForgotTheGroup) {
   Target target({});
   target.scrape("x 1\ny 1\n", 1000);

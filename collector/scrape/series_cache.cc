@@ -2,6 +2,7 @@
 #include "collector/scrape/series_cache.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "base/check.h"
@@ -57,8 +58,10 @@ Status SeriesCache::added(std::uint32_t slot, std::string_view series, model::Me
   entry.created = options_->features.starts() &&
                   format_ == formats::ExpositionFormat::kOpenMetrics &&
                   is_created_line(series, kind);
+  entry.folded = options_->convert_classic && !options_->histograms.classic_too &&
+                 is_classic_part(series, kind);
   model::Labels labels;
-  if (!entry.created) {
+  if (!entry.created && !entry.folded) {
     ASSIGN_OR_RETURN(labels, final_labels(exposed));
   }
   entry.dropped = labels.empty();
@@ -66,6 +69,46 @@ Status SeriesCache::added(std::uint32_t slot, std::string_view series, model::Me
   entries_.push_back(entry);
   if (!entry.dropped) new_labels_.emplace_back(slot, std::move(labels));
   return ok();
+}
+
+Status SeriesCache::add_custom_histograms(formats::PageReader::Page* page) {
+  if (!page->same_series || !custom_known_) {
+    custom_known_ = false;  // until all of them have a slot
+    learn_custom(*page);
+    custom_slots_.clear();
+    for (std::size_t i = 0; i < custom_.size(); ++i) {
+      base::MutexLock lock(mutex_);
+      ASSIGN_OR_RETURN(
+          const std::uint32_t slot,
+          reader_.slot_of(custom_.series(i), model::MetricKind::kHistogram, *this, page));
+      custom_slots_.push_back(slot);
+    }
+    custom_known_ = true;
+  }
+  if (custom_slots_.empty()) return ok();
+  if (page->slots.empty()) {
+    page->slots.resize(page->values.size());
+    std::iota(page->slots.begin(), page->slots.end(), 0U);
+  }
+  const std::vector<double> values = page->values;
+  for (std::size_t i = 0; i < custom_slots_.size(); ++i) {
+    std::optional<formats::NativeHistogram> histogram = custom_.make(i, values);
+    if (!histogram) continue;
+    page->histograms.push_back(
+        {static_cast<std::uint32_t>(page->values.size()), *std::move(histogram)});
+    page->values.push_back(0);
+    page->slots.push_back(custom_slots_[i]);
+  }
+  return ok();
+}
+
+void SeriesCache::learn_custom(const formats::PageReader::Page& page) {
+  std::vector<bool> native(page.values.size());
+  for (const auto& histogram : page.histograms) native[histogram.sample] = true;
+  custom_.learn(page.values.size(), [&](std::size_t i) -> CustomHistograms::Line {
+    const std::uint32_t slot = page.slot(i);
+    return {text(slot), entries_[slot].kind, native[i]};
+  });
 }
 
 StatusOr<model::Labels> SeriesCache::labels(std::uint32_t slot) const {
@@ -138,6 +181,9 @@ void SeriesCache::tidy(std::size_t page_series) {
     for (const std::uint32_t slot : from) zeroed.push_back(zeroed_ms_[slot]);
     zeroed_ms_ = std::move(zeroed);
   }
+  std::vector<std::uint32_t> to(entries_.size());
+  for (std::uint32_t slot = 0; slot < from.size(); ++slot) to[from[slot]] = slot;
+  for (std::uint32_t& slot : custom_slots_) slot = to[slot];
   std::vector<CachedSeries> entries;
   entries.reserve(from.size());
   for (const std::uint32_t slot : from) entries.push_back(entries_[slot]);

@@ -21,6 +21,7 @@
 #include "base/mutex.h"
 #include "base/status.h"
 #include "collector/options.h"
+#include "collector/scrape/custom_histograms.h"
 #include "formats/page_reader.h"
 #include "model/labels.h"
 #include "model/metadata.h"
@@ -39,6 +40,7 @@ struct CachedSeries {
   bool tracked : 1;                      // goes stale when it is missing
   bool was_tracked : 1;                  // before the batch in hand
   bool created : 1;                      // says since when others count; dropped, too
+  bool folded : 1;                       // is in a histogram with custom buckets; dropped, too
   bool contested : 1;                    // another target writes it too and took it into its group
 };
 static_assert(sizeof(CachedSeries) == 16);
@@ -51,6 +53,8 @@ class SeriesCache final : formats::PageReader::Listener {
   // Reads a page; its slots are numbers of series here until tidy().
   Status read(formats::ExpositionFormat format, std::string_view text,
               formats::PageReader::Page* page);
+  // Appends to the page that was read last the histograms with custom buckets that are made of it.
+  Status add_custom_histograms(formats::PageReader::Page* page);
   // What the last good page says about its metrics.
   std::vector<model::MetricMetadata> metadata() const {
     base::MutexLock lock(mutex_);
@@ -80,6 +84,7 @@ class SeriesCache final : formats::PageReader::Listener {
 
  private:
   Status added(std::uint32_t slot, std::string_view series, model::MetricKind kind) override;
+  void learn_custom(const formats::PageReader::Page& page);
   StatusOr<model::Labels> final_labels(const model::Labels& exposed) const;
   Status check_limits(const model::Labels& labels) const;
 
@@ -89,7 +94,10 @@ class SeriesCache final : formats::PageReader::Listener {
   formats::PageReader reader_ ABSL_GUARDED_BY(mutex_);
   formats::ExpositionFormat format_ = formats::ExpositionFormat::kText;  // of the page at hand
   std::vector<CachedSeries> entries_;                                    // by slot
-  std::vector<std::int64_t> zeroed_ms_;  // by slot; shorter: not used yet
+  CustomHistograms custom_;
+  bool custom_known_ = false;                // the next are of the last page
+  std::vector<std::uint32_t> custom_slots_;  // by histogram of custom_
+  std::vector<std::int64_t> zeroed_ms_;      // by slot; shorter: not used yet
   std::vector<std::pair<std::uint32_t, model::Labels>> new_labels_;  // of this scrape, ascending
 };
 

@@ -80,7 +80,7 @@ const std::vector<std::int64_t>& StartTimes::of(const formats::PageReader::Page&
   if (!page.starts.empty()) {
     starts_.assign(page.values.size(), 0);
     for (const auto& [sample, ms] : page.starts) starts_[sample] = ms;
-  } else if (lines_.size() == page.values.size() && !lines_.empty()) {
+  } else if (lines_.size() <= page.values.size() && !lines_.empty()) {
     starts_.assign(page.values.size(), 0);
     for (std::size_t i = 0; i < lines_.size(); ++i) {
       constexpr double kMaxSeconds = 9e12;

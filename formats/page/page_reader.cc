@@ -398,6 +398,23 @@ Status PageReader::read(ExpositionFormat format, std::string_view text, Listener
   return status;
 }
 
+StatusOr<std::uint32_t> PageReader::slot_of(std::string_view series, model::MetricKind kind,
+                                            Listener& listener, Page* page) {
+  const auto line = table_.acquire(series, kSampleTag);
+  if (!line) return resource_exhausted("the table of metric page lines is full");
+  std::optional<std::uint32_t> known;
+  if (!line->created) known = find_slot(line->id, page);
+  const Status status = known ? ok() : listener.added(slots(), series, kind);
+  if (known || !status.ok()) {
+    table_.release({&line->id, 1});
+    if (!status.ok()) return status;
+    return *known;
+  }
+  lines_.push_back(line->id);
+  add_to_slot_table(slots() - 1, page);
+  return slots() - 1;
+}
+
 bool PageReader::is_sample(std::uint32_t coded, std::string_view series) const {
   return (coded & kComment) == 0 && table_.line(coded).view() == series;
 }
