@@ -4,8 +4,15 @@
 // kinds, start timestamps, late samples and duplicates, with deletions, clean-ups, seals, merges,
 // snapshots that are restored, retention and restarts, against a map. ./test runs a short version;
 // TOCSIN_MODEL_OPERATIONS makes it longer (nightly: a million), TOCSIN_TEST_SEED repeats a run.
+#include <signal.h>
+#include <unistd.h>
+
 #include <map>
 #include <random>
+#include <set>
+#include <sstream>
+
+#include <sys/wait.h>
 
 #include "tsdb/snapshot_folder.h"
 #include "tsdb/testing/db_fixture.h"
@@ -33,7 +40,9 @@ struct Series {
 
 class DbModelSideTest : public testing::DbTest {
  protected:
-  static model::Labels labels_of(int series) { return labels(fmt::format("m{}", series)); }
+  model::Labels labels_of(int series) const {
+    return labels(fmt::format("{}m{}", prefix_, series));
+  }
 
   // What the model says of a sample: OK, also for repetitions, or the error's code.
   StatusCode judge(const Series& series, std::int64_t t, const SideValue& value) const {
@@ -80,33 +89,44 @@ class DbModelSideTest : public testing::DbTest {
     return appender.append({}, l, time, std::bit_cast<double>(std::get<0>(stored.value)), options);
   }
 
-  void append_one(Random& random, storage::Appender& appender, int series) {
+  // Without an appender only the model gets it.
+  void append_one(Random& random, storage::Appender* appender, int series) {
     Series& model = model_[series];
     const std::int64_t t = time_for(random, model);
     Stored stored{value_of(random), random() % 4 == 0 ? t - 500 : 0};
     if (random() % 4 == 0 && model.samples.contains(t)) stored = model.samples.at(t);
     const StatusCode expected = judge(model, t, stored.value);
-    const auto result = append_value(appender, labels_of(series), t, stored);
     ++operations_;
-    ASSERT_EQ(result.status().code(), expected)
-        << result.status() << " series " << series << " at " << t;
-    if (!result.ok() || model.samples.contains(t)) return;
+    if (appender != nullptr) {
+      const auto result = append_value(*appender, labels_of(series), t, stored);
+      ASSERT_EQ(result.status().code(), expected)
+          << result.status() << " series " << series << " at " << t;
+    }
+    if (expected != StatusCode::kOk || model.samples.contains(t)) return;
     model.samples.emplace(t, std::move(stored));
     model.newest_ms = std::max(model.newest_ms, t);
     batch_newest_ms_ = std::max(batch_newest_ms_, t);
   }
 
-  void append_batch(Random& random) {
-    const auto appender = db_->appender();
+  void append_batch(Random& random, bool store = true) {
+    const auto appender = store ? db_->appender() : nullptr;
     batch_newest_ms_ = newest_ms_;
     for (int series = 0; series < kSeries; ++series) {
       if (random() % 3 == 0) continue;
       for (std::uint64_t i = random() % 3; i < 3; ++i) {
-        append_one(random, *appender, series);
+        append_one(random, appender.get(), series);
         if (HasFatalFailure()) return;
       }
     }
-    ASSERT_TRUE(commit_and_wait(*appender).ok());
+    if (!model_[0].samples.empty()) exemplars_.push_back(now_ms_);
+    if (store) {
+      if (!model_[0].samples.empty()) {
+        const Status noted = appender->append_exemplar(
+            {}, labels_of(0), {model::Labels::of({{"trace", "x"}}), 1, base::from_ms(now_ms_)});
+        ASSERT_TRUE(noted.ok()) << noted;
+      }
+      ASSERT_TRUE(commit_and_wait(*appender).ok());
+    }
     newest_ms_ = batch_newest_ms_;
     now_ms_ += 1000;
     clock_.advance_to(base::from_ms(now_ms_));
@@ -208,12 +228,15 @@ class DbModelSideTest : public testing::DbTest {
     hints.mint = base::from_ms(min_ms);
     hints.maxt = base::from_ms(max_ms);
     const auto selection = *db_->select({}, hints, {});
-    storage::ColumnBatch batch;
-    ASSERT_TRUE(selection->read(0, &batch).ok());
+    std::vector<storage::ColumnBatch> batches(selection->batch_count());
     std::map<std::string, const storage::SeriesColumn*> columns;
-    for (const auto& column : batch.series) {
-      columns[selection->labels(column.series).to_series_string()] = &column;
+    for (std::size_t b = 0; b < batches.size(); ++b) {
+      ASSERT_TRUE(selection->read(b, &batches[b]).ok());
+      for (const auto& column : batches[b].series) {
+        columns[selection->labels(column.series).to_series_string()] = &column;
+      }
     }
+    ASSERT_EQ(selection->warnings(), std::vector<std::string>());
     for (int series = 0; series < kSeries; ++series) {
       const auto found = columns.find(labels_of(series).to_series_string());
       auto expected = model_[series].samples.lower_bound(min_ms);
@@ -236,11 +259,23 @@ class DbModelSideTest : public testing::DbTest {
     }
   }
 
+  void configure() {
+    files_ = &base::real_file_system();
+    options_.out_of_order_window = model::Duration(kWindowMs);
+    options_.retention = model::Duration(kRetentionMs);
+    options_.seal_rows = 16;
+    options_.journal_segment_bytes = 100'000;
+    options_.max_exemplars = 1'000'000;
+    clock_.advance_to(base::from_ms(now_ms_));
+  }
+
+  std::string prefix_;  // of the metrics
   std::map<int, Series> model_;
   std::int64_t now_ms_ = 1'700'000'000'000;
   std::int64_t newest_ms_ = INT64_MIN / 2;
   std::int64_t batch_newest_ms_ = 0;
   std::int64_t floor_ms_ = INT64_MIN / 8;  // older samples may have left the database
+  std::vector<std::int64_t> exemplars_;    // their times; all are of series 0
   std::uint64_t operations_ = 0;
 };
 
@@ -251,12 +286,7 @@ TEST_F(DbModelSideTest, AgreesWithAMap) {
   std::printf("TOCSIN_TEST_SEED=%llu repeats this\n", static_cast<unsigned long long>(seed));
   SCOPED_TRACE(fmt::format("TOCSIN_TEST_SEED={}", seed));
   Random random(seed);
-  files_ = &base::real_file_system();
-  options_.out_of_order_window = model::Duration(kWindowMs);
-  options_.retention = model::Duration(kRetentionMs);
-  options_.seal_rows = 16;
-  options_.journal_segment_bytes = 100'000;
-  clock_.advance_to(base::from_ms(now_ms_));
+  configure();
   open();
   // So that there is a newest sample from which the window is measured.
   ASSERT_TRUE(append(labels("first"), now_ms_, 0).ok());
@@ -279,6 +309,126 @@ TEST_F(DbModelSideTest, AgreesWithAMap) {
   }
   if (!HasFailure()) compare(INT64_MIN / 8, INT64_MAX / 8);
   db_.reset();
+}
+
+// kill -9 ---------------------------------------------------------------------------------------
+
+constexpr const char* kWriterVariable = "TOCSIN_SIDE_WRITER";
+
+class DbSideKillTest : public DbModelSideTest {
+ protected:
+  void begin_round(int round, std::int64_t now_ms) {
+    prefix_ = fmt::format("k{}_", round);
+    now_ms_ = newest_ms_ = now_ms;
+    model_.clear();
+    exemplars_.clear();
+    configure();
+  }
+  void open_at(const std::string& directory) {
+    StatusOr<std::unique_ptr<Db>> db = Db::open(directory, options_, {clock_, *files_, metrics_});
+    ASSERT_TRUE(db.ok()) << db.status();
+    db_ = *std::move(db);
+  }
+  std::size_t modelled() const {
+    std::size_t samples = 0;
+    for (const auto& [number, series] : model_) samples += series.samples.size();
+    return samples;
+  }
+  std::size_t stored() {
+    storage::SelectHints hints;
+    hints.mint = base::from_ms(floor_ms_);
+    hints.maxt = base::from_ms(INT64_MAX / 8);
+    const auto name =
+        *model::Matcher::make(model::Matcher::Type::kRegex, "__name__", prefix_ + "m.*");
+    const auto selection = *db_->select({name}, hints, {});
+    std::size_t samples = 0;
+    for (std::size_t b = 0; b < selection->batch_count(); ++b) {
+      storage::ColumnBatch batch;
+      EXPECT_TRUE(selection->read(b, &batch).ok());
+      for (const auto& column : batch.series) {
+        for (std::uint32_t row = 0; row < column.rows; ++row) samples += column.has(row) ? 1 : 0;
+      }
+    }
+    return samples;
+  }
+  void check_exemplars() {
+    const auto found = db_->exemplars({{model::Matcher::equal("__name__", prefix_ + "m0")}},
+                                      base::from_ms(0), base::from_ms(INT64_MAX / 8));
+    ASSERT_TRUE(found.ok() && found->size() == 1) << found.status();
+    std::set<std::int64_t> times;
+    for (const model::Exemplar& one : (*found)[0].exemplars) times.insert(base::to_ms(*one.time));
+    for (const std::int64_t t : exemplars_) ASSERT_TRUE(times.contains(t)) << "exemplar at " << t;
+    ASSERT_LE(times.size(), exemplars_.size() + 1) << "but for the batch on its way";
+  }
+};
+
+// What is killed. Reports each batch that was acknowledged.
+TEST_F(DbSideKillTest, DISABLED_WritesUntilKilled) {
+  const char* arguments =
+      std::getenv(kWriterVariable);  // NOLINT(concurrency-mt-unsafe): one thread
+  ASSERT_NE(arguments, nullptr);
+  std::istringstream in(arguments);
+  std::string directory;
+  std::uint64_t seed = 0;
+  std::int64_t now_ms = 0;
+  int round = 0, report = -1;
+  in >> directory >> seed >> round >> now_ms >> report;
+  begin_round(round, now_ms);
+  open_at(directory);
+  ASSERT_TRUE(append(labels(prefix_ + "first"), now_ms_, 0).ok());
+  Random random(seed);
+  for (int batch = 1; batch < 100'000; ++batch) {
+    append_batch(random);
+    ASSERT_FALSE(HasFailure());
+    const char done = 1;
+    ASSERT_EQ(::write(report, &done, 1), 1);
+    if (batch % 37 == 0) {
+      ASSERT_TRUE(db_->seal_all().ok());
+    }
+  }
+}
+
+TEST_F(DbSideKillTest, HistogramsLateSamplesAndExemplarsSurviveKillNine) {
+  const std::uint64_t kills = testing::number_from_environment("TOCSIN_SIDE_KILLS", 4);
+  std::uint64_t seed = testing::make_seed();
+  SCOPED_TRACE(fmt::format("TOCSIN_TEST_SEED={} (moments differ)", seed));
+  std::mt19937_64 moments(seed);
+  for (std::uint64_t round = 0; round < kills && !HasFailure(); ++round, ++seed) {
+    SCOPED_TRACE(fmt::format("kill {}", round));
+    begin_round(static_cast<int>(round), now_ms_ + 200'000);
+    int report[2];
+    ASSERT_EQ(::pipe(report), 0);
+    const std::string variable = fmt::format("{}={} {} {} {} {}", kWriterVariable, directory_, seed,
+                                             round, now_ms_, report[1]);
+    const char* const words[] = {"writer", "--gtest_also_run_disabled_tests", "--gtest_brief=1",
+                                 "--gtest_filter=DbSideKillTest.DISABLED_*", nullptr};
+    const char* const environment[] = {variable.c_str(), nullptr};
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::execve("/proc/self/exe", const_cast<char* const*>(words),
+               const_cast<char* const*>(environment));
+      ::_exit(1);
+    }
+    ::close(report[1]);
+    std::uint64_t batches = 0;
+    char done = 0;
+    for (const std::uint64_t enough = 20 + moments() % 200; ::read(report[0], &done, 1) == 1;) {
+      if (++batches == enough) ::kill(child, SIGKILL);
+    }
+    ::close(report[0]);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << "ended with " << status;
+    Random random(seed);
+    for (std::uint64_t i = 0; i < batches; ++i) append_batch(random, false);
+    open_at(directory_);
+    check_exemplars();
+    // The batch on its way is there as a whole or not at all.
+    if (stored() != modelled()) append_batch(random, false);
+    ASSERT_EQ(stored(), modelled());
+    compare(INT64_MIN / 8, INT64_MAX / 8);
+    db_.reset();
+  }
 }
 
 }  // namespace
