@@ -111,7 +111,8 @@ class Appender {
   // space.
   virtual Status stale_all(GroupId group, model::Timestamp t) = 0;
 
-  // Ends the batch and calls `done` exactly once. The Appender takes no more calls.
+  // Ends the batch and calls `done` exactly once, on any thread, maybe later: a store that cannot
+  // keep up lets commits wait, for a bounded time. The Appender takes no more calls.
   virtual void commit(CommitCallback done) = 0;
   virtual void rollback() = 0;
 };

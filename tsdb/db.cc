@@ -208,6 +208,7 @@ void Db::Impl::run_sync() {
     if (!keep_waiting(interval)) return;
     const std::uint64_t reserve = core.options.lock()->reserve_bytes;
     core.space.check(reserve);
+    resume_commits(core);
     static_cast<void>(sync_once());
   }
 }
@@ -247,6 +248,8 @@ void Db::Impl::run_background() {
 }
 
 void Db::stop() {
+  impl_->core.backlog.close();
+  resume_commits(impl_->core);
   impl_->core.gate.close();
   {
     base::MutexLock lock(impl_->mutex);
@@ -509,6 +512,7 @@ Status Db::maintain() {
   RETURN_IF_ERROR(check_writable(impl_->core));
   const std::uint64_t reserve = impl_->core.options.lock()->reserve_bytes;
   impl_->core.space.check(reserve);
+  resume_commits(impl_->core);
   if (seal_is_due(impl_->core)) RETURN_IF_ERROR(seal(impl_->core));
   return retain(impl_->core);
 }

@@ -27,13 +27,21 @@ struct Options {
   // or when samples in memory take this much: the larger of a fixed size and a size per series.
   std::uint64_t seal_min_bytes = 16ULL << 20;
   std::uint64_t seal_series_bytes = 150;
+  // Above this much memory of samples that are in no run, commits wait, at most so long, and then
+  // fail. 0: four times what makes a seal due (seal_min_bytes or seal_series_bytes, and
+  // seal_side_bytes).
+  std::uint64_t max_unsealed_bytes = 0;
+  model::Duration max_commit_wait{2000};
   std::uint32_t seal_rows = 240;  // a group's chunk in memory is closed at this many rows
   std::uint64_t journal_segment_bytes = 64ULL << 20;
   model::Duration sync_interval{1000};  // fdatasync of the journal
   // A series without samples for this long, by the time of the data, leaves memory at the next seal.
   model::Duration head_keep{2LL * 3600 * 1000};
   std::uint64_t max_active_series = 50'000'000;  // kResourceExhausted above
+  std::uint32_t max_new_series_per_minute = 0;   // kAborted above; 0: no limit
   std::size_t max_labels = 1024;                 // per series
+  std::size_t max_label_name_bytes = 4U << 10;
+  std::size_t max_label_value_bytes = 64U << 10;
   std::size_t max_label_bytes = 128U << 10;      // encoded, per series
   std::size_t max_exemplars = 0;                 // in memory; 0: they are accepted and dropped
   std::size_t max_metadata_bytes = 64U << 20;    // of distinct metadata; more is dropped, counted

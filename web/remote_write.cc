@@ -16,6 +16,7 @@ using formats::WriteProtocol;
 
 constexpr base::Duration kLogInterval{10'000};
 constexpr base::Duration kMaxAhead{10LL * 60 * 1000};
+constexpr int kBusySeconds = 5;               // after which a sender may try again
 constexpr std::size_t kKeptBytes = 4U << 20;  // of a worker's buffers, between requests
 constexpr std::string_view kMediaType = "application/x-protobuf";
 constexpr std::string_view kV1 = "prometheus.WriteRequest";
@@ -197,6 +198,11 @@ net::HttpResponse RemoteWrite::Impl::answer(WriteProtocol protocol, const Status
     const int code = is_damage ? 400 : status.code() == StatusCode::kUnavailable ? 503 : 500;
     if (!is_damage) log_failure(status);
     response = plain_error(code, message(status));
+    if (code == 503) response.headers.set("Retry-After", std::to_string(kBusySeconds));
+  } else if (outcome.errors != 0 && outcome.rate_limited == outcome.errors) {
+    const std::int64_t in_minute_ms = base::to_ms(services.clock.now()) % 60'000;
+    response = plain_error(429, outcome.text);
+    response.headers.set("Retry-After", std::to_string(60 - in_minute_ms / 1000));
   } else if (outcome.errors != 0) {
     response = plain_error(400, outcome.text);
   }

@@ -541,6 +541,8 @@ TEST(RemoteWriteErrors, DecideBetweenRefusalAndRepeat) {
     EXPECT_EQ(fmt::format("{} {}", response.status, response.body), want);
     EXPECT_EQ(store.commits, commits ? 1 : 0) << want;
     EXPECT_EQ(store.rollbacks, commits ? 0 : 1) << want;
+    EXPECT_EQ(response.headers.has("Retry-After"), response.status == 503 || response.status == 429)
+        << want;
   };
   check(resource_exhausted("too many active series (limit 5)"), ok(),
         "400 too many active series (limit 5)\n", true);
@@ -548,6 +550,8 @@ TEST(RemoteWriteErrors, DecideBetweenRefusalAndRepeat) {
   check(invalid_argument("labels too long"), ok(), "400 labels too long\n", true);
   check(unavailable("stopping"), ok(), "503 stopping\n", false);
   check(internal("broken"), ok(), "500 broken\n", false);
+  check(make_status(StatusCode::kAborted, "too many new series"), ok(), "429 too many new series\n",
+        true);
   check(ok(), unavailable("stopping"), "503 stopping\n", true);
   check(ok(), resource_exhausted("no space left"), "503 no space left\n", true);
   check(ok(), invalid_argument("broken"), "500 broken\n", true);

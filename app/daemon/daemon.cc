@@ -162,6 +162,8 @@ tsdb::Options Daemon::Impl::store_options(const PrometheusConfig& config) const 
                                                                                : kDefaultRetention);
   store.retention_min_free = options.retention_min_free;
   store.reserve_bytes = options.reserve_bytes;
+  store.max_active_series = options.max_active_series;
+  store.max_new_series_per_minute = options.max_new_series_per_minute;
   store.out_of_order_window = config.out_of_order_window;
   store.max_exemplars = options.features.exemplars ? config.max_exemplars : 0;
   return store;

@@ -53,6 +53,35 @@ struct Texts {
   std::vector<std::string> features;
 };
 
+void add_storage_flags(CLI::App& cli, DaemonOptions& options, Texts& texts) {
+  cli.add_option("--storage.tsdb.path", options.storage_path, "Base path for metrics storage.")
+      ->capture_default_str();
+  cli.add_option("--storage.tsdb.retention.time", texts.retention,
+                 "How long to retain samples (15d unless a size or percentage is given); "
+                 "storage.tsdb.retention.time of the configuration wins. 0: no limit.");
+  cli.add_option(
+         "--storage.tsdb.retention.size", texts.retention_size,
+         "How many bytes of samples to keep, with a unit (B, KB, MB, GB, TB, PB, EB; powers "
+         "of 1024): the oldest go first; storage.tsdb.retention.size of the configuration "
+         "wins. 0: no limit.")
+      ->default_str("0");
+  cli.add_option("--storage.tsdb.retention.min-free", texts.retention_min_free,
+                 "Drop the oldest samples when less than this is free on the disk, with a unit. 0: "
+                 "never.")
+      ->default_str("0");
+  cli.add_option("--storage.tsdb.reserve", texts.reserve,
+                 "Free disk space that ingestion leaves alone, with a unit: below it samples are "
+                 "refused until there is space again.")
+      ->capture_default_str();
+  cli.add_option("--storage.tsdb.max-active-series", options.max_active_series,
+                 "Series in memory above which samples of new ones are refused.")
+      ->capture_default_str();
+  cli.add_option("--storage.tsdb.max-new-series-per-minute", options.max_new_series_per_minute,
+                 "New series in a minute above which samples of more are refused until the next. "
+                 "0: no limit.")
+      ->capture_default_str();
+}
+
 void add_write_flags(CLI::App& cli, DaemonOptions& options, Texts& texts) {
   cli.add_flag("--web.enable-remote-write-receiver,!--no-web.enable-remote-write-receiver",
                options.remote_write.enabled,
@@ -92,25 +121,7 @@ void add_server_flags(CLI::App& cli, DaemonOptions& options, Texts& texts) {
                  "Maximum number of simultaneous connections.")
       ->capture_default_str();
   add_write_flags(cli, options, texts);
-  cli.add_option("--storage.tsdb.path", options.storage_path, "Base path for metrics storage.")
-      ->capture_default_str();
-  cli.add_option("--storage.tsdb.retention.time", texts.retention,
-                 "How long to retain samples (15d unless a size or percentage is given); "
-                 "storage.tsdb.retention.time of the configuration wins. 0: no limit.");
-  cli.add_option(
-         "--storage.tsdb.retention.size", texts.retention_size,
-         "How many bytes of samples to keep, with a unit (B, KB, MB, GB, TB, PB, EB; powers "
-         "of 1024): the oldest go first; storage.tsdb.retention.size of the configuration "
-         "wins. 0: no limit.")
-      ->default_str("0");
-  cli.add_option("--storage.tsdb.retention.min-free", texts.retention_min_free,
-                 "Drop the oldest samples when less than this is free on the disk, with a unit. 0: "
-                 "never.")
-      ->default_str("0");
-  cli.add_option("--storage.tsdb.reserve", texts.reserve,
-                 "Free disk space that ingestion leaves alone, with a unit: below it samples are "
-                 "refused until there is space again.")
-      ->capture_default_str();
+  add_storage_flags(cli, options, texts);
   cli.add_option("--query.lookback-delta", texts.lookback,
                  "The maximum duration for looking back at samples during expression evaluations.")
       ->capture_default_str();

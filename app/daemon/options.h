@@ -30,7 +30,9 @@ struct DaemonOptions {
   std::optional<base::Duration> retention;  // not given: the configuration's, else 15 d
   std::uint64_t retention_bytes = 0;        // 0: no limit
   std::uint64_t retention_min_free = 0;     // 0: off
-  std::uint64_t reserve_bytes = 128 << 20;  // see tsdb::Options
+  std::uint64_t reserve_bytes = 128 << 20;  // see tsdb::Options, as for the next two
+  std::uint64_t max_active_series = 50'000'000;
+  std::uint32_t max_new_series_per_minute = 0;
   base::Duration lookback{300'000};
   base::Duration query_timeout{120'000};
   std::size_t max_concurrency = 20;

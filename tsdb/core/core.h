@@ -23,7 +23,9 @@
 #include "tsdb/core/turn.h"
 #include "tsdb/head/head.h"
 #include "tsdb/index/series_index.h"
+#include "tsdb/ingest/backlog.h"
 #include "tsdb/ingest/commit_queue.h"
+#include "tsdb/ingest/new_series_limit.h"
 #include "tsdb/journal/journal.h"
 #include "tsdb/life/space_guard.h"
 #include "tsdb/life/tombstone_file.h"
@@ -82,6 +84,8 @@ struct Core {
   Head head;
   std::unique_ptr<Journal> journal;
   std::unique_ptr<CommitQueue> queue;
+  Backlog backlog;
+  NewSeriesLimit new_series;
   TombstoneFile tombstones;
   SpaceGuard space;
   base::Gate gate;  // open appenders

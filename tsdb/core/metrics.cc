@@ -105,6 +105,25 @@ void collect_series_metrics(const Core& core, std::vector<MetricFamily>* out) {
       static_cast<double>(catalog.damaged_blocks));
 }
 
+void collect_backlog_metrics(const Core& core, std::vector<MetricFamily>* out) {
+  using enum MetricType;
+  const Backlog::Stats backlog = core.backlog.stats();
+  add(out, "tocsin_tsdb_unsealed_bytes", "Memory of samples that are in no run.", kGauge,
+      static_cast<double>(unsealed_bytes(core)));
+  add(out, "tocsin_tsdb_unsealed_limit_bytes", "Such memory above which commits wait.", kGauge,
+      static_cast<double>(backlog.limit));
+  add(out, "tocsin_tsdb_commits_waiting", "Commits that wait for samples to be sealed.", kGauge,
+      static_cast<double>(backlog.waiting));
+  add(out, "tocsin_tsdb_commits_delayed_total", "Commits that waited for samples to be sealed.",
+      kCounter, static_cast<double>(backlog.delayed));
+  add(out, "tocsin_tsdb_commits_refused_total",
+      "Commits refused because too many samples waited to be sealed for too long.", kCounter,
+      static_cast<double>(backlog.refused));
+  add(out, "tocsin_tsdb_new_series_refused_total",
+      "Samples refused because too many series were new in their minute.", kCounter,
+      static_cast<double>(core.new_series.refused()));
+}
+
 void collect_side_metrics(const Core& core, std::vector<MetricFamily>* out) {
   using enum MetricType;
   const NoteStore::Stats notes = core.head.notes().stats();
@@ -193,6 +212,7 @@ void collect_metrics(const Core& core, std::vector<MetricFamily>* out) {
       static_cast<double>(core.journal->size_bytes()));
   collect_run_metrics(core, out);
   collect_series_metrics(core, out);
+  collect_backlog_metrics(core, out);
   add(out, "tocsin_tsdb_tombstones", "Deleted intervals of series that are not cleaned yet.",
       kGauge, static_cast<double>(core.tombstones.snapshot()->size()));
   if (const StatusOr<std::uint64_t> limit = retention_limit_bytes(core); limit.ok()) {

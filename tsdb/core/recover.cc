@@ -115,6 +115,7 @@ Status recover(Core& core) {
   core.queue->give_back_unstored(replayer.unstored());
   core.epoch_began_ms =
       replay.oldest_created_ms != 0 ? replay.oldest_created_ms : base::to_ms(core.clock.now());
+  measure_backlog(core);
   const std::chrono::duration<double> took = core.clock.steady_now() - begin;
   core.metrics.replay_duration.set(took.count());
   base::log::info("database is open", {{"series", core.index.size()},

@@ -85,7 +85,9 @@ Status seal_cut(Core& core, const Cut& cut) {
 
 }  // namespace
 
-Status seal(Core& core) {
+namespace {
+
+Status seal_in_turn(Core& core) {
   const Turn::Holder turn(core.maintenance);
   const base::SteadyTime begin = core.clock.steady_now();
   StatusOr<Cut> cut = make_cut(core);
@@ -99,6 +101,15 @@ Status seal(Core& core) {
   const std::chrono::duration<double> took = core.clock.steady_now() - begin;
   core.metrics.compaction_duration.observe(took.count());
   return annotate(result, "sealing");
+}
+
+}  // namespace
+
+Status seal(Core& core) {
+  const Status result = seal_in_turn(core);
+  measure_backlog(core);
+  resume_commits(core);
+  return result;
 }
 
 }  // namespace tocsin::tsdb

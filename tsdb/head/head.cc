@@ -58,6 +58,42 @@ bool Head::add_durable(SeriesId id) {
   return !was_durable;
 }
 
+namespace {
+
+void show(const Group& group, std::uint32_t slot, Head::Look* out) {
+  out->newest = group.newest(slot);
+  out->slot = slot;
+  if (group.kind() == Group::Kind::kDefined) out->home = Batch::Home::kDefined;
+  if (group.kind() == Group::Kind::kPool) out->home = Batch::Home::kPool;
+  if (group.kind() == Group::Kind::kShared) out->home = Batch::Home::kShared;
+  if (out->home == Batch::Home::kPool || out->home == Batch::Home::kShared) out->group = group.id();
+}
+
+}  // namespace
+
+std::size_t Head::look_along(std::span<const SeriesId> ids, Look* out) const {
+  std::size_t count = 0;
+  visit_series(ids.front(), [&](const Entry& at, Group* group) {
+    if (group == nullptr) return;
+    out[count] = {};
+    out[count].durable = at.durable != 0;
+    show(*group, at.slot, &out[count++]);
+    for (std::uint32_t slot = at.slot + 1; count < ids.size() && slot < group->slots(); ++slot) {
+      // A series whose newest sample is known was applied, so it is durable.
+      if (group->series(slot) != ids[count]) return;
+      if (group->newest(slot).time_ms == kUnknownTime) return;
+      out[count] = {};
+      out[count].durable = true;
+      show(*group, slot, &out[count++]);
+    }
+  });
+  if (count != 0) return count;
+  const std::optional<Look> found = look(ids.front());
+  if (!found) return 0;
+  *out = *found;
+  return 1;
+}
+
 std::optional<Head::Look> Head::look(SeriesId id) const {
   Look result;
   bool moved = false;
@@ -71,13 +107,7 @@ std::optional<Head::Look> Head::look(SeriesId id) const {
       result.newest = idle_newest(s, id);
       return;
     }
-    result.newest = group->newest(at.slot);
-    result.slot = at.slot;
-    if (group->kind() == Group::Kind::kDefined) result.home = Batch::Home::kDefined;
-    if (group->kind() == Group::Kind::kPool) result.home = Batch::Home::kPool;
-    if (group->kind() == Group::Kind::kShared) result.home = Batch::Home::kShared;
-    if (result.home == Batch::Home::kPool || result.home == Batch::Home::kShared)
-      result.group = group->id();
+    show(*group, at.slot, &result);
   });
   if (moved) return look(id);
   return known ? std::optional(result) : std::nullopt;

@@ -54,6 +54,8 @@ class Head {
     Newest newest;
   };
   std::optional<Look> look(storage::SeriesId id) const;
+  // The same for the first series and those next to it in its group; returns how many, or 0.
+  std::size_t look_along(std::span<const storage::SeriesId> ids, Look* out) const;
   // Sets the newest sample from the store, when the head knows none.
   void learn_newest(storage::SeriesId id, const Newest& newest);
 
@@ -96,7 +98,6 @@ class Head {
   std::vector<storage::SeriesId> remove_series(std::span<const storage::SeriesId> ids);
   // Changes whenever series were removed.
   std::uint64_t removals() const { return removals_.load(); }
-
   std::uint64_t epoch() const { return epoch_.load(); }
   std::uint64_t begin_epoch() { return epoch_.fetch_add(1) + 1; }
   // Closes all chunks of epochs before `epoch` and returns those that are still in the head.
@@ -129,7 +130,6 @@ class Head {
 
  private:
   static constexpr std::size_t kStripes = 256;
-
   struct Entry {
     static constexpr std::uint32_t kMaxSlot = (1U << 24U) - 1;
     std::uint32_t group = 0;  // 0: none, then the newest sample is in `idle`

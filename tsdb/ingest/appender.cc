@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tsdb/ingest/appender.h"
 
+#include <array>
 #include <bit>
 #include <cstring>
 #include <thread>
@@ -21,6 +22,7 @@ namespace {
 
 constexpr std::uint32_t kMaxGroupMembers = 1U << 20;
 constexpr std::uint64_t kMaxSampleBytes = 32;  // of one encoded sample
+constexpr std::size_t kShownBytes = 64;        // of a name that is too long
 // After a restart stale_all() looks for samples this far back in runs; what is older is stale by
 // any lookback in use.
 constexpr std::int64_t kStaleSearchMs = 3600 * 1000;
@@ -54,6 +56,16 @@ Status TsdbAppender::check_labels(const model::Labels& labels) const {
       return invalid_argument("invalid label {}={}: invalid sample", model::go_quote(label.name),
                               model::go_quote(label.value));
     }
+    if (label.name.size() > options.max_label_name_bytes) {
+      return invalid_argument("label name of {} bytes is longer than {} bytes: {}...",
+                              label.name.size(), options.max_label_name_bytes,
+                              model::go_quote(label.name.substr(0, kShownBytes)));
+    }
+    if (label.value.size() > options.max_label_value_bytes) {
+      return invalid_argument("value of label {} of {} bytes is longer than {} bytes",
+                              model::go_quote(label.name), label.value.size(),
+                              options.max_label_value_bytes);
+    }
     before = label.name;
     ++count;
   }
@@ -61,6 +73,13 @@ Status TsdbAppender::check_labels(const model::Labels& labels) const {
     return invalid_argument("{} labels are more than {}", count, options.max_labels);
   }
   return ok();
+}
+
+Status TsdbAppender::take_new_series() {
+  const std::uint32_t limit = core_.options.lock()->max_new_series_per_minute;
+  if (limit == 0 || core_.new_series.take(limit, base::to_ms(core_.clock.now()))) return ok();
+  return make_status(StatusCode::kAborted,
+                     fmt::format("too many new series in this minute (limit {})", limit));
 }
 
 bool TsdbAppender::look(SeriesId id) {
@@ -78,6 +97,7 @@ StatusOr<AppendResult> TsdbAppender::resolve(SeriesRef ref, const model::Labels&
     return AppendResult{SeriesRef(known.value()), false};
   }
   RETURN_IF_ERROR(check_labels(labels));
+  RETURN_IF_ERROR(take_new_series());
   for (int attempt = 0; attempt < 1000; ++attempt) {
     ASSIGN_OR_RETURN(const SeriesIndex::Resolved resolved, core_.index.resolve(labels));
     if (resolved.created) {
@@ -126,26 +146,61 @@ StatusOr<AppendResult> TsdbAppender::append(SeriesRef ref, const model::Labels& 
                                             const storage::AppendOptions& options) {
   CHECK(!finished_);
   ASSIGN_OR_RETURN(const AppendResult result, resolve(ref, labels));
-  const SeriesId id(result.ref.value());
-  const std::int64_t t_ms = base::to_ms(t);
-  const auto bits = std::bit_cast<std::uint64_t>(value);
-  if (has_side(id) && model::is_stale(value)) {
+  RETURN_IF_ERROR(append_to(SeriesId(result.ref.value()), labels, {t, value}, options));
+  return result;
+}
+
+void TsdbAppender::append_known(std::span<const storage::KnownSample> samples,
+                                const Refused& refused) {
+  CHECK(!finished_);
+  constexpr std::size_t kTogether = 64;
+  const model::Labels no_labels;
+  std::array<SeriesId, kTogether> ids;
+  std::array<Head::Look, kTogether> looks;
+  std::size_t filled = 0;  // ids are those of samples [filled - kTogether, filled)
+  for (std::size_t i = 0; i < samples.size();) {
+    if (i == filled) {
+      filled = std::min(samples.size(), i + kTogether);
+      for (std::size_t k = i; k < filled; ++k) {
+        ids[k % kTogether] = SeriesId(samples[k].ref.value());
+      }
+    }
+    const std::span<const SeriesId> next(&ids[i % kTogether], filled - i);
+    const std::size_t count = core_.head.look_along(next, looks.data());
+    if (count == 0) refused(i++, not_found("unknown series reference"));
+    for (std::size_t k = 0; k < count; ++k, ++i) {
+      looked_at_ = next[k];
+      look_ = looks[k];
+      storage::AppendOptions options;
+      if (samples[i].start_ms != 0) options.start = base::from_ms(samples[i].start_ms);
+      const Status status =
+          append_to(next[k], no_labels, {samples[i].t, samples[i].value}, options);
+      if (!status.ok()) refused(i, status);
+    }
+  }
+}
+
+Status TsdbAppender::append_to(SeriesId id, const model::Labels& labels, const Point& point,
+                               const storage::AppendOptions& options) {
+  const std::int64_t t_ms = base::to_ms(point.t);
+  const auto bits = std::bit_cast<std::uint64_t>(point.value);
+  if (has_side(id) && model::is_stale(point.value)) {
     if (const std::optional<SideValue> ends = newest_histogram(id)) {
-      return append_value(result.ref, labels, t, stale_value(*ends), options);
+      return append_value(SeriesRef(id.value()), labels, point.t, stale_value(*ends), options)
+          .status();
     }
   }
   ASSIGN_OR_RETURN(const Verdict verdict, check(id, t_ms, bits, options));
-  if (verdict == Verdict::kDuplicate) return result;
+  if (verdict == Verdict::kDuplicate) return ok();
   RETURN_IF_ERROR(charge(kMaxSampleBytes));
   note_series(id, labels);
   if (verdict == Verdict::kLate) {
-    RETURN_IF_ERROR(put_side({id, t_ms, start_of(t_ms, options), true, bits}));
-    return result;
+    return put_side({id, t_ms, start_of(t_ms, options), true, bits});
   }
   RETURN_IF_ERROR(put_start(id, t_ms, options));
   add_sample(id, t_ms, bits);
   looked_at_ = SeriesId();
-  return result;
+  return ok();
 }
 
 void TsdbAppender::add_sample(SeriesId id, std::int64_t t_ms, std::uint64_t bits) {
@@ -312,24 +367,17 @@ Status TsdbAppender::stale_all(GroupId group, model::Timestamp t) {
 
 // End -------------------------------------------------------------------------------------------
 
-Status TsdbAppender::finish() {
-  batch_.ops.insert(batch_.ops.begin(), first_ops_.begin(), first_ops_.end());
-  RETURN_IF_ERROR(core_.space.admit());
-  const Status result = core_.queue->commit(&batch_, removals_);
-  if (result.code() == StatusCode::kResourceExhausted) {
-    const std::uint64_t reserve = core_.options.lock()->reserve_bytes;
-    core_.space.check(reserve);
-  }
-  return result;
-}
-
 void TsdbAppender::commit(CommitCallback done) {
   CHECK(!finished_);
   finished_ = true;
-  const Status result = finish();
-  batch_.clear();
-  pass_ = base::Gate::Pass();
-  done(result);
+  batch_.ops.insert(batch_.ops.begin(), first_ops_.begin(), first_ops_.end());
+  Commit commit;
+  commit.batch = std::exchange(batch_, {});
+  commit.removals = removals_;
+  commit.bytes = bytes_;
+  commit.pass = std::move(pass_);
+  commit.done = std::move(done);
+  commit_or_wait(core_, std::move(commit));
 }
 
 void TsdbAppender::rollback() {

@@ -5,8 +5,8 @@
 //
 // What is not an in-order float goes to the side of the batch (append_side.cc), exemplars and
 // metadata to its notes (append_notes.cc).
-// Borrows: Core. Threads: confined. commit() calls back on the caller's thread,
-// after the write.
+// Borrows: Core. Threads: confined. commit() calls back on the caller's thread, after the write; on
+// another one when the commit had to wait (backlog.h).
 // Errors: see storage/appender.h; kResourceExhausted for a batch above the
 // journal's record size.
 #pragma once
@@ -32,6 +32,7 @@ class TsdbAppender final : public storage::Appender {
   StatusOr<storage::AppendResult> append(storage::SeriesRef ref, const model::Labels& labels,
                                          model::Timestamp t, double value,
                                          const storage::AppendOptions& options) override;
+  void append_known(std::span<const storage::KnownSample> samples, const Refused& refused) override;
   StatusOr<storage::AppendResult> append_histogram(storage::SeriesRef ref,
                                                    const model::Labels& labels, model::Timestamp t,
                                                    const model::FloatHistogram& histogram,
@@ -61,6 +62,14 @@ class TsdbAppender final : public storage::Appender {
   // Asks the head for the series; false when it does not know it.
   bool look(storage::SeriesId id);
   void add_sample(storage::SeriesId id, std::int64_t t_ms, std::uint64_t bits);
+  Status take_new_series();
+  struct Point {
+    model::Timestamp t;
+    double value;
+  };
+  // Appends to a series that exists.
+  Status append_to(storage::SeriesId id, const model::Labels& labels, const Point& point,
+                   const storage::AppendOptions& options);
   StatusOr<storage::AppendResult> resolve(storage::SeriesRef ref, const model::Labels& labels);
   Status check_labels(const model::Labels& labels) const;
   // Compares with the newest sample of the series, stored or in this batch.
@@ -100,7 +109,6 @@ class TsdbAppender final : public storage::Appender {
   StatusOr<std::vector<storage::SeriesId>> members_of(storage::GroupId group) const;
   bool has_rows(storage::GroupId group) const;
   Batch::Row& add_row(storage::GroupId group, std::int64_t t_ms, std::uint32_t members, bool stale);
-  Status finish();
 
   Core& core_;
   base::Gate::Pass pass_;

@@ -27,13 +27,15 @@ std::string show(const std::vector<model::LabelView>& views) {
   return out + "}";
 }
 
-// Errors that concern one sample or series: repeating the request would not mend them.
+// Errors that concern one sample or series: repeating the request would not mend them, or (kAborted,
+// above a rate) not now.
 bool is_refusal(const Status& status) {
   switch (status.code()) {
     case StatusCode::kOutOfRange:
     case StatusCode::kAlreadyExists:
     case StatusCode::kInvalidArgument:
     case StatusCode::kResourceExhausted:
+    case StatusCode::kAborted:
     case StatusCode::kUnimplemented:
       return true;
     default:
@@ -338,6 +340,7 @@ Status RequestWriter::read_labels() {
 Status RequestWriter::note(const Status& error) {
   if (!is_refusal(error)) return error;
   ++outcome_.refused;
+  outcome_.rate_limited += error.code() == StatusCode::kAborted ? 1 : 0;
   if (v1_) {
     add_text(message(error));
   } else {
