@@ -182,6 +182,8 @@ class RunReader {
     const auto [it, is_new] = columns_.try_emplace(number);
     Column& column = it->second;
     if (!is_new) return &column;
+    if (request_.cached) column.times = files_.times.find(run_.info.id, number);
+    if (column.times != nullptr) return &column;
     const std::uint32_t block = number / kTileSeries;
     const auto [at, missing] = blocks_.try_emplace(block);
     if (missing) {
@@ -205,6 +207,7 @@ class RunReader {
     const Status decoded = parsed.decode(number % kTileSeries, &times->ms);
     if (decoded.ok()) {
       column.times = std::move(times);
+      files_.times.put(run_.info.id, number, column.times);
       return &column;
     }
     RETURN_IF_ERROR(leave_out(decoded, fmt::format("timestamp column {}", number), wanted_.size()));
@@ -220,6 +223,37 @@ class RunReader {
 };
 
 }  // namespace
+
+void TimesCache::add(Cache& cache, const Columns::key_type& key, TimesPtr times) const {
+  cache.fresh_rows += times->ms.size();
+  if (cache.fresh_rows > max_rows_ / 2) {
+    cache.old = std::move(cache.fresh);
+    cache.fresh.clear();
+    cache.fresh_rows = times->ms.size();
+  }
+  cache.fresh.insert_or_assign(key, std::move(times));
+}
+
+TimesCache::TimesPtr TimesCache::find(RunId run, std::uint32_t column) {
+  const Columns::key_type key(run, column);
+  const auto cache = cache_.lock();
+  if (const auto it = cache->fresh.find(key); it != cache->fresh.end()) return it->second;
+  const auto it = cache->old.find(key);
+  if (it == cache->old.end()) return nullptr;
+  TimesPtr times = it->second;
+  cache->old.erase(it);
+  add(*cache, key, times);
+  return times;
+}
+
+void TimesCache::put(RunId run, std::uint32_t column, TimesPtr times) {
+  if (times->ms.size() > max_rows_ / 2) return;
+  const Columns::key_type key(run, column);
+  const auto cache = cache_.lock();
+  if (cache->fresh.contains(key)) return;
+  cache->old.erase(key);
+  add(*cache, key, std::move(times));
+}
 
 bool is_damage(const Status& status) {
   return status.code() == StatusCode::kDataLoss || status.code() == StatusCode::kNotFound ||

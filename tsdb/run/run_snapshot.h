@@ -8,11 +8,14 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "base/mutex.h"
 #include "tsdb/kv/kv_store.h"
 #include "tsdb/run/run_directory.h"
 #include "tsdb/run/run_format.h"
@@ -23,6 +26,33 @@ namespace tocsin::tsdb {
 
 struct Run {
   RunRecord record;
+};
+
+// TimesCache: timestamp columns of runs that were read lately. The batches of a query share most of
+// them, and a query is often asked again.
+// Threads: shared. Errors: none.
+class TimesCache {
+ public:
+  using TimesPtr = std::shared_ptr<const storage::TimestampColumn>;
+
+  explicit TimesCache(std::size_t max_bytes) : max_rows_(max_bytes / sizeof(std::int64_t)) {}
+  // Null when it is not known.
+  TimesPtr find(RunId run, std::uint32_t column);
+  void put(RunId run, std::uint32_t column, TimesPtr times);
+
+ private:
+  using Columns = std::map<std::pair<RunId, std::uint32_t>, TimesPtr>;
+  struct Cache {
+    // Columns move to `fresh` when they are used; when that is half of everything, `old` goes and
+    // `fresh` takes its place.
+    Columns fresh;
+    Columns old;
+    std::size_t fresh_rows = 0;
+  };
+  void add(Cache& cache, const Columns::key_type& key, TimesPtr times) const;
+
+  const std::size_t max_rows_;
+  base::Guarded<Cache> cache_;
 };
 
 // Open as long as somebody reads from it.
@@ -37,6 +67,9 @@ struct RunFiles {
   static constexpr std::size_t kSideDirectoryBytes = 16U << 20;
   mutable RunDirectories directories{*kv, kDirectoryBytes};
   mutable SideDirectories side_directories{*kv, kSideDirectoryBytes};
+  // And for timestamp columns.
+  static constexpr std::size_t kTimesBytes = 16U << 20;
+  mutable TimesCache times{kTimesBytes};
 };
 
 class RunStore::Snapshot {
@@ -60,6 +93,7 @@ struct ReadRequest {
   std::int64_t max_ms = 0;                                         // closed
   std::vector<std::vector<storage::SeriesColumn>>* out = nullptr;  // one per id
   std::vector<std::string>* warnings = nullptr;
+  bool cached = true;  // false: what is on the disk is looked at, whatever is known of it
 };
 
 // Whether reading failed because bytes are wrong, missing or of a newer program: such data is left

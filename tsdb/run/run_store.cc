@@ -565,7 +565,8 @@ Status RunStore::read_one(const Snapshot& snapshot, RunId id,
                           std::vector<std::vector<storage::SeriesColumn>>* out,
                           std::vector<std::string>* warnings) {
   ASSIGN_OR_RETURN(const auto run, find_run(snapshot, id));
-  return read_run(snapshot.files(), run->record, {ids, INT64_MIN, INT64_MAX, out, warnings});
+  return read_run(snapshot.files(), run->record,
+                  {ids, INT64_MIN, INT64_MAX, out, warnings, /*cached=*/false});
 }
 
 void RunStore::set_reserve(std::uint64_t bytes) { impl_->reserve_bytes = bytes; }

@@ -172,7 +172,7 @@ class RunStore {
   // All side samples of one run, ascending by series; damaged ones are left out and named.
   static StatusOr<std::vector<RunSideInput>> side_of(const Snapshot& snapshot, RunId run,
                                                      std::vector<std::string>* warnings);
-  // As read(), of one run and without a range.
+  // As read(), of one run and without a range; nothing is taken from a cache.
   static Status read_one(const Snapshot& snapshot, RunId run,
                          std::span<const storage::SeriesId> ids,
                          std::vector<std::vector<storage::SeriesColumn>>* out,
