@@ -42,10 +42,10 @@ struct Options {
   std::size_t max_labels = 1024;                 // per series
   std::size_t max_label_name_bytes = 4U << 10;
   std::size_t max_label_value_bytes = 64U << 10;
-  std::size_t max_label_bytes = 128U << 10;      // encoded, per series
-  std::size_t max_exemplars = 0;                 // in memory; 0: they are accepted and dropped
-  std::size_t max_metadata_bytes = 64U << 20;    // of distinct metadata; more is dropped, counted
-  std::size_t max_tombstones = 4'000'000;        // deleted intervals of all series
+  std::size_t max_label_bytes = 128U << 10;    // encoded, per series
+  std::size_t max_exemplars = 0;               // in memory; 0: they are accepted and dropped
+  std::size_t max_metadata_bytes = 64U << 20;  // of distinct metadata; more is dropped, counted
+  std::size_t max_tombstones = 4'000'000;      // deleted intervals of all series
   // Look only: nothing in the folder is touched, and appends and changes are refused. Use it with
   // base::make_read_only_fs().
   bool read_only = false;

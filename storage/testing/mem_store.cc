@@ -433,7 +433,8 @@ StatusOr<std::vector<SeriesMetadata>> MemStore::metadata(const model::Matchers& 
   return found;
 }
 
-StatusOr<std::vector<model::MetricMetadata>> MemStore::metric_metadata(std::string_view metric) const {
+StatusOr<std::vector<model::MetricMetadata>> MemStore::metric_metadata(
+    std::string_view metric) const {
   std::vector<model::MetricMetadata> found;
   base::MutexLock lock(state_->mutex);
   for (const auto& [labels, id] : state_->data.ids) {

@@ -59,7 +59,8 @@ class MemStore final : public Appendable,
                                                   model::Timestamp maxt) const override;
   StatusOr<std::vector<SeriesMetadata>> metadata(const model::Matchers& matchers,
                                                  std::size_t limit) const override;
-  StatusOr<std::vector<model::MetricMetadata>> metric_metadata(std::string_view metric) const override;
+  StatusOr<std::vector<model::MetricMetadata>> metric_metadata(
+      std::string_view metric) const override;
 
  private:
   class Batch;

@@ -50,7 +50,7 @@ struct WriteOutcome {
   std::uint64_t unknown_series = 0;  // looked up by labels
   std::uint64_t errors = 0;
   std::uint64_t rate_limited = 0;  // of the errors: repeating the request later would mend them
-  std::string text;  // of the first error (1.0), of many of them (2.0)
+  std::string text;                // of the first error (1.0), of many of them (2.0)
 };
 
 struct WriteRules {
