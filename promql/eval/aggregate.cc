@@ -11,6 +11,7 @@
 
 #include "model/value.h"
 #include "promql/eval/evaluation.h"
+#include "promql/eval/limit.h"
 #include "promql/functions/numbers.h"
 #include "promql/functions/vector_functions.h"
 
@@ -242,8 +243,12 @@ StatusOr<VectorSet> eval_aggregate(Evaluation& run, const plan::AggregateNode& n
     ASSIGN_OR_RETURN(parameter, run.eval_scalar(*node.parameter, grid));
   }
   ASSIGN_OR_RETURN(VectorSet set, run.eval_vector(*node.inner, grid));
+  if (op == AggregateOp::kLimitRatio) {
+    return limit_ratio(std::move(set), parameter, node.parameter->position(), &run.annotations);
+  }
   const Grouping grouping(node.syntax->grouping, node.syntax->without);
   const std::vector<Group> groups = make_groups(grouping, set);
+  if (op == AggregateOp::kLimitk) return limit_count(groups, std::move(set), parameter);
   if (op == AggregateOp::kTopk) return choose_extremes<true>(groups, std::move(set), parameter);
   if (op == AggregateOp::kBottomk) return choose_extremes<false>(groups, std::move(set), parameter);
   if (op == AggregateOp::kQuantile) {

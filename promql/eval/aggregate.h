@@ -21,7 +21,7 @@ struct Group {
 
 // Keeps at each step the k[step] largest (kLargest) or smallest samples of each group, NaN only for
 // want of others. With one step the result is ordered by value inside each group. Errors:
-// kFailedPrecondition "Parameter value is NaN" or "Scalar value ... overflows int64".
+// as sample_limits().
 template <bool kLargest>
 StatusOr<VectorSet> choose_extremes(const std::vector<Group>& groups, VectorSet set,
                                     std::span<const double> k);

@@ -3,25 +3,11 @@
 #include <cmath>
 #include <utility>
 
-#include "model/value.h"
-#include "promql/eval/aggregate.h"
+#include "promql/eval/limit.h"
 
 namespace tocsin::promql::eval {
 
 namespace {
-
-StatusOr<std::vector<std::size_t>> limits(std::span<const double> k, std::size_t most) {
-  std::vector<std::size_t> result;
-  for (double v : k) {
-    if (std::isnan(v)) return failed_precondition("Parameter value is NaN");
-    if (v >= 0x1p63 || v <= -0x1p63) {
-      return failed_precondition("Scalar value {} overflows int64", model::format_float_g(v));
-    }
-    const auto whole = static_cast<std::int64_t>(v);
-    result.push_back(whole <= 0 ? 0 : std::min(most, static_cast<std::size_t>(whole)));
-  }
-  return result;
-}
 
 // Whether sample a goes before b; equal samples keep the order of their series.
 template <bool kLargest>
@@ -35,7 +21,7 @@ bool before(double a, double b) {
 template <bool kLargest>
 StatusOr<VectorSet> choose_extremes(const std::vector<Group>& groups, VectorSet set,
                                     std::span<const double> k) {
-  ASSIGN_OR_RETURN(const std::vector<std::size_t> limit, limits(k, set.size()));
+  ASSIGN_OR_RETURN(const std::vector<std::size_t> limit, sample_limits(k, set.size()));
   std::vector<Bitmap> kept(set.size(), Bitmap(k.size()));
   std::vector<std::size_t> order;  // of the last step
   std::vector<std::size_t> candidates;

@@ -131,10 +131,6 @@ class Planner {
   }
 
   Status make(const Aggregate& aggregate, Span span, const Around&, PlanNode* out) {
-    if (aggregate.op == AggregateOp::kLimitk || aggregate.op == AggregateOp::kLimitRatio) {
-      return unimplemented("not supported yet: experimental aggregation {}",
-                           aggregate_text(aggregate.op));
-    }
     AggregateNode node{&aggregate, nullptr, nullptr};
     ASSIGN_OR_RETURN(node.inner, walk(*aggregate.inner, span,
                                       Around{std::string(aggregate_text(aggregate.op))}));

@@ -71,7 +71,6 @@ TEST_F(PlannerTest, SaysWhatIsNotBuilt) {
       {"info(x)", "not supported yet: experimental function info"},
       {"rate(x[1m] anchored)", "not supported yet: anchored range selectors"},
       {"x smoothed", "not supported yet: smoothed range selectors"},
-      {"limitk(1, x)", "not supported yet: experimental aggregation limitk"},
   };
   for (const auto& [query, error] : kCases) {
     plan(query);
