@@ -93,15 +93,22 @@ Status Evaluation::prepare() {
     hints.step = model::Duration(is_instant() ? 0 : setup_.grid.step_ms);
     hints.range = model::Duration(source.range_ms);
     hints.function = source.function;
-    ASSIGN_OR_RETURN(auto selection, setup_.source.select(source.matchers, hints, setup_.context));
-    selections_.push_back(std::move(selection));
+    RETURN_IF_ERROR(add_source(source.matchers, hints).status());
   }
   return ok();
 }
 
+StatusOr<std::size_t> Evaluation::add_source(const model::Matchers& matchers,
+                                             const storage::SelectHints& hints) {
+  ASSIGN_OR_RETURN(auto selection, setup_.source.select(matchers, hints, setup_.context));
+  selections_.push_back(std::move(selection));
+  return selections_.size() - 1;
+}
+
 StatusOr<std::shared_ptr<const storage::ColumnBatch>> Evaluation::read(std::size_t source,
                                                                        std::size_t batch) {
-  const bool shared = setup_.plan.sources[source].uses > 1;
+  const auto& planned = setup_.plan.sources;
+  const bool shared = source < planned.size() && planned[source].uses > 1;
   if (shared) {
     base::MutexLock lock(cache_->mutex);
     auto it = cache_->batches.find({source, batch});
@@ -199,6 +206,8 @@ StatusOr<Result> Evaluation::dispatch(const plan::PlanNode& node, const Grid& gr
     ASSIGN_OR_RETURN(result.vector, eval_select(*this, *select, grid));
   } else if (const auto* aggregate = node.as<plan::AggregateNode>()) {
     ASSIGN_OR_RETURN(result.vector, eval_aggregate(*this, *aggregate, grid));
+  } else if (const auto* info = node.as<plan::InfoNode>()) {
+    ASSIGN_OR_RETURN(result.vector, eval_info(*this, *info, grid));
   } else if (const auto* binary = node.as<plan::BinaryNode>()) {
     return eval_binary(*this, *binary, grid);
   } else if (const auto* negate = node.as<plan::Negate>()) {

@@ -84,6 +84,9 @@ class Evaluation {
   const storage::Selection& selection(std::size_t source) const { return *selections_[source]; }
   // Reads a batch, from the cache when the source has several uses.
   StatusOr<std::shared_ptr<const storage::ColumnBatch>> read(std::size_t source, std::size_t batch);
+  // Adds what only the evaluation could tell to select; gives its number as a source.
+  StatusOr<std::size_t> add_source(const model::Matchers& matchers,
+                                   const storage::SelectHints& hints);
 
   AnnotationSet annotations;
   std::atomic<std::uint64_t> total_samples{0};
@@ -126,6 +129,7 @@ StatusOr<VectorSet> eval_select_times(Evaluation& run, const plan::Select& selec
 StatusOr<VectorSet> eval_range_call(Evaluation& run, const plan::CallNode& call, const Grid& grid);
 StatusOr<VectorSet> eval_aggregate(Evaluation& run, const plan::AggregateNode& node,
                                    const Grid& grid);
+StatusOr<VectorSet> eval_info(Evaluation& run, const plan::InfoNode& node, const Grid& grid);
 StatusOr<Result> eval_binary(Evaluation& run, const plan::BinaryNode& node, const Grid& grid);
 
 }  // namespace tocsin::promql::eval

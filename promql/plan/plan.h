@@ -65,8 +65,17 @@ struct CallNode {
   std::vector<PlanPtr> arguments;
 };
 
+// info(): the labels of info metrics join those of `inner` by instance and job.
+struct InfoNode {
+  PlanPtr inner;
+  model::Matchers names;  // of the info metrics' __name__
+  model::Matchers data;   // of their labels; empty: all labels join
+  Shift shift;            // the first selector's in `inner`: info metrics are those of its time
+};
+
 struct PlanNode {
-  std::variant<Number, Text, Select, Window, Negate, BinaryNode, AggregateNode, CallNode> node;
+  std::variant<Number, Text, Select, Window, Negate, BinaryNode, AggregateNode, CallNode, InfoNode>
+      node;
   const Expr* expr = nullptr;  // what was written, parentheses removed
   bool step_invariant = false;
 

@@ -145,6 +145,7 @@ class Planner {
 
   Status make(const Call& call, Span span, const Around&, PlanNode* out) {
     const std::string_view name = call.function->name;
+    if (name == "info") return make_info(call, span, out);
     if (functions::find_range_function(name) == nullptr &&
         functions::find_vector_function(name) == nullptr) {
       return unimplemented("not supported yet: {}function {}",
@@ -159,6 +160,64 @@ class Planner {
     }
     out->node = std::move(node);
     return ok();
+  }
+
+  Status make_info(const Call& call, Span span, PlanNode* out) {
+    InfoNode node;
+    const Expr& inner = *call.arguments[0];
+    ASSIGN_OR_RETURN(node.inner, walk(inner, span, Around{"info"}));
+    first_shift(inner, &node.shift);
+    out->step_invariant = node.inner->step_invariant;
+    if (call.arguments.size() > 1) {
+      out->step_invariant = out->step_invariant && node.shift.at_ms.has_value();
+      for (const model::Matcher& m : call.arguments[1]->as<VectorSelector>()->matchers) {
+        (m.name() == model::kMetricName ? node.names : node.data).push_back(m);
+      }
+    }
+    RETURN_IF_ERROR(complete_info_names(&node.names));
+    out->node = std::move(node);
+    return ok();
+  }
+
+  // Without a matcher that says what an info metric is called it is target_info, or, with one that
+  // says what it is not, everything else that is called like one.
+  static Status complete_info_names(model::Matchers* names) {
+    using Type = model::Matcher::Type;
+    const bool positive = std::any_of(names->begin(), names->end(), [](const model::Matcher& m) {
+      return m.type() == Type::kEqual || m.type() == Type::kRegex;
+    });
+    if (positive) return ok();
+    if (names->empty()) {
+      names->push_back(model::Matcher::equal(model::kMetricName, "target_info"));
+      return ok();
+    }
+    ASSIGN_OR_RETURN(model::Matcher any,
+                     model::Matcher::make(Type::kRegex, model::kMetricName, ".+_info"));
+    names->insert(names->begin(), std::move(any));
+    return ok();
+  }
+
+  // The shift of the first selector in `expr`: its own and those of the subqueries around it, up to
+  // the innermost @. False without a selector.
+  bool first_shift(const Expr& expr, Shift* out) const {
+    if (const auto* selector = expr.as<VectorSelector>()) {
+      *out = fold(selector->shift);
+      return true;
+    }
+    if (const auto* aggregate = expr.as<Aggregate>()) {
+      if (first_shift(*aggregate->inner, out)) return true;
+      return aggregate->parameter != nullptr && first_shift(*aggregate->parameter, out);
+    }
+    for (const Expr* child : expr.children()) {
+      if (!first_shift(*child, out)) continue;
+      if (const auto* subquery = expr.as<Subquery>(); subquery && !out->at_ms) {
+        const Shift around = fold(subquery->shift);
+        out->at_ms = around.at_ms;
+        out->offset_ms += around.offset_ms;
+      }
+      return true;
+    }
+    return false;
   }
 
   static Status check_mode(const VectorSelector& selector) {

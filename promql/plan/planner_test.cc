@@ -66,9 +66,37 @@ TEST_F(PlannerTest, StepInvariantParts) {
   EXPECT_FALSE(invariant("count_over_time((x @ 5)[1m:7s])")) << "the number of inner steps changes";
 }
 
+TEST_F(PlannerTest, InfoMetricsAreThoseOfTheFirstSelectorsTime) {
+  auto shift = [&](std::string_view query) {
+    const Shift& s = plan(query).root->as<InfoNode>()->shift;
+    return fmt::format("{}@{}", s.offset_ms, s.at_ms.value_or(-1));
+  };
+  EXPECT_EQ(shift("info(x)"), "0@-1");
+  EXPECT_EQ(shift("info(vector(1))"), "0@-1");
+  EXPECT_EQ(shift("info(x @ 50 offset 2s)"), "2000@50000");
+  EXPECT_EQ(shift("info(sum(x offset 1s) + y @ 5)"), "1000@-1");
+  EXPECT_EQ(shift("info(topk(scalar(k @ 1), x @ 2))"), "0@2000");
+  EXPECT_EQ(shift("info(max_over_time(x[1m:1s] offset 3s @ 7))"), "3000@7000");
+  EXPECT_EQ(shift("info(max_over_time((x offset 1s)[1m:1s] offset 3s))"), "4000@-1");
+  EXPECT_EQ(shift("info(max_over_time((x @ 9 offset 1s)[1m:1s] offset 3s @ 7))"), "1000@9000");
+}
+
+TEST_F(PlannerTest, InfoMetricsHaveAName) {
+  auto names = [&](std::string_view query) {
+    std::string text;
+    for (const model::Matcher& m : plan(query).root->as<InfoNode>()->names) {
+      text += m.to_string() + " ";
+    }
+    return text;
+  };
+  EXPECT_EQ(names("info(x)"), "__name__=\"target_info\" ");
+  EXPECT_EQ(names("info(x, {a=\"b\"})"), "__name__=\"target_info\" ");
+  EXPECT_EQ(names("info(x, {__name__=\"build_info\"})"), "__name__=\"build_info\" ");
+  EXPECT_EQ(names("info(x, {__name__!=\"b\"})"), "__name__=~\".+_info\" __name__!=\"b\" ");
+}
+
 TEST_F(PlannerTest, SaysWhatIsNotBuilt) {
   const std::pair<const char*, const char*> kCases[] = {
-      {"info(x)", "not supported yet: experimental function info"},
       {"rate(x[1m] anchored)", "not supported yet: anchored range selectors"},
       {"x smoothed", "not supported yet: smoothed range selectors"},
   };
