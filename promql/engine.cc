@@ -8,6 +8,7 @@
 #include "base/mutex.h"
 #include "model/value.h"
 #include "promql/eval/evaluation.h"
+#include "promql/functions/extended.h"
 #include "promql/plan/plan.h"
 
 namespace tocsin::promql {
@@ -35,6 +36,9 @@ StatusOr<Matrix> raw_samples(eval::Evaluation& run, const plan::Window& window,
                              std::int64_t at_ms) {
   const std::int64_t end = window.shift.apply(at_ms);
   const std::int64_t after = end - window.range_ms;
+  const bool extended = window.mode != RangeMode::kPlain;
+  const std::int64_t lookback = extended ? run.setup().lookback_ms : 0;
+  const std::int64_t ahead = window.mode == RangeMode::kSmoothed ? lookback : 0;
   const storage::Selection& selection = run.selection(window.source);
   Matrix matrix;
   for (std::size_t b = 0; b < selection.batch_count(); ++b) {
@@ -44,13 +48,20 @@ StatusOr<Matrix> raw_samples(eval::Evaluation& run, const plan::Window& window,
       Series series;
       for (std::uint32_t row = 0; row < column.rows; ++row) {
         const std::int64_t t = column.times->ms[column.first + row];
-        if (t <= after || t > end || !column.has(row) || model::is_stale(column.floats[row]))
-          continue;
+        const bool inside = t > after - lookback && t <= end + ahead;
+        if (!inside || !column.has(row) || model::is_stale(column.floats[row])) continue;
         series.floats.push_back({t, column.floats[row]});
       }
       for (const auto& [row, histogram] : column.histograms) {
         const std::int64_t t = column.times->ms[column.first + row];
+        if (extended && t > after - lookback && t <= end + ahead) {
+          return failed_precondition("{} modifier is not supported with histograms",
+                                     ahead == 0 ? "anchored" : "smoothed");
+        }
         if (t > after && t <= end) return unimplemented("not supported yet: native histograms");
+      }
+      if (extended) {
+        series.floats = functions::extend_samples(series.floats, after, end, window.mode);
       }
       if (series.floats.empty()) continue;
       run.total_samples += series.floats.size();

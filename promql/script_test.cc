@@ -132,7 +132,7 @@ eval instant at 10s h
   h {{count:1}}
 
 eval instant at 10s info(f)
-  f 2
+  f 3
 
 eval instant at 10s f
   f 9

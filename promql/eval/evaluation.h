@@ -123,6 +123,8 @@ StatusOr<Grid> inner_grid(const Evaluation& run, const plan::Window& window, con
 
 // The operators.
 StatusOr<VectorSet> eval_select(Evaluation& run, const plan::Select& select, const Grid& grid);
+// The part of eval_select for smoothed selectors.
+StatusOr<VectorSet> eval_smoothed(Evaluation& run, const plan::Select& select, const Grid& grid);
 // As eval_select, with each sample's own time in seconds as its value.
 StatusOr<VectorSet> eval_select_times(Evaluation& run, const plan::Select& select,
                                       const Grid& grid);

@@ -12,6 +12,7 @@
 #include "promql/eval/evaluation.h"
 #include "promql/eval/parallel.h"
 #include "promql/eval/windows.h"
+#include "promql/functions/extended.h"
 #include "promql/functions/numbers.h"
 #include "promql/functions/vector_functions.h"
 
@@ -34,11 +35,14 @@ class RangeCallRun {
         grid_(grid),
         function_(*functions::find_range_function(call.function->name)),
         window_(*call.arguments[function_.matrix]->as<plan::Window>()),
+        kernel_(function_.kernel),
+        read_range_ms_(window_.range_ms),
         charge_(run) {
     for (std::size_t i = 0; i < grid.count; ++i) {
       times_.push_back(grid.time(i));
       ends_.push_back(window_.shift.apply(grid.time(i)));
     }
+    extend();
   }
 
   StatusOr<VectorSet> all() {
@@ -55,6 +59,18 @@ class RangeCallRun {
   }
 
  private:
+  // Anchored and smoothed windows reach beyond the range.
+  void extend() {
+    read_ends_ = ends_;
+    if (window_.mode == RangeMode::kPlain) return;
+    kernel_ = functions::find_extended_kernel(function_.name, window_.mode);
+    const std::int64_t lookback = run_.setup().lookback_ms;
+    read_range_ms_ += lookback;
+    if (window_.mode == RangeMode::kAnchored) return;
+    read_range_ms_ += lookback;
+    for (std::int64_t& end : read_ends_) end += lookback;
+  }
+
   Status scalar_arguments() {
     std::vector<std::vector<double>*> slots = {&first_, &second_};
     std::size_t next = 0;
@@ -81,7 +97,7 @@ class RangeCallRun {
     const storage::Selection& selection = run_.selection(window_.source);
     return in_batches(selection.batch_count(), [&](std::size_t batch, VectorSet* out) -> Status {
       ASSIGN_OR_RETURN(auto columns, run_.read(window_.source, batch));
-      WindowReader reader(ends_, window_.range_ms, Use::kAll);
+      WindowReader reader(read_ends_, read_range_ms_, Use::kAll);
       for (const storage::SeriesColumn& column : columns->series) {
         OutSeries series;
         ASSIGN_OR_RETURN(bool any, apply(reader, column, StaleMarkers::kRemove, &series.column));
@@ -102,7 +118,7 @@ class RangeCallRun {
     const std::size_t batches =
         (samples.size() + storage::kBatchSeries - 1) / storage::kBatchSeries;
     return in_batches(batches, [&](std::size_t batch, VectorSet* out) -> Status {
-      WindowReader reader(ends_, window_.range_ms, Use::kAll);
+      WindowReader reader(read_ends_, read_range_ms_, Use::kAll);
       const std::size_t begin = batch * storage::kBatchSeries;
       const std::size_t end = std::min(begin + storage::kBatchSeries, samples.size());
       for (std::size_t i = begin; i < end; ++i) {
@@ -164,7 +180,7 @@ class RangeCallRun {
     Charge held(run_);
     RETURN_IF_ERROR(held.add(largest, 0));
     *out = Column(grid_.count);
-    function_.kernel(windows, {ends_, times_, window_.range_ms, first_, second_}, out);
+    kernel_(windows, {ends_, times_, window_.range_ms, first_, second_}, out);
     return out->present.any();
   }
 
@@ -189,7 +205,10 @@ class RangeCallRun {
   const Grid grid_;
   const functions::RangeFunction& function_;
   const plan::Window& window_;
+  functions::RangeKernel kernel_;
   std::vector<std::int64_t> times_, ends_;
+  std::vector<std::int64_t> read_ends_;  // of the windows that the kernel is given
+  std::int64_t read_range_ms_;
   std::vector<double> first_, second_;
   base::Mutex mutex_;
   Charge charge_ ABSL_GUARDED_BY(mutex_);

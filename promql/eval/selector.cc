@@ -111,6 +111,7 @@ class SelectRun {
 }  // namespace
 
 StatusOr<VectorSet> eval_select(Evaluation& run, const plan::Select& select, const Grid& grid) {
+  if (select.smoothed) return eval_smoothed(run, select, grid);
   return SelectRun(run, select, grid, Take::kValue).all();
 }
 

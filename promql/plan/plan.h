@@ -40,6 +40,7 @@ struct Text {
 struct Select {
   std::size_t source = 0;  // index into Plan::sources
   Shift shift;
+  bool smoothed = false;  // between the samples around the time
 };
 // A range vector: of a selector, or of a subquery (`inner` set).
 struct Window {
@@ -48,6 +49,7 @@ struct Window {
   std::int64_t inner_step_ms = 0;
   std::int64_t range_ms = 0;
   Shift shift;
+  RangeMode mode = RangeMode::kPlain;
 };
 struct Negate {
   PlanPtr inner;

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "promql/functions/extended.h"
 #include "promql/functions/range_kernels.h"
 #include "promql/functions/vector_functions.h"
 #include "promql/plan/plan.h"
@@ -18,6 +19,12 @@ namespace {
 struct Span {
   std::int64_t first_ms = 0;
   std::int64_t last_ms = 0;
+};
+
+// The time around an evaluation time from which samples are taken.
+struct Reach {
+  std::int64_t back_ms = 0;
+  std::int64_t ahead_ms = 0;
 };
 
 // What surrounds a selector, for the hints of the store.
@@ -65,11 +72,13 @@ class Planner {
   }
 
   Status make(const VectorSelector& selector, Span span, const Around& around, PlanNode* out) {
-    RETURN_IF_ERROR(check_mode(selector));
     Select select;
     select.shift = fold(selector.shift);
+    select.smoothed = selector.mode == RangeMode::kSmoothed;
     out->step_invariant = select.shift.at_ms.has_value();
-    select.source = add_source(selector, select.shift, span, options_.lookback_ms, around);
+    const std::int64_t ahead_ms = select.smoothed ? options_.lookback_ms : 0;
+    select.source =
+        add_source(selector, select.shift, span, {options_.lookback_ms, ahead_ms}, around);
     out->node = std::move(select);
     return ok();
   }
@@ -78,13 +87,16 @@ class Planner {
     const Expr* vector = matrix.vector.get();
     while (const Paren* paren = vector->as<Paren>()) vector = paren->inner.get();
     const auto& selector = *vector->as<VectorSelector>();
-    RETURN_IF_ERROR(check_mode(selector));
     Window window;
     window.range_ms = matrix.range.value.count();
+    window.mode = selector.mode;
     window.shift = fold(selector.shift);
     out->step_invariant = window.shift.at_ms.has_value();
-    window.source = add_source(selector, window.shift, span, window.range_ms,
-                               Around{around.function, window.range_ms});
+    Reach reach{window.range_ms, 0};
+    if (window.mode != RangeMode::kPlain) reach.back_ms += options_.lookback_ms;
+    if (window.mode == RangeMode::kSmoothed) reach.ahead_ms = options_.lookback_ms;
+    window.source =
+        add_source(selector, window.shift, span, reach, Around{around.function, window.range_ms});
     out->node = std::move(window);
     return ok();
   }
@@ -156,6 +168,9 @@ class Planner {
     for (const ExprPtr& argument : call.arguments) {
       ASSIGN_OR_RETURN(PlanPtr planned, walk(*argument, span, Around{std::string(name)}));
       out->step_invariant = out->step_invariant && planned->step_invariant;
+      if (const Window* window = planned->as<Window>()) {
+        RETURN_IF_ERROR(functions::check_range_mode(name, window->mode));
+      }
       node.arguments.push_back(std::move(planned));
     }
     out->node = std::move(node);
@@ -220,12 +235,6 @@ class Planner {
     return false;
   }
 
-  static Status check_mode(const VectorSelector& selector) {
-    if (selector.mode == RangeMode::kPlain) return ok();
-    return unimplemented("not supported yet: {} range selectors",
-                         selector.mode == RangeMode::kAnchored ? "anchored" : "smoothed");
-  }
-
   Shift fold(const TimeShift& shift) const {
     Shift folded;
     folded.offset_ms = shift.offset.value.count();
@@ -235,12 +244,12 @@ class Planner {
     return folded;
   }
 
-  std::size_t add_source(const VectorSelector& selector, const Shift& shift, Span span,
-                         std::int64_t reach_ms, const Around& around) {
+  std::size_t add_source(const VectorSelector& selector, const Shift& shift, Span span, Reach reach,
+                         const Around& around) {
     Source source;
     source.matchers = selector.matchers;
-    source.mint_ms = shift.apply(span.first_ms) - reach_ms + 1;
-    source.maxt_ms = shift.apply(span.last_ms);
+    source.mint_ms = shift.apply(span.first_ms) - reach.back_ms + 1;
+    source.maxt_ms = shift.apply(span.last_ms) + reach.ahead_ms;
     source.function = around.function;
     source.range_ms = around.range_ms;
     source.uses = 1;

@@ -95,15 +95,22 @@ TEST_F(PlannerTest, InfoMetricsHaveAName) {
   EXPECT_EQ(names("info(x, {__name__!=\"b\"})"), "__name__=~\".+_info\" __name__!=\"b\" ");
 }
 
-TEST_F(PlannerTest, SaysWhatIsNotBuilt) {
-  const std::pair<const char*, const char*> kCases[] = {
-      {"rate(x[1m] anchored)", "not supported yet: anchored range selectors"},
-      {"x smoothed", "not supported yet: smoothed range selectors"},
-  };
-  for (const auto& [query, error] : kCases) {
-    plan(query);
-    EXPECT_EQ(error_, error);
-  }
+TEST_F(PlannerTest, AnchoredAndSmoothedReadBeyondTheirWindows) {
+  EXPECT_EQ(span("rate(x[30s] anchored)"), "-229999..200000");
+  EXPECT_EQ(span("rate(x[30s] smoothed)"), "-229999..500000");
+  EXPECT_EQ(span("x smoothed offset 1m"), "-259999..440000");
+}
+
+TEST_F(PlannerTest, AnchoredAndSmoothedAreOfSomeFunctionsOnly) {
+  plan("resets(x[1m] anchored)");
+  EXPECT_EQ(error_, "");
+  plan("resets(x[1m] smoothed)");
+  EXPECT_EQ(error_,
+            "smoothed modifier can only be used with: delta, increase, rate - not with resets");
+  plan("absent_over_time(x[1m] anchored)");
+  EXPECT_EQ(error_,
+            "anchored modifier can only be used with: changes, delta, increase, rate, resets - not "
+            "with absent_over_time");
 }
 
 }  // namespace
