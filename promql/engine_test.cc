@@ -167,10 +167,6 @@ TEST_F(EngineTest, WhatIsNotBuiltSaysSo) {
   EXPECT_EQ(instant("count_over_time(x[5s])", 20'000), "") << "the histogram is outside the window";
   EXPECT_EQ(instant("count_over_time(x[50s])", 40'000), "12: not supported yet: native histograms");
   EXPECT_EQ(instant("x{l=\"h\"}[50s]", 40'000), "12: not supported yet: native histograms");
-  EngineOptions all;
-  all.parser.experimental_functions = true;
-  reset(all);
-  EXPECT_EQ(instant("info(x)", 20'000), "12: not supported yet: experimental function info");
 }
 
 TEST_F(EngineTest, SamplesAreLimited) {
