@@ -45,6 +45,11 @@ struct State {
   Fault fault ABSL_GUARDED_BY(mutex) = Fault::kError;
   bool hit ABSL_GUARDED_BY(mutex) = false;
   bool frozen ABSL_GUARDED_BY(mutex) = false;
+  std::string hang_part ABSL_GUARDED_BY(mutex);
+  std::uint64_t hang_left ABSL_GUARDED_BY(mutex) = 0;  // calls until the one that hangs; 0: none
+  bool hanging ABSL_GUARDED_BY(mutex) = false;
+  bool released ABSL_GUARDED_BY(mutex) = true;
+  base::CondVar changed;
   std::map<std::string, std::int64_t> synced ABSL_GUARDED_BY(mutex);  // length, by path
   std::vector<Entry> entries ABSL_GUARDED_BY(mutex);                  // oldest first
 };
@@ -78,9 +83,20 @@ struct Verdict {
   bool half = false;
 };
 
-Verdict judge(State& state) {
+// Waits when it is this call that hangs.
+void hang(State& state, std::string_view path) ABSL_EXCLUSIVE_LOCKS_REQUIRED(state.mutex) {
+  if (state.hang_left == 0 || path.find(state.hang_part) == path.npos) return;
+  if (--state.hang_left != 0) return;
+  state.hanging = true;
+  state.changed.notify_all();
+  while (!state.released) state.changed.wait(state.mutex);
+  state.hanging = false;
+}
+
+Verdict judge(State& state, std::string_view path) {
   base::MutexLock lock(state.mutex);
   ++state.calls;
+  hang(state, path);
   if (state.frozen) return {EIO, false};
   if (state.fail_call == 0 || state.calls != state.fail_call) return {};
   state.hit = true;
@@ -122,7 +138,7 @@ int on_file(int fd, Half half) {
   const std::string path = path_of(fd);
   if (!is_below(*state, path)) return 0;
   before_change(*state, path);
-  const Verdict verdict = judge(*state);
+  const Verdict verdict = judge(*state, path);
   if (verdict.error == 0) return 0;
   if (verdict.half) half();
   errno = verdict.error;
@@ -132,7 +148,7 @@ int on_file(int fd, Half half) {
 int on_path(const char* path) {
   State* state = active.load();
   if (state == nullptr || !is_below(*state, path)) return 0;
-  const Verdict verdict = judge(*state);
+  const Verdict verdict = judge(*state, path);
   errno = verdict.error;
   return verdict.error == 0 ? 0 : -1;
 }
@@ -221,6 +237,29 @@ void DiskFaults::fail_at(std::uint64_t n, Fault fault) {
   state.fail_call = state.calls + n;
   state.fault = fault;
   state.hit = false;
+}
+
+void DiskFaults::hang_at(std::uint64_t n, std::string part) {
+  State& state = *active.load();
+  base::MutexLock lock(state.mutex);
+  state.hang_part = std::move(part);
+  state.hang_left = n;
+  state.released = false;
+}
+
+bool DiskFaults::wait_until_hanging() {
+  State& state = *active.load();
+  base::MutexLock lock(state.mutex);
+  while (!state.hanging && !state.released) state.changed.wait(state.mutex);
+  return state.hanging;
+}
+
+void DiskFaults::release() {
+  State& state = *active.load();
+  base::MutexLock lock(state.mutex);
+  state.hang_left = 0;
+  state.released = true;
+  state.changed.notify_all();
 }
 
 void DiskFaults::clear() {

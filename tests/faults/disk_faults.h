@@ -36,6 +36,12 @@ class DiskFaults {
 
   // Makes call number `n` from now (1: the next) fail; the later ones work again unless it freezes.
   void fail_at(std::uint64_t n, Fault fault);
+  // Makes call number `n` from now, of those on a path with `part` in it, wait for release().
+  void hang_at(std::uint64_t n, std::string part);
+  // Waits until that call has come, or until release(), and says whether it has come.
+  bool wait_until_hanging();
+  // Lets it go on, and none wait any more.
+  void release();
   void clear();
   std::uint64_t calls() const;
   // Whether the chosen call has come.
