@@ -55,22 +55,38 @@ bool work(RandomLoad& load, Opened& opened, const DiskFaults& faults) {
   return false;
 }
 
-// A process of its own, because a library may end it.
-TEST(FaultLoopChild, DISABLED_Works) {
-  RecordProperty("expects_error_lines", 1);
-  const char* arguments = std::getenv(kChildVariable);  // NOLINT(concurrency-mt-unsafe): one thread
-  ASSERT_NE(arguments, nullptr);
-  base::log::configure({.level = kQuiet});
-  std::istringstream in(arguments);
-  std::string directory;
-  std::uint64_t seed = 0, n = 0;
-  int fault = 0;
-  in >> directory >> seed >> fault >> n;
-  DiskFaults faults(directory);
-  Opened opened(directory + "/data");
-  ASSERT_TRUE(opened.open(kStartMs).ok());
-  RandomLoad load(seed, kStartMs, load_options(""));
-  faults.fail_at(n, static_cast<Fault>(fault));
+// A process of its own, because a library may end it: a small database, and the fault that the
+// parent asks for.
+class FaultLoopChild : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    RecordProperty("expects_error_lines", 1);
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
+    const char* arguments = std::getenv(kChildVariable);
+    ASSERT_NE(arguments, nullptr);
+    base::log::configure({.level = kQuiet});
+    std::istringstream in(arguments);
+    std::string directory;
+    std::uint64_t seed = 0;
+    in >> directory >> seed >> what_ >> n_;
+    faults_ = std::make_unique<DiskFaults>(directory);
+    opened_ = std::make_unique<Opened>(directory + "/data");
+    ASSERT_TRUE(opened_->open(kStartMs).ok());
+    load_ = std::make_unique<RandomLoad>(seed, kStartMs, load_options(""));
+  }
+
+  int what_ = 0;         // of this child
+  std::uint64_t n_ = 0;  // the call to fail
+  std::unique_ptr<DiskFaults> faults_;
+  std::unique_ptr<Opened> opened_;
+  std::unique_ptr<RandomLoad> load_;
+};
+
+TEST_F(FaultLoopChild, DISABLED_Works) {
+  DiskFaults& faults = *faults_;
+  Opened& opened = *opened_;
+  RandomLoad& load = *load_;
+  faults.fail_at(n_, static_cast<Fault>(what_));
   for (int i = 0; i < kWorks && !HasFailure(); ++i) work(load, opened, faults);
   ASSERT_FALSE(HasFailure());
   if (!faults.hit()) ::_exit(kNotReached);
@@ -87,22 +103,13 @@ TEST(FaultLoopChild, DISABLED_Works) {
 }
 
 // What is there when nothing is written from the n-th call on, then the power goes, too, when `cut`.
-TEST(FaultLoopChild, DISABLED_Dies) {
-  RecordProperty("expects_error_lines", 1);
-  const char* arguments = std::getenv(kChildVariable);  // NOLINT(concurrency-mt-unsafe): one thread
-  ASSERT_NE(arguments, nullptr);
-  base::log::configure({.level = kQuiet});
-  std::istringstream in(arguments);
-  std::string directory;
-  std::uint64_t seed = 0, n = 0;
-  int cut = 0;
-  in >> directory >> seed >> cut >> n;
-  DiskFaults faults(directory);
-  Opened opened(directory + "/data");
-  ASSERT_TRUE(opened.open(kStartMs).ok());
-  RandomLoad load(seed, kStartMs, load_options(""));
+TEST_F(FaultLoopChild, DISABLED_Dies) {
+  DiskFaults& faults = *faults_;
+  Opened& opened = *opened_;
+  RandomLoad& load = *load_;
+  const bool cut = what_ != 0;
   Syncs syncs(kStartMs);
-  faults.fail_at(n, Fault::kFreeze);
+  faults.fail_at(n_, Fault::kFreeze);
   for (int i = 0; i < kWorks && !faults.hit(); ++i) {
     const bool restart = load.next().kind == RandomLoad::Work::Kind::kRestart;
     opened.clock.advance_to(std::max(opened.clock.now(), base::from_ms(load.now_ms())));
@@ -115,9 +122,9 @@ TEST(FaultLoopChild, DISABLED_Dies) {
     load.keep();
   }
   if (!faults.hit()) ::_exit(kNotReached);
-  cut != 0 ? load.doubt_unsynced() : load.doubt();
+  cut ? load.doubt_unsynced() : load.doubt();
   opened.close();
-  if (cut != 0) faults.power_cut();
+  if (cut) faults.power_cut();
   faults.clear();
   load.reopened();
   ASSERT_TRUE(opened.open(load.now_ms()).ok());
