@@ -9,6 +9,7 @@
 #include <roaring/roaring.h>
 
 #include "base/check.h"
+#include "tsdb/index/postings_check.h"
 
 namespace tocsin::tsdb {
 
@@ -236,6 +237,7 @@ StatusOr<Postings> Postings::decode(std::string_view bytes) {
     result.add(id);
     return result;
   }
+  if (!is_portable_set(bytes)) return data_loss("damaged postings");
   roaring_bitmap_t* bitmap = roaring_bitmap_portable_deserialize_safe(bytes.data(), bytes.size());
   if (bitmap == nullptr) return data_loss("damaged postings");
   result.adopt(bitmap);

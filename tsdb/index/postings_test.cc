@@ -113,6 +113,54 @@ TEST(Postings, MovingLeavesAnEmptySet) {
   EXPECT_EQ(b.ids(), Ids{9});
 }
 
+TEST(Postings, WhatIsEncodedIsReadAgain) {
+  std::mt19937_64 random(5);
+  for (int round = 0; round < 60; ++round) {
+    SCOPED_TRACE(round);
+    Postings set;
+    // Ranges, scattered ids and dense ones, in one place or several, and some taken out again.
+    for (std::uint64_t part = random() % 6; part > 0; --part) {
+      const auto first = static_cast<std::uint32_t>(random() % 8 * 60'000);
+      if (random() % 2 == 0)
+        set.add_range(first, first + static_cast<std::uint32_t>(random() % 70'000));
+      for (std::uint64_t i = random() % (random() % 3 == 0 ? 20'000 : 100); i > 0; --i) {
+        set.add(first + static_cast<std::uint32_t>(random() % 65'536));
+      }
+      Postings gone;
+      gone.add_range(first + 5, first + 5 + static_cast<std::uint32_t>(random() % 50'000));
+      if (random() % 3 == 0) set.subtract(gone);
+    }
+    const StatusOr<Postings> again = Postings::decode(set.encode());
+    ASSERT_TRUE(again.ok()) << again.status();
+    ASSERT_EQ(again->ids(), set.ids());
+  }
+}
+
+TEST(Postings, BytesThatAreNoSetAreRefused) {
+  const std::string good = Postings::of(Ids{1, 2, 9}).encode();
+  ASSERT_TRUE(Postings::decode(good).ok());
+  const auto check = [&](std::string_view what, std::string bytes) {
+    EXPECT_EQ(Postings::decode(bytes).status().code(), StatusCode::kDataLoss) << what;
+  };
+  std::string unsorted = good;
+  std::swap(unsorted[unsorted.size() - 2], unsorted[unsorted.size() - 4]);
+  check("not ascending: the library takes it and then says 9, 2 is in order", unsorted);
+  check("cut", good.substr(0, good.size() - 1));
+  check("more behind it", good + "x");
+  Postings dense;
+  for (std::uint32_t id = 0; id < 60'000; id += 2) dense.add(id);
+  std::string bits = dense.encode();
+  ASSERT_GT(bits.size(), 8192U);
+  bits.back() = '\x7f';
+  check("more bits than ids", bits);
+  Postings range;
+  range.add_range(10, 5000);
+  std::string runs = range.encode();
+  ASSERT_LT(runs.size(), 100U);
+  runs.back() = '\x7f';
+  check("longer runs than ids", runs);
+}
+
 TEST(Postings, ContiguousIdsTakeBytesNotKilobytes) {
   Postings set;
   for (std::uint32_t id = 1; id <= 65536; ++id) set.add(id);
