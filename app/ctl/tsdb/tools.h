@@ -65,6 +65,15 @@ Status analyze(const std::string& directory, const std::string& matchers, std::s
                std::FILE* out);
 // kDataLoss when something is damaged; it is printed.
 Status verify(const std::string& directory, std::FILE* out);
+// What became of the samples of a page. One that is there already counts as accepted.
+struct Imported {
+  std::uint64_t accepted = 0;
+  std::uint64_t refused = 0;  // out of order, or another value than the one that is there
+  Status first_refusal;
+};
+// Appends the samples of an OpenMetrics page, all with timestamps, a batch at a time: what comes
+// before an error may be in.
+Status import_page(std::string_view page, storage::Appendable& to, Imported* imported);
 // Appends the samples of an OpenMetrics file, all with timestamps, to the database in `directory`,
 // which is made when it is absent. kOutOfRange when some were refused; the others are in.
 Status import_openmetrics(const std::string& file, const std::string& directory, std::FILE* out);
