@@ -72,6 +72,8 @@ Status parse_protobuf(std::string_view page, const HistogramOptions& options, Ex
 StatusOr<model::Labels> parse_series(std::string_view series,
                                      model::MetricKind kind = model::MetricKind::kUnknown);
 StatusOr<model::Exemplar> parse_exemplar(std::string_view exemplar);
+// Appends a label's value, or a name that needs it, in quotes as series texts have it.
+void append_quoted(std::string_view text, std::string* out);
 // Reads an io.prometheus.client.Exemplar.
 StatusOr<model::Exemplar> parse_protobuf_exemplar(std::string_view encoded);
 

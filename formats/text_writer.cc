@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "formats/exposition.h"
 #include "model/labels.h"
 #include "model/value.h"
 
@@ -37,12 +38,6 @@ void append_escaped(std::string_view text, Quotes quotes, std::string* out) {
     if (c == '\\' || (c == '"' && quotes == Quotes::kEscape)) out->push_back('\\');
     out->push_back(c);
   }
-}
-
-void append_quoted(std::string_view text, std::string* out) {
-  out->push_back('"');
-  append_escaped(text, Quotes::kEscape, out);
-  out->push_back('"');
 }
 
 void append_name(std::string_view name, bool legacy, std::string* out) {

@@ -28,36 +28,23 @@ std::string_view suffix_of(std::string_view name) {
   return {};
 }
 
-void append_quoted(std::string_view text, std::string* out) {
-  out->push_back('"');
-  for (const char c : text) {
-    if (c == '\n') {
-      out->append("\\n");
-      continue;
-    }
-    if (c == '"' || c == '\\') out->push_back('\\');
-    out->push_back(c);
-  }
-  out->push_back('"');
-}
-
 // The text of a series as a page would have it.
 std::string series_text(std::string_view name, const model::Labels& labels) {
   std::string text;
   const bool plain = model::is_legacy_metric_name(name);
   if (plain) text.append(name);
   text.push_back('{');
-  if (!plain) append_quoted(name, &text);
+  if (!plain) formats::append_quoted(name, &text);
   for (const model::LabelView& label : labels) {
     if (label.name == model::kMetricName || label.name == model::kBucketLabel) continue;
     if (text.back() != '{') text.push_back(',');
     if (model::is_legacy_label_name(label.name)) {
       text.append(label.name);
     } else {
-      append_quoted(label.name, &text);
+      formats::append_quoted(label.name, &text);
     }
     text.push_back('=');
-    append_quoted(label.value, &text);
+    formats::append_quoted(label.value, &text);
   }
   if (text.back() == '{') {
     text.pop_back();

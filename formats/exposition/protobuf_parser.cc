@@ -36,19 +36,6 @@ std::string label_number(double value) {
   return text;
 }
 
-void append_escaped(std::string_view text, std::string* out) {
-  out->push_back('"');
-  for (const char c : text) {
-    if (c == '\n') {
-      out->append("\\n");
-      continue;
-    }
-    if (c == '"' || c == '\\') out->push_back('\\');
-    out->push_back(c);
-  }
-  out->push_back('"');
-}
-
 // A field with one double, of a message that has nothing else of interest.
 bool read_double(std::string_view message, std::uint32_t field, double* value) {
   WireReader reader(message);
@@ -446,10 +433,10 @@ Status ProtobufParser::read_label(std::string_view message) {
   if (model::is_legacy_label_name(name)) {
     labels_.append(name);
   } else {
-    append_escaped(name, &labels_);
+    append_quoted(name, &labels_);
   }
   labels_.push_back('=');
-  append_escaped(value, &labels_);
+  append_quoted(value, &labels_);
   return ok();
 }
 
@@ -593,14 +580,14 @@ void ProtobufParser::write_series(const Sample& sample) {
     series_.push_back('{');
   } else {
     series_.push_back('{');
-    append_escaped(std::string(name_).append(sample.suffix), &series_);
+    append_quoted(std::string(name_).append(sample.suffix), &series_);
     if (!labels_.empty() || !sample.label.empty()) series_.push_back(',');
   }
   series_.append(labels_);
   if (!sample.label.empty()) {
     if (!labels_.empty()) series_.push_back(',');
     series_.append(sample.label).push_back('=');
-    append_escaped(sample.label_value, &series_);
+    append_quoted(sample.label_value, &series_);
   }
   series_.push_back('}');
 }

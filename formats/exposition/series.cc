@@ -150,4 +150,17 @@ StatusOr<model::Exemplar> parse_exemplar(std::string_view exemplar) {
   return result;
 }
 
+void append_quoted(std::string_view text, std::string* out) {
+  out->push_back('"');
+  for (const char c : text) {
+    if (c == '\n') {
+      out->append("\\n");
+      continue;
+    }
+    if (c == '"' || c == '\\') out->push_back('\\');
+    out->push_back(c);
+  }
+  out->push_back('"');
+}
+
 }  // namespace tocsin::formats
