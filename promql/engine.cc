@@ -46,25 +46,28 @@ StatusOr<Matrix> raw_samples(eval::Evaluation& run, const plan::Window& window,
     ASSIGN_OR_RETURN(auto columns, run.read(window.source, b));
     for (const storage::SeriesColumn& column : columns->series) {
       Series series;
+      auto next = column.histograms.begin();
       for (std::uint32_t row = 0; row < column.rows; ++row) {
+        while (next != column.histograms.end() && next->first < row) ++next;
         const std::int64_t t = column.times->ms[column.first + row];
-        const bool inside = t > after - lookback && t <= end + ahead;
-        if (!inside || !column.has(row) || model::is_stale(column.floats[row])) continue;
-        series.floats.push_back({t, column.floats[row]});
+        if (t <= after - lookback || t > end + ahead) continue;
+        if (next != column.histograms.end() && next->first == row) {
+          series.histograms.push_back({t, eval::HistogramPtr(columns, &next->second)});
+        } else if (column.has(row) && !model::is_stale(column.floats[row])) {
+          series.floats.push_back({t, column.floats[row]});
+        }
       }
-      for (const auto& [row, histogram] : column.histograms) {
-        const std::int64_t t = column.times->ms[column.first + row];
-        if (extended && t > after - lookback && t <= end + ahead) {
+      std::erase_if(series.histograms,
+                    [](const HistogramPoint& p) { return model::is_stale(p.histogram->sum); });
+      if (extended) {
+        if (!series.histograms.empty()) {
           return failed_precondition("{} modifier is not supported with histograms",
                                      ahead == 0 ? "anchored" : "smoothed");
         }
-        if (t > after && t <= end) return unimplemented("not supported yet: native histograms");
-      }
-      if (extended) {
         series.floats = functions::extend_samples(series.floats, after, end, window.mode);
       }
-      if (series.floats.empty()) continue;
-      run.total_samples += series.floats.size();
+      if (series.floats.empty() && series.histograms.empty()) continue;
+      run.total_samples += series.floats.size() + series.histograms.size();
       series.labels = selection.labels(column.series);
       matrix.push_back(std::move(series));
     }
@@ -72,12 +75,25 @@ StatusOr<Matrix> raw_samples(eval::Evaluation& run, const plan::Window& window,
   return matrix;
 }
 
-std::vector<Point> points_of(const eval::Column& column, const eval::Grid& grid) {
+std::vector<Point> points_of(const eval::Column& column, const eval::Bitmap& steps,
+                             const eval::Grid& grid) {
   std::vector<Point> points;
-  points.reserve(column.present.count());
-  column.present.for_each(
-      [&](std::size_t i) { points.push_back({grid.time(i), column.values[i]}); });
+  points.reserve(steps.count());
+  steps.for_each([&](std::size_t i) { points.push_back({grid.time(i), column.values[i]}); });
   return points;
+}
+
+// Splits a column into its floats and histograms.
+void fill_points(const eval::Column& column, const eval::Grid& grid, Series* out) {
+  if (!column.has_histograms()) {
+    out->floats = points_of(column, column.present, grid);
+    return;
+  }
+  const eval::Bitmap histograms = column.histogram_steps();
+  eval::Bitmap floats = column.present;
+  out->floats = points_of(column, floats.subtract(histograms), grid);
+  histograms.for_each(
+      [&](std::size_t i) { out->histograms.push_back({grid.time(i), column.histograms[i]}); });
 }
 
 Matrix to_matrix(eval::VectorSet set, const eval::Grid& grid) {
@@ -85,8 +101,8 @@ Matrix to_matrix(eval::VectorSet set, const eval::Grid& grid) {
   for (eval::OutSeries& series : set) {
     Series out;
     out.labels = std::move(series.labels);
-    out.floats = points_of(series.column, grid);
-    if (!out.floats.empty()) matrix.push_back(std::move(out));
+    fill_points(series.column, grid, &out);
+    if (!out.floats.empty() || !out.histograms.empty()) matrix.push_back(std::move(out));
   }
   return matrix;
 }
@@ -95,7 +111,9 @@ Vector to_vector(eval::VectorSet set, std::int64_t at_ms) {
   Vector vector;
   for (eval::OutSeries& series : set) {
     if (!series.column.present.test(0)) continue;
-    vector.push_back({std::move(series.labels), at_ms, series.column.values[0], nullptr});
+    const eval::HistogramPtr& histogram = series.column.histogram(0);
+    const double value = histogram == nullptr ? series.column.values[0] : 0;
+    vector.push_back({std::move(series.labels), at_ms, value, histogram});
   }
   return vector;
 }

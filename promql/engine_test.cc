@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "base/testing/fake_clock.h"
+#include "model/histogram_buckets.h"
 #include "model/value.h"
 #include "storage/testing/mem_store.h"
 
@@ -58,7 +59,8 @@ class EngineTest : public ::testing::Test {
     if (const auto* text = std::get_if<StringValue>(&result->value)) out = text->value;
     if (const auto* vector = std::get_if<Vector>(&result->value)) {
       for (const Sample& s : *vector) {
-        out += s.labels.to_series_string() + " " + model::format_float(s.value) + "; ";
+        out += s.labels.to_series_string() + " " +
+               (s.histogram ? model::to_string(*s.histogram) : model::format_float(s.value)) + "; ";
       }
     }
     if (const auto* matrix = std::get_if<Matrix>(&result->value)) {
@@ -66,6 +68,9 @@ class EngineTest : public ::testing::Test {
         out += s.labels.to_series_string();
         for (const Point& p : s.floats) {
           out += " " + std::to_string(p.time_ms) + ":" + model::format_float(p.value);
+        }
+        for (const HistogramPoint& p : s.histograms) {
+          out += " " + std::to_string(p.time_ms) + ":" + model::to_string(*p.histogram);
         }
         out += "; ";
       }
@@ -160,13 +165,17 @@ TEST_F(EngineTest, MatchingErrorsHaveUpstreamsText) {
             "{a=\"1\", b=\"1\"} 4; {a=\"1\", b=\"2\"} 5; ");
 }
 
-TEST_F(EngineTest, WhatIsNotBuiltSaysSo) {
+TEST_F(EngineTest, HistogramsStandBesideFloats) {
   add_histogram(x("h"), 10'000);
   add(x("a"), {{40'000, 1}});
-  EXPECT_EQ(instant("x", 20'000), "12: not supported yet: native histograms");
+  EXPECT_EQ(instant("x", 20'000), "x{l=\"h\"} {count:0, sum:0}; ");
   EXPECT_EQ(instant("count_over_time(x[5s])", 20'000), "") << "the histogram is outside the window";
-  EXPECT_EQ(instant("count_over_time(x[50s])", 40'000), "12: not supported yet: native histograms");
-  EXPECT_EQ(instant("x{l=\"h\"}[50s]", 40'000), "12: not supported yet: native histograms");
+  EXPECT_EQ(instant("count_over_time(x[50s])", 40'000), "{l=\"h\"} 1; {l=\"a\"} 1; ");
+  EXPECT_EQ(instant("x{l=\"h\"}[50s]", 40'000), "x{l=\"h\"} 10000:{count:0, sum:0}; ");
+  add(x("h"), {{30'000, 7}, {50'000, model::stale_nan()}});
+  EXPECT_EQ(range("x{l=\"h\"}", 0, 60'000, 20'000),
+            "x{l=\"h\"} 40000:7 20000:{count:0, sum:0}; ");
+  EXPECT_EQ(instant("x{l=\"h\"}[50s]", 55'000), "x{l=\"h\"} 30000:7 10000:{count:0, sum:0}; ");
 }
 
 TEST_F(EngineTest, SamplesAreLimited) {

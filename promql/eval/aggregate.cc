@@ -6,14 +6,18 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 
+#include "model/histogram_buckets.h"
 #include "model/value.h"
 #include "promql/eval/evaluation.h"
 #include "promql/eval/limit.h"
 #include "promql/functions/numbers.h"
 #include "promql/functions/vector_functions.h"
+#include "promql/native/sum.h"
 
 namespace tocsin::promql::eval {
 
@@ -105,21 +109,27 @@ struct Deviation : Spread {
 };
 
 template <typename Accumulator>
-VectorSet accumulate(const std::vector<Group>& groups, const VectorSet& set, std::size_t steps) {
+Column accumulate(const Group& group, const VectorSet& set, std::size_t steps) {
+  std::vector<Accumulator> accumulators(steps);
+  Column out(steps);
+  for (std::size_t member : group.members) {
+    const Column& column = set[member].column;
+    column.present.for_each([&](std::size_t i) { accumulators[i].add(column.values[i]); });
+    out.present |= column.present;
+  }
+  out.present.for_each([&](std::size_t i) { out.values[i] = accumulators[i].value(); });
+  return out;
+}
+
+// `column` gives the result of a group.
+template <typename F>
+VectorSet for_groups(const std::vector<Group>& groups, F column) {
   VectorSet out;
   for (const Group& group : groups) {
-    std::vector<Accumulator> accumulators(steps);
     OutSeries series;
     series.labels = group.labels;
     series.drop_name = group.drop_name;
-    series.column = Column(steps);
-    for (std::size_t member : group.members) {
-      const Column& column = set[member].column;
-      column.present.for_each([&](std::size_t i) { accumulators[i].add(column.values[i]); });
-      series.column.present |= column.present;
-    }
-    series.column.present.for_each(
-        [&](std::size_t i) { series.column.values[i] = accumulators[i].value(); });
+    series.column = column(group);
     out.push_back(std::move(series));
   }
   return out;
@@ -164,18 +174,26 @@ class ValueCounts {
   void add_all(const OutSeries& series) {
     std::unordered_map<std::uint64_t, std::size_t> place_of_value;
     series.column.present.for_each([&](std::size_t i) {
+      if (const HistogramPtr& histogram = series.column.histogram(i); histogram != nullptr) {
+        count(i, place(series, model::to_string(*histogram)));
+        return;
+      }
       const double v = series.column.values[i];
       auto [it, inserted] = place_of_value.try_emplace(std::bit_cast<std::uint64_t>(v), 0);
-      if (inserted) it->second = place(series, v);
-      OutSeries& counted = out_[it->second];
-      const double before = counted.column.present.test(i) ? counted.column.values[i] : 0;
-      counted.column.put(i, before + 1);
+      if (inserted) it->second = place(series, model::format_float_f(v));
+      count(i, it->second);
     });
   }
 
-  std::size_t place(const OutSeries& series, double value) {
+  void count(std::size_t step, std::size_t place) {
+    Column& counted = out_[place].column;
+    const double before = counted.present.test(step) ? counted.values[step] : 0;
+    counted.put(step, before + 1);
+  }
+
+  std::size_t place(const OutSeries& series, const std::string& value) {
     model::Labels labels = model::LabelsBuilder(grouping_.labels(series.labels))
-                               .set(label_, model::format_float_f(value))
+                               .set(label_, value)
                                .build();
     auto [it, inserted] = places_.try_emplace(labels, out_.size());
     if (inserted) {
@@ -210,32 +228,123 @@ StatusOr<VectorSet> count_values(Evaluation& run, const plan::AggregateNode& nod
   return counts.take();
 }
 
-VectorSet simple(AggregateOp op, const std::vector<Group>& groups, const VectorSet& set,
-                 std::size_t steps) {
+Column simple(AggregateOp op, const Group& group, const VectorSet& set, std::size_t steps) {
   switch (op) {
     case AggregateOp::kSum:
-      return accumulate<Sum>(groups, set, steps);
+      return accumulate<Sum>(group, set, steps);
     case AggregateOp::kAvg:
-      return accumulate<Mean>(groups, set, steps);
+      return accumulate<Mean>(group, set, steps);
     case AggregateOp::kCount:
-      return accumulate<Count>(groups, set, steps);
+      return accumulate<Count>(group, set, steps);
     case AggregateOp::kMin:
-      return accumulate<ExtremeOf<false>>(groups, set, steps);
+      return accumulate<ExtremeOf<false>>(group, set, steps);
     case AggregateOp::kMax:
-      return accumulate<ExtremeOf<true>>(groups, set, steps);
+      return accumulate<ExtremeOf<true>>(group, set, steps);
     case AggregateOp::kStddev:
-      return accumulate<Deviation>(groups, set, steps);
+      return accumulate<Deviation>(group, set, steps);
     case AggregateOp::kStdvar:
-      return accumulate<Variance>(groups, set, steps);
+      return accumulate<Variance>(group, set, steps);
     default:
-      return accumulate<One>(groups, set, steps);
+      return accumulate<One>(group, set, steps);
   }
+}
+
+// The histograms of a group at every step, for sum and avg.
+template <typename Accumulator>
+class HistogramGroup {
+ public:
+  HistogramGroup(std::size_t steps, PositionRange where, AnnotationSet* annotations)
+      : totals_(steps), where_(where), annotations_(annotations) {}
+
+  void add(const Column& column) {
+    if (!column.has_histograms()) return;
+    column.histogram_steps().for_each([&](std::size_t i) {
+      if (!totals_[i]) {
+        totals_[i].emplace(*column.histograms[i]);
+      } else if (!totals_[i]->add(*column.histograms[i])) {
+        annotate::mixed_schemas("", where_, annotations_);
+        misfits_.push_back(i);
+      }
+    });
+  }
+
+  // Puts the totals beside those of the floats, and nothing where both are.
+  void finish(Column* out) {
+    for (std::size_t i = 0; i < totals_.size(); ++i) {
+      if (!totals_[i]) continue;
+      if (out->present.test(i)) {
+        out->present.clear(i);
+        annotate::mixed_types_in_aggregation(where_, annotations_);
+        continue;
+      }
+      if (totals_[i]->resets_conflict()) {
+        annotate::resets_conflict("aggregation", where_, annotations_);
+      }
+      if (totals_[i]->reconciled()) annotate::reconciled("aggregation", where_, annotations_);
+      out->put(i, std::make_shared<const model::FloatHistogram>(totals_[i]->value()));
+    }
+    for (std::size_t i : misfits_) out->present.clear(i);
+  }
+
+ private:
+  std::vector<std::optional<Accumulator>> totals_;
+  std::vector<std::size_t> misfits_;  // steps with exponential and custom buckets
+  const PositionRange where_;
+  AnnotationSet* annotations_;
+};
+
+bool any_histogram(const Group& group, const VectorSet& set) {
+  return std::any_of(group.members.begin(), group.members.end(),
+                     [&](std::size_t member) { return set[member].column.has_histograms(); });
+}
+
+template <typename Accumulator>
+Column total_with_histograms(AggregateOp op, const Group& group, VectorSet* set, std::size_t steps,
+                             HistogramGroup<Accumulator> histograms) {
+  for (std::size_t member : group.members) {
+    histograms.add((*set)[member].column);
+    (*set)[member].column.drop_histograms();
+  }
+  Column out = simple(op, group, *set, steps);
+  histograms.finish(&out);
+  return out;
+}
+
+// sum and avg of a group that has histograms; takes them out of `set`.
+Column mixed_total(Evaluation& run, const plan::AggregateNode& node, const Group& group,
+                   VectorSet* set, std::size_t steps) {
+  const AggregateOp op = node.syntax->op;
+  const PositionRange where = node.inner->position();
+  if (op == AggregateOp::kSum) {
+    return total_with_histograms<native::HistogramSum>(op, group, set, steps,
+                                                       {steps, where, &run.annotations});
+  }
+  return total_with_histograms<native::HistogramMean>(op, group, set, steps,
+                                                      {steps, where, &run.annotations});
+}
+
+bool takes_histograms(AggregateOp op) {
+  return op == AggregateOp::kSum || op == AggregateOp::kAvg || op == AggregateOp::kCount ||
+         op == AggregateOp::kGroup || op == AggregateOp::kLimitk || op == AggregateOp::kLimitRatio;
+}
+
+// For an aggregation of numbers; says so when there were histograms.
+void ignore_histograms(Evaluation& run, const plan::AggregateNode& node, PositionRange whole,
+                       VectorSet* set) {
+  bool any = false;
+  for (OutSeries& series : *set) any = series.column.drop_histograms() || any;
+  if (!any) return;
+  const AggregateOp op = node.syntax->op;
+  const bool chooses = op == AggregateOp::kTopk || op == AggregateOp::kBottomk;
+  annotate::ignored_in_aggregation(aggregate_text(op), chooses ? whole : node.inner->position(),
+                                   &run.annotations);
+  remove_empty(set);
 }
 
 }  // namespace
 
 StatusOr<VectorSet> eval_aggregate(Evaluation& run, const plan::AggregateNode& node,
-                                   const Grid& grid) {
+                                   const plan::PlanNode& whole, const Grid& grid) {
   const AggregateOp op = node.syntax->op;
   if (op == AggregateOp::kCountValues) return count_values(run, node, grid);
   std::vector<double> parameter;
@@ -246,6 +355,7 @@ StatusOr<VectorSet> eval_aggregate(Evaluation& run, const plan::AggregateNode& n
   if (op == AggregateOp::kLimitRatio) {
     return limit_ratio(std::move(set), parameter, node.parameter->position(), &run.annotations);
   }
+  if (!takes_histograms(op)) ignore_histograms(run, node, whole.position(), &set);
   const Grouping grouping(node.syntax->grouping, node.syntax->without);
   const std::vector<Group> groups = make_groups(grouping, set);
   if (op == AggregateOp::kLimitk) return limit_count(groups, std::move(set), parameter);
@@ -255,7 +365,13 @@ StatusOr<VectorSet> eval_aggregate(Evaluation& run, const plan::AggregateNode& n
     functions::warn_invalid_quantiles(parameter, node.parameter->position(), &run.annotations);
     return quantiles(groups, set, parameter);
   }
-  return simple(op, groups, set, grid.count);
+  const bool totals = op == AggregateOp::kSum || op == AggregateOp::kAvg;
+  return for_groups(groups, [&](const Group& group) {
+    if (totals && any_histogram(group, set)) {
+      return mixed_total(run, node, group, &set, grid.count);
+    }
+    return simple(op, group, set, grid.count);
+  });
 }
 
 }  // namespace tocsin::promql::eval

@@ -18,6 +18,8 @@ class AnnotationSet {
  public:
   void warn(std::string_view text, PositionRange position);
   void info(std::string_view text, PositionRange position);
+  // Adds what the other has, in its order.
+  void merge(const AnnotationSet& other);
 
   struct Entry {
     bool warning = false;
@@ -31,5 +33,23 @@ class AnnotationSet {
   std::vector<Entry> entries_;
   StringSet seen_;
 };
+
+// What is to be said of native histograms, in upstream's words. `metric` may be empty.
+namespace annotate {
+void mixed_types(std::string_view metric, PositionRange where, AnnotationSet* out);
+void mixed_types_in_aggregation(PositionRange where, AnnotationSet* out);
+void mixed_schemas(std::string_view metric, PositionRange where, AnnotationSet* out);
+void mixed_classic_and_native(std::string_view metric, PositionRange where, AnnotationSet* out);
+void not_counter(std::string_view metric, PositionRange where, AnnotationSet* out);
+void not_gauge(std::string_view metric, PositionRange where, AnnotationSet* out);
+// `operation` is aggregation, addition or subtraction.
+void resets_conflict(std::string_view operation, PositionRange where, AnnotationSet* out);
+void reconciled(std::string_view operation, PositionRange where, AnnotationSet* out);
+void ignored_in_range(std::string_view metric, PositionRange where, AnnotationSet* out);
+void ignored_in_aggregation(std::string_view aggregation, PositionRange where, AnnotationSet* out);
+void incompatible_buckets(std::string_view op, PositionRange where, AnnotationSet* out);
+void incompatible_types(std::string_view left, std::string_view op, std::string_view right,
+                        PositionRange where, AnnotationSet* out);
+}  // namespace annotate
 
 }  // namespace tocsin::promql::eval

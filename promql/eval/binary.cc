@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "promql/eval/evaluation.h"
+#include "promql/eval/histogram_pairs.h"
 #include "promql/eval/matching.h"
 #include "promql/eval/operators.h"
 
@@ -15,23 +16,64 @@ namespace {
 
 enum class ScalarSide { kLeft, kRight };
 
-StatusOr<VectorSet> with_scalar(const Evaluation& run, const Binary& binary, VectorSet set,
+// Replaces `steps` of a column by `sample op scalar`.
+void pairs_with_scalar(HistogramPairs& pairs, const std::vector<double>& scalar, ScalarSide side,
+                       const Bitmap& steps, Column* column) {
+  steps.for_each([&](std::size_t i) {
+    const Operand sample = operand_of(*column, i);
+    const Operand number{scalar[i], nullptr};
+    if (side == ScalarSide::kLeft) {
+      pairs.put(number, sample, i, column);
+    } else {
+      pairs.put(sample, number, i, column);
+    }
+  });
+}
+
+// The same where neither is a histogram.
+void floats_with_scalar(const Binary& binary, const std::vector<double>& scalar, ScalarSide side,
+                        Column* column) {
+  Bitmap kept = column->present;
+  column->present.for_each([&](std::size_t i) {
+    const double v = column->values[i];
+    const Outcome outcome = side == ScalarSide::kLeft ? combine(binary, scalar[i], v, v)
+                                                      : combine(binary, v, scalar[i], v);
+    column->values[i] = outcome.value;
+    if (!outcome.keep) kept.clear(i);
+  });
+  column->present = std::move(kept);
+}
+
+// What an operator needs besides its operands.
+struct Operation {
+  const Evaluation& run;
+  const Binary& binary;
+  HistogramPairs pairs;
+
+  // Comparison and trimming choose from a series; the rest makes a new one.
+  bool makes_new() const { return !is_comparison(binary.op) && !is_trim(binary.op); }
+};
+
+StatusOr<VectorSet> with_scalar(Operation operation, VectorSet set,
                                 const std::vector<double>& scalar, ScalarSide side) {
-  const bool drops_name = !is_comparison(binary.op) || binary.return_bool;
+  const bool drops_name = operation.makes_new() || operation.binary.return_bool;
   for (OutSeries& series : set) {
     Column& column = series.column;
-    Bitmap kept = column.present;
-    column.present.for_each([&](std::size_t i) {
-      const double v = column.values[i];
-      const Outcome outcome = side == ScalarSide::kLeft ? combine(binary, scalar[i], v, v)
-                                                        : combine(binary, v, scalar[i], v);
-      column.values[i] = outcome.value;
-      if (!outcome.keep) kept.clear(i);
-    });
-    column.present = std::move(kept);
-    if (drops_name) run.drop_name(&series);
+    if (operation.pairs.always()) {
+      pairs_with_scalar(operation.pairs, scalar, side, Bitmap(column.present), &column);
+    } else if (column.has_histograms()) {
+      Column histograms = column;
+      histograms.present = column.histogram_steps();
+      pairs_with_scalar(operation.pairs, scalar, side, column.histogram_steps(), &histograms);
+      column.drop_histograms();
+      floats_with_scalar(operation.binary, scalar, side, &column);
+      histograms.present.for_each([&](std::size_t i) { column.take(i, histograms); });
+    } else {
+      floats_with_scalar(operation.binary, scalar, side, &column);
+    }
+    if (drops_name) operation.run.drop_name(&series);
   }
-  if (drops_name) RETURN_IF_ERROR(run.merge_names(&set));
+  if (drops_name) RETURN_IF_ERROR(operation.run.merge_names(&set));
   return set;
 }
 
@@ -64,12 +106,12 @@ StatusOr<VectorSet> set_operation(const Binary& binary, VectorSet left, VectorSe
 // them, so that `one` may match several of it.
 class VectorOperation {
  public:
-  VectorOperation(const Evaluation& run, const Binary& binary, const VectorSet& left,
-                  const VectorSet& right, std::size_t steps)
-      : run_(run),
-        binary_(binary),
-        matching_(*binary.matching),
-        swapped_(binary.matching->cardinality == Cardinality::kOneToMany),
+  VectorOperation(const Operation& operation, const VectorSet& left, const VectorSet& right,
+                  std::size_t steps)
+      : operation_(operation),
+        binary_(operation.binary),
+        matching_(*binary_.matching),
+        swapped_(binary_.matching->cardinality == Cardinality::kOneToMany),
         many_(swapped_ ? right : left),
         one_(swapped_ ? left : right),
         steps_(steps),
@@ -127,22 +169,34 @@ class VectorOperation {
     Bitmap both = many.column.present;
     both &= one.column.present;
     if (!both.any()) return ok();
-    const bool arithmetic = !is_comparison(binary_.op);
+    const bool arithmetic = operation_.makes_new();
     OutSeries series;
     series.labels = matching_.result(many.labels, one.labels, arithmetic);
     series.drop_name = !arithmetic && many.drop_name;
     RETURN_IF_ERROR(take(signatures_.left[m], series.labels, both));
     series.column = Column(steps_);
-    both.for_each([&](std::size_t i) {
-      const double x = many.column.values[i];
-      const double y = one.column.values[i];
-      const double left = swapped_ ? y : x;
-      const Outcome outcome = combine(binary_, left, swapped_ ? x : y, left);
-      if (outcome.keep) series.column.put(i, outcome.value);
-    });
-    if (binary_.return_bool) run_.drop_name(&series);
+    compute(swapped_ ? one.column : many.column, swapped_ ? many.column : one.column, both,
+            &series.column);
+    if (binary_.return_bool) operation_.run.drop_name(&series);
     if (series.column.present.any()) out_.push_back(std::move(series));
     return ok();
+  }
+
+  void compute(const Column& left, const Column& right, const Bitmap& steps, Column* out) {
+    const bool floats =
+        !left.has_histograms() && !right.has_histograms() && !operation_.pairs.always();
+    steps.for_each([&](std::size_t i) {
+      if (!floats) {
+        const bool pair = left.histogram(i) != nullptr || right.histogram(i) != nullptr ||
+                          operation_.pairs.always();
+        if (pair) {
+          operation_.pairs.put(operand_of(left, i), operand_of(right, i), i, out);
+          return;
+        }
+      }
+      const Outcome outcome = combine(binary_, left.values[i], right.values[i], left.values[i]);
+      if (outcome.keep) out->put(i, outcome.value);
+    });
   }
 
   // Counts filtered-out pairs too: whether a query is in error must not depend on values.
@@ -163,7 +217,7 @@ class VectorOperation {
     return ok();
   }
 
-  const Evaluation& run_;
+  Operation operation_;
   const Binary& binary_;
   const LabelMatching matching_;
   const bool swapped_;
@@ -187,21 +241,27 @@ std::vector<double> scalars(const Binary& binary, std::vector<double> left,
 
 }  // namespace
 
-StatusOr<Result> eval_binary(Evaluation& run, const plan::BinaryNode& node, const Grid& grid) {
+StatusOr<Result> eval_binary(Evaluation& run, const plan::BinaryNode& node,
+                             const plan::PlanNode& whole, const Grid& grid) {
   const Binary& binary = *node.syntax;
+  const Operation operation{run, binary, {binary, whole.position(), &run.annotations}};
   ASSIGN_OR_RETURN(Result left, run.eval(*node.left, grid));
   ASSIGN_OR_RETURN(Result right, run.eval(*node.right, grid));
   const bool left_scalar = left.type == ValueType::kScalar;
   const bool right_scalar = right.type == ValueType::kScalar;
   Result result;
   if (left_scalar && right_scalar) {
+    if (is_trim(binary.op)) {
+      return failed_precondition("operator {} not allowed for Scalar operations",
+                                 model::go_quote(op_text(binary.op)));
+    }
     result.type = ValueType::kScalar;
     result.scalar = scalars(binary, std::move(left.scalar), right.scalar);
   } else if (right_scalar) {
-    ASSIGN_OR_RETURN(result.vector, with_scalar(run, binary, std::move(left.vector), right.scalar,
+    ASSIGN_OR_RETURN(result.vector, with_scalar(operation, std::move(left.vector), right.scalar,
                                                 ScalarSide::kRight));
   } else if (left_scalar) {
-    ASSIGN_OR_RETURN(result.vector, with_scalar(run, binary, std::move(right.vector), left.scalar,
+    ASSIGN_OR_RETURN(result.vector, with_scalar(operation, std::move(right.vector), left.scalar,
                                                 ScalarSide::kLeft));
   } else if (is_set_operator(binary.op)) {
     ASSIGN_OR_RETURN(result.vector, set_operation(binary, std::move(left.vector),
@@ -210,8 +270,9 @@ StatusOr<Result> eval_binary(Evaluation& run, const plan::BinaryNode& node, cons
     if (binary.matching->fill_left || binary.matching->fill_right) {
       fill_missing(*binary.matching, &left.vector, &right.vector, grid.count);
     }
-    VectorOperation operation(run, binary, left.vector, right.vector, grid.count);
-    ASSIGN_OR_RETURN(result.vector, operation.all());
+    ASSIGN_OR_RETURN(
+        result.vector,
+        VectorOperation(operation, left.vector, right.vector, grid.count).all());
   }
   return result;
 }

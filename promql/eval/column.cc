@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "promql/eval/column.h"
 
+#include <algorithm>
 #include <string_view>
 #include <unordered_map>
 
@@ -59,6 +60,31 @@ void Bitmap::invert() {
   if (!words_.empty()) trim();
 }
 
+Bitmap Column::histogram_steps() const {
+  Bitmap steps(present.size());
+  if (histograms.empty()) return steps;
+  present.for_each([&](std::size_t i) {
+    if (histograms[i] != nullptr) steps.set(i);
+  });
+  return steps;
+}
+
+bool Column::drop_histograms() {
+  if (histograms.empty()) return false;
+  const Bitmap dropped = histogram_steps();
+  present.subtract(dropped);
+  histograms.clear();
+  return dropped.any();
+}
+
+void Column::take(std::size_t i, const Column& from) {
+  if (const HistogramPtr& histogram = from.histogram(i); histogram != nullptr) {
+    put(i, histogram);
+  } else {
+    put_float(i, from.values[i]);
+  }
+}
+
 Status merge_same_labels(VectorSet* set) {
   std::unordered_map<std::string_view, std::size_t> place;
   place.reserve(set->size());
@@ -73,7 +99,7 @@ Status merge_same_labels(VectorSet* set) {
       return failed_precondition("vector cannot contain metrics with the same labelset");
     }
     series.column.present.for_each(
-        [&](std::size_t step) { kept.column.put(step, series.column.values[step]); });
+        [&](std::size_t step) { kept.column.take(step, series.column); });
     kept.drop_name = kept.drop_name || series.drop_name;
     joined[i] = any_joined = true;
   }
@@ -94,6 +120,34 @@ model::Labels without_metric(const model::Labels& labels) {
 
 void remove_empty(VectorSet* set) {
   std::erase_if(*set, [](const OutSeries& series) { return !series.column.present.any(); });
+}
+
+void remove_histograms(VectorSet* set) {
+  for (OutSeries& series : *set) series.column.drop_histograms();
+}
+
+bool has_histograms(const VectorSet& set) {
+  return std::any_of(set.begin(), set.end(),
+                     [](const OutSeries& series) { return series.column.has_histograms(); });
+}
+
+std::uint64_t bytes_of(const model::FloatHistogram& h) {
+  return sizeof(h) +
+         (h.positive_spans.size() + h.negative_spans.size()) * sizeof(model::HistogramSpan) +
+         (h.positive_buckets.size() + h.negative_buckets.size() + h.custom_values.size()) *
+             sizeof(double);
+}
+
+std::uint64_t bytes_of(const Column& column) {
+  std::uint64_t bytes = column.values.size() * (sizeof(double) + 1);
+  if (!column.has_histograms()) return bytes;
+  bytes += column.histograms.size() * sizeof(HistogramPtr);
+  const model::FloatHistogram* before = nullptr;
+  for (const HistogramPtr& histogram : column.histograms) {
+    if (histogram != nullptr && histogram.get() != before) bytes += bytes_of(*histogram);
+    before = histogram.get();
+  }
+  return bytes;
 }
 
 }  // namespace tocsin::promql::eval

@@ -4,16 +4,21 @@
 // the steps that have a sample. Every operator turns sets of such series into another set; none
 // walks step by step over series.
 //
+// Native histograms stand beside the values and are shared, never copied: a column without any costs
+// one test for an empty vector.
+//
 // Values.
 #pragma once
 
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/status.h"
+#include "model/histogram.h"
 #include "model/labels.h"
 #include "promql/ast.h"
 
@@ -73,6 +78,8 @@ class Bitmap {
   std::vector<std::uint64_t> words_;
 };
 
+using HistogramPtr = std::shared_ptr<const model::FloatHistogram>;
+
 struct Column {
   Column() = default;
   explicit Column(std::size_t steps) : values(steps), present(steps) {}
@@ -80,8 +87,33 @@ struct Column {
     values[i] = value;
     present.set(i);
   }
-  std::vector<double> values;  // unspecified where not present
+  // For code that may replace a histogram by a float.
+  void put_float(std::size_t i, double value) {
+    put(i, value);
+    if (!histograms.empty()) histograms[i] = nullptr;
+  }
+  void put(std::size_t i, HistogramPtr histogram) {
+    if (histograms.empty()) histograms.resize(values.size());
+    histograms[i] = std::move(histogram);
+    present.set(i);
+  }
+  bool has_histograms() const { return !histograms.empty(); }
+  // Of a step that is present; null for a float.
+  const HistogramPtr& histogram(std::size_t i) const {
+    static const HistogramPtr kNone;
+    return histograms.empty() ? kNone : histograms[i];
+  }
+  // The steps with a histogram.
+  Bitmap histogram_steps() const;
+  // Removes the steps with a histogram; whether there were any.
+  bool drop_histograms();
+  // Copies the sample of a step, which `from` must have.
+  void take(std::size_t i, const Column& from);
+
+  std::vector<double> values;  // unspecified where not present or a histogram
   Bitmap present;
+  // Empty without any histogram; else one per step, null for a float.
+  std::vector<HistogramPtr> histograms;
 };
 
 struct OutSeries {
@@ -108,5 +140,13 @@ model::Labels without_metric(const model::Labels& labels);
 
 // Leaves out series without any sample.
 void remove_empty(VectorSet* set);
+
+// Leaves only floats.
+void remove_histograms(VectorSet* set);
+bool has_histograms(const VectorSet& set);
+
+// Memory of the samples; a histogram counts with every run of steps that shares it.
+std::uint64_t bytes_of(const Column& column);
+std::uint64_t bytes_of(const model::FloatHistogram& histogram);
 
 }  // namespace tocsin::promql::eval

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/mutex.h"
 #include "promql/functions/vector_functions.h"
+#include "promql/native/sum.h"
 
 namespace tocsin::promql::eval {
 
@@ -15,8 +16,7 @@ namespace {
 std::uint64_t bytes_of(const Result& result) {
   std::uint64_t bytes = result.scalar.size() * sizeof(double);
   for (const OutSeries& series : result.vector) {
-    bytes += sizeof(OutSeries) + series.labels.bytes() +
-             series.column.values.size() * (sizeof(double) + 1);
+    bytes += sizeof(OutSeries) + series.labels.bytes() + bytes_of(series.column);
   }
   return bytes;
 }
@@ -27,8 +27,16 @@ std::uint64_t bytes_of(const storage::ColumnBatch& batch) {
     bytes += sizeof(column) + column.floats.size() * sizeof(double) +
              column.present.size() * sizeof(std::uint64_t) +
              column.start_ms.size() * sizeof(std::int64_t);
+    for (const auto& [row, histogram] : column.histograms) bytes += eval::bytes_of(histogram);
   }
   return bytes;
+}
+
+void negate_histograms(Column* column) {
+  for (HistogramPtr& histogram : column->histograms) {
+    if (histogram == nullptr) continue;
+    histogram = std::make_shared<const model::FloatHistogram>(native::multiplied(*histogram, -1));
+  }
 }
 
 // Whether eval_range_call computes the call.
@@ -56,6 +64,9 @@ void broadcast(const Grid& grid, Result* result) {
     const bool present = series.column.present.test(0);
     series.column.values.assign(grid.count, series.column.values[0]);
     series.column.present = Bitmap(grid.count, present);
+    if (!series.column.has_histograms()) continue;
+    const HistogramPtr histogram = series.column.histograms[0];
+    series.column.histograms.assign(grid.count, histogram);
   }
 }
 
@@ -205,16 +216,17 @@ StatusOr<Result> Evaluation::dispatch(const plan::PlanNode& node, const Grid& gr
   } else if (const auto* select = node.as<plan::Select>()) {
     ASSIGN_OR_RETURN(result.vector, eval_select(*this, *select, grid));
   } else if (const auto* aggregate = node.as<plan::AggregateNode>()) {
-    ASSIGN_OR_RETURN(result.vector, eval_aggregate(*this, *aggregate, grid));
+    ASSIGN_OR_RETURN(result.vector, eval_aggregate(*this, *aggregate, node, grid));
   } else if (const auto* info = node.as<plan::InfoNode>()) {
     ASSIGN_OR_RETURN(result.vector, eval_info(*this, *info, grid));
   } else if (const auto* binary = node.as<plan::BinaryNode>()) {
-    return eval_binary(*this, *binary, grid);
+    return eval_binary(*this, *binary, node, grid);
   } else if (const auto* negate = node.as<plan::Negate>()) {
     ASSIGN_OR_RETURN(result, eval(*negate->inner, grid));
     for (double& v : result.scalar) v = -v;
     for (OutSeries& series : result.vector) {
       for (double& v : series.column.values) v = -v;
+      negate_histograms(&series.column);
       drop_name(&series);
     }
     RETURN_IF_ERROR(merge_names(&result.vector));

@@ -129,9 +129,11 @@ StatusOr<VectorSet> eval_smoothed(Evaluation& run, const plan::Select& select, c
 StatusOr<VectorSet> eval_select_times(Evaluation& run, const plan::Select& select,
                                       const Grid& grid);
 StatusOr<VectorSet> eval_range_call(Evaluation& run, const plan::CallNode& call, const Grid& grid);
+// `whole` is the node that `node` is in.
 StatusOr<VectorSet> eval_aggregate(Evaluation& run, const plan::AggregateNode& node,
-                                   const Grid& grid);
+                                   const plan::PlanNode& whole, const Grid& grid);
 StatusOr<VectorSet> eval_info(Evaluation& run, const plan::InfoNode& node, const Grid& grid);
-StatusOr<Result> eval_binary(Evaluation& run, const plan::BinaryNode& node, const Grid& grid);
+StatusOr<Result> eval_binary(Evaluation& run, const plan::BinaryNode& node,
+                             const plan::PlanNode& whole, const Grid& grid);
 
 }  // namespace tocsin::promql::eval

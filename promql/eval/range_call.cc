@@ -35,7 +35,6 @@ class RangeCallRun {
         grid_(grid),
         function_(*functions::find_range_function(call.function->name)),
         window_(*call.arguments[function_.matrix]->as<plan::Window>()),
-        kernel_(function_.kernel),
         read_range_ms_(window_.range_ms),
         charge_(run) {
     for (std::size_t i = 0; i < grid.count; ++i) {
@@ -63,7 +62,8 @@ class RangeCallRun {
   void extend() {
     read_ends_ = ends_;
     if (window_.mode == RangeMode::kPlain) return;
-    kernel_ = functions::find_extended_kernel(function_.name, window_.mode);
+    function_.kernel = functions::find_extended_kernel(function_.name, window_.mode);
+    function_.mixed = functions::find_extended_mixed(function_.name, window_.mode);
     const std::int64_t lookback = run_.setup().lookback_ms;
     read_range_ms_ += lookback;
     if (window_.mode == RangeMode::kAnchored) return;
@@ -97,13 +97,18 @@ class RangeCallRun {
     const storage::Selection& selection = run_.selection(window_.source);
     return in_batches(selection.batch_count(), [&](std::size_t batch, VectorSet* out) -> Status {
       ASSIGN_OR_RETURN(auto columns, run_.read(window_.source, batch));
-      WindowReader reader(read_ends_, read_range_ms_, Use::kAll);
+      WindowReader reader(read_ends_, read_range_ms_,
+                          window_.detect_resets ? ResetHints::kDetected : ResetHints::kAsStored);
       for (const storage::SeriesColumn& column : columns->series) {
         OutSeries series;
-        ASSIGN_OR_RETURN(bool any, apply(reader, column, StaleMarkers::kRemove, &series.column));
-        if (!any) continue;
+        functions::HistogramNotes notes;
+        ASSIGN_OR_RETURN(bool any,
+                         apply(reader.windows(column, StaleMarkers::kRemove, columns), &notes,
+                               &series.column));
+        if (column.histograms.empty() && !any) continue;
         series.labels = selection.labels(column.series);
-        out->push_back(std::move(series));
+        annotate_histograms(notes, series.labels, &notes_.at(batch));
+        if (any) out->push_back(std::move(series));
       }
       return ok();
     });
@@ -118,13 +123,15 @@ class RangeCallRun {
     const std::size_t batches =
         (samples.size() + storage::kBatchSeries - 1) / storage::kBatchSeries;
     return in_batches(batches, [&](std::size_t batch, VectorSet* out) -> Status {
-      WindowReader reader(read_ends_, read_range_ms_, Use::kAll);
+      WindowReader reader(read_ends_, read_range_ms_);
       const std::size_t begin = batch * storage::kBatchSeries;
       const std::size_t end = std::min(begin + storage::kBatchSeries, samples.size());
       for (std::size_t i = begin; i < end; ++i) {
         OutSeries series;
-        ASSIGN_OR_RETURN(bool any, apply(reader, as_column(samples[i], times), StaleMarkers::kKeep,
+        functions::HistogramNotes notes;
+        ASSIGN_OR_RETURN(bool any, apply(windows_of(samples[i].column, times, &reader), &notes,
                                          &series.column));
+        annotate_histograms(notes, samples[i].labels, &notes_.at(batch));
         if (!any) continue;
         series.labels = std::move(samples[i].labels);
         series.drop_name = samples[i].drop_name;
@@ -134,29 +141,27 @@ class RangeCallRun {
     });
   }
 
-  static storage::SeriesColumn as_column(
-      const OutSeries& series, const std::shared_ptr<const storage::TimestampColumn>& times) {
-    storage::SeriesColumn column;
-    column.times = times;
-    column.rows = static_cast<std::uint32_t>(times->ms.size());
-    column.floats = series.column.values;
-    if (series.column.present.all()) return column;
-    column.present.assign((column.rows + 63) / 64, 0);
-    series.column.present.for_each(
-        [&](std::size_t i) { column.present[i / 64] |= std::uint64_t{1} << (i % 64); });
-    return column;
+  // A view into `column` and `reader`.
+  static functions::SeriesWindows windows_of(
+      const Column& column, const std::shared_ptr<const storage::TimestampColumn>& times,
+      WindowReader* reader) {
+    return column.present.all() && !column.has_histograms() ? reader->dense(column.values, times)
+                                                            : reader->subquery(column, times);
   }
 
   template <typename F>
   StatusOr<VectorSet> in_batches(std::size_t count, F one_batch) {
     std::vector<VectorSet> slots(count);
+    notes_.resize(count);
     RETURN_IF_ERROR(for_each_index(count, run_.setup().workers, [&](std::size_t batch) -> Status {
       RETURN_IF_ERROR(run_.check());
       RETURN_IF_ERROR(one_batch(batch, &slots[batch]));
+      std::uint64_t bytes = 0;
+      for (const OutSeries& series : slots[batch]) bytes += bytes_of(series.column);
       base::MutexLock lock(mutex_);
-      return charge_.add(count_samples(slots[batch]),
-                         slots[batch].size() * grid_.count * (sizeof(double) + 1));
+      return charge_.add(count_samples(slots[batch]), bytes);
     }));
+    for (const AnnotationSet& notes : notes_) run_.annotations.merge(notes);
     VectorSet joined;
     for (VectorSet& slot : slots) {
       std::move(slot.begin(), slot.end(), std::back_inserter(joined));
@@ -165,9 +170,8 @@ class RangeCallRun {
   }
 
   // False when no step has a result.
-  StatusOr<bool> apply(WindowReader& reader, const storage::SeriesColumn& column,
-                       StaleMarkers stale, Column* out) {
-    ASSIGN_OR_RETURN(functions::SeriesWindows windows, reader.windows(column, stale));
+  StatusOr<bool> apply(const functions::SeriesWindows& windows, functions::HistogramNotes* notes,
+                       Column* out) {
     std::uint64_t total = 0;
     std::uint64_t largest = 0;
     for (std::size_t i = 0; i < windows.lo.size(); ++i) {
@@ -180,8 +184,29 @@ class RangeCallRun {
     Charge held(run_);
     RETURN_IF_ERROR(held.add(largest, 0));
     *out = Column(grid_.count);
-    kernel_(windows, {ends_, times_, window_.range_ms, first_, second_}, out);
+    functions::run_kernels(function_, windows,
+                           {ends_, times_, window_.range_ms, first_, second_}, notes, out);
     return out->present.any();
+  }
+
+  static bool has_floats(const Column& column) {
+    Bitmap floats = column.present;
+    return floats.subtract(column.histogram_steps()).any();
+  }
+
+  void annotate_histograms(const functions::HistogramNotes& notes, const model::Labels& labels,
+                           AnnotationSet* out) const {
+    const PositionRange where = call_.arguments[0]->position();
+    const std::string_view metric = labels.metric_name();
+    if (notes.mixed_types) annotate::mixed_types(metric, where, out);
+    if (notes.not_counter) annotate::not_counter(metric, where, out);
+    if (notes.not_gauge) annotate::not_gauge(metric, where, out);
+    if (notes.mixed_schemas) annotate::mixed_schemas(metric, where, out);
+    if (notes.resets_conflict) annotate::resets_conflict("aggregation", where, out);
+    if (notes.reconciled_sum) annotate::reconciled("aggregation", where, out);
+    if (notes.reconciled_subtraction) annotate::reconciled("subtraction", where, out);
+    if (notes.reconciled_addition) annotate::reconciled("addition", where, out);
+    if (notes.ignored) annotate::ignored_in_range(metric, where, out);
   }
 
   void annotate_results(const VectorSet& out) {
@@ -193,6 +218,7 @@ class RangeCallRun {
     for (const OutSeries& series : out) {
       const std::string_view name = series.labels.metric_name();
       if (name.empty() || looks_like_counter(name)) continue;
+      if (series.column.has_histograms() && !has_floats(series.column)) continue;
       run_.annotations.info(fmt::format("metric might not be a counter, name does not end in "
                                         "_total/_sum/_count/_bucket: {}",
                                         model::go_quote(name)),
@@ -203,13 +229,13 @@ class RangeCallRun {
   Evaluation& run_;
   const plan::CallNode& call_;
   const Grid grid_;
-  const functions::RangeFunction& function_;
+  functions::RangeFunction function_;  // with the kernels of the window's mode
   const plan::Window& window_;
-  functions::RangeKernel kernel_;
   std::vector<std::int64_t> times_, ends_;
   std::vector<std::int64_t> read_ends_;  // of the windows that the kernel is given
   std::int64_t read_range_ms_;
   std::vector<double> first_, second_;
+  std::vector<AnnotationSet> notes_;  // of each batch, so that their order is always the same
   base::Mutex mutex_;
   Charge charge_ ABSL_GUARDED_BY(mutex_);
 };

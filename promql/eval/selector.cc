@@ -34,7 +34,7 @@ class SelectRun {
       RETURN_IF_ERROR(one_batch(batch, &slots[batch]));
       const std::uint64_t samples = count_samples(slots[batch]);
       run_.total_samples += samples;
-      return charge_batch(samples, slots[batch].size());
+      return charge_batch(samples, slots[batch]);
     }));
     VectorSet joined;
     for (VectorSet& slot : slots) {
@@ -44,9 +44,11 @@ class SelectRun {
   }
 
  private:
-  Status charge_batch(std::uint64_t samples, std::size_t series) {
+  Status charge_batch(std::uint64_t samples, const VectorSet& set) {
+    std::uint64_t bytes = 0;
+    for (const OutSeries& series : set) bytes += bytes_of(series.column);
     base::MutexLock lock(mutex_);
-    return charge_.add(samples, series * ends_.size() * (sizeof(double) + 1));
+    return charge_.add(samples, bytes);
   }
 
   Status one_batch(std::size_t batch, VectorSet* out) {
@@ -55,10 +57,11 @@ class SelectRun {
       if (status.code() != StatusCode::kUnimplemented) return status;
     }
     ASSIGN_OR_RETURN(auto columns, run_.read(select_.source, batch));
-    WindowReader reader(ends_, run_.setup().lookback_ms, Use::kNewest);
+    WindowReader reader(ends_, run_.setup().lookback_ms,
+                        select_.detect_resets ? ResetHints::kDetected : ResetHints::kAsStored);
     for (const storage::SeriesColumn& column : columns->series) {
-      ASSIGN_OR_RETURN(functions::SeriesWindows windows,
-                       reader.windows(column, StaleMarkers::kKeep));
+      const functions::SeriesWindows windows =
+          reader.windows(column, StaleMarkers::kKeep, columns);
       OutSeries series;
       if (!newest(windows, &series.column)) continue;
       series.labels = selection_.labels(column.series);
@@ -75,7 +78,11 @@ class SelectRun {
       if (model::is_stale(w.values[last])) continue;
       if (!any) *out = Column(ends_.size());
       any = true;
-      out->put(i, value(w.values[last], w.ms[last]));
+      if (!w.histograms.empty() && w.histograms[last] != nullptr && take_ == Take::kValue) {
+        out->put(i, w.histograms[last]);
+      } else {
+        out->put(i, value(w.values[last], w.ms[last]));
+      }
     }
     return any;
   }

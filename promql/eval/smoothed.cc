@@ -26,14 +26,18 @@ class SmoothedRun {
 
   StatusOr<VectorSet> all() {
     std::vector<VectorSet> slots(run_.selection(select_.source).batch_count());
+    notes_.resize(slots.size());
     RETURN_IF_ERROR(for_each_index(slots.size(), run_.setup().workers, [&](std::size_t batch) {
       RETURN_IF_ERROR(run_.check());
       RETURN_IF_ERROR(one_batch(batch, &slots[batch]));
       const std::uint64_t samples = count_samples(slots[batch]);
       run_.total_samples += samples;
+      std::uint64_t bytes = 0;
+      for (const OutSeries& series : slots[batch]) bytes += bytes_of(series.column);
       base::MutexLock lock(mutex_);
-      return charge_.add(samples, slots[batch].size() * times_.size() * (sizeof(double) + 1));
+      return charge_.add(samples, bytes);
     }));
+    for (const AnnotationSet& notes : notes_) run_.annotations.merge(notes);
     VectorSet joined;
     for (VectorSet& slot : slots) {
       std::move(slot.begin(), slot.end(), std::back_inserter(joined));
@@ -44,18 +48,66 @@ class SmoothedRun {
  private:
   Status one_batch(std::size_t batch, VectorSet* out) {
     ASSIGN_OR_RETURN(auto columns, run_.read(select_.source, batch));
-    WindowReader reader(ends_, 2 * lookback_ms_, Use::kAll);
+    WindowReader reader(ends_, 2 * lookback_ms_,
+                        select_.detect_resets ? ResetHints::kDetected : ResetHints::kAsStored);
     for (const storage::SeriesColumn& column : columns->series) {
-      ASSIGN_OR_RETURN(functions::SeriesWindows windows,
-                       reader.windows(column, StaleMarkers::kRemove));
+      const functions::SeriesWindows windows =
+          reader.windows(column, StaleMarkers::kRemove, columns);
       OutSeries series;
       series.column = Column(times_.size());
       smooth(windows, &series.column);
+      if (!windows.histograms.empty()) {
+        const model::Labels labels = run_.selection(select_.source).labels(column.series);
+        smooth_histograms(windows, labels.metric_name(), &notes_.at(batch), &series.column);
+      }
       if (!series.column.present.any()) continue;
       series.labels = run_.selection(select_.source).labels(column.series);
       out->push_back(std::move(series));
     }
     return ok();
+  }
+
+  // Does anew the steps whose window has histograms.
+  void smooth_histograms(const functions::SeriesWindows& w, std::string_view metric,
+                         AnnotationSet* notes, Column* out) const {
+    for (std::size_t i = 0; i < times_.size(); ++i) {
+      const auto around = w.histograms.subspan(w.lo[i], w.hi[i] - w.lo[i]);
+      const auto floats = std::count(around.begin(), around.end(), nullptr);
+      if (floats == std::ssize(around)) continue;
+      out->present.clear(i);
+      if (floats > 0) {
+        annotate::mixed_types(metric, select_.position, notes);
+        continue;
+      }
+      const auto ms = w.ms.subspan(w.lo[i], w.hi[i] - w.lo[i]);
+      HistogramPtr histogram;
+      if (!histogram_at(ms, around, times_[i], &histogram)) {
+        annotate::mixed_schemas(metric, select_.position, notes);
+      }
+      if (histogram != nullptr) out->put(i, std::move(histogram));
+    }
+  }
+
+  // Null without one before; false when the buckets around do not fit each other.
+  static bool histogram_at(std::span<const std::int64_t> ms,
+                           std::span<const HistogramPtr> histograms, std::int64_t time,
+                           HistogramPtr* out) {
+    const auto at = std::lower_bound(ms.begin(), ms.end(), time);
+    const auto next = static_cast<std::size_t>(at - ms.begin());
+    if (at != ms.end() && *at == time) {
+      *out = histograms[next];
+    } else if (next > 0 && at == ms.end()) {
+      *out = histograms[next - 1];
+    } else if (next > 0) {
+      const model::FloatHistogram& to = *histograms[next];
+      const double part = static_cast<double>(time - ms[next - 1]) /
+                          static_cast<double>(ms[next] - ms[next - 1]);
+      const auto value = functions::interpolate(
+          *histograms[next - 1], to, part, to.reset_hint != model::CounterResetHint::kGauge);
+      if (!value) return false;
+      *out = std::make_shared<const model::FloatHistogram>(value->value());
+    }
+    return true;
   }
 
   void smooth(const functions::SeriesWindows& w, Column* out) const {
@@ -81,6 +133,7 @@ class SmoothedRun {
   const plan::Select& select_;
   const std::int64_t lookback_ms_;
   std::vector<std::int64_t> times_, ends_;
+  std::vector<AnnotationSet> notes_;  // of each batch
   base::Mutex mutex_;
   Charge charge_ ABSL_GUARDED_BY(mutex_);
 };

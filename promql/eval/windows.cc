@@ -2,7 +2,9 @@
 #include "promql/eval/windows.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "model/histogram_buckets.h"
 #include "model/value.h"
 
 namespace tocsin::promql::eval {
@@ -19,13 +21,37 @@ bool has_stale(std::span<const double> values) {
 
 }  // namespace
 
-StatusOr<functions::SeriesWindows> WindowReader::windows(const storage::SeriesColumn& column,
-                                                         StaleMarkers stale) {
+functions::SeriesWindows WindowReader::windows(
+    const storage::SeriesColumn& column, StaleMarkers stale,
+    const std::shared_ptr<const storage::ColumnBatch>& owner) {
   const bool dense = column.present.empty() && column.histograms.empty();
   if (!dense || (stale == StaleMarkers::kRemove && has_stale(column.floats))) {
-    return compact(column, stale);
+    return compact(column, stale, owner);
   }
   return clip(column, bounds_of(column.times));
+}
+
+functions::SeriesWindows WindowReader::dense(
+    std::span<const double> values,
+    const std::shared_ptr<const storage::TimestampColumn>& times) {
+  const Bounds& bounds = bounds_of(times);
+  return {times->ms, values, bounds.lo, bounds.hi};
+}
+
+functions::SeriesWindows WindowReader::subquery(
+    const Column& column, const std::shared_ptr<const storage::TimestampColumn>& times) {
+  clear();
+  column.present.for_each([&](std::size_t i) {
+    HistogramPtr histogram = column.histogram(i);
+    if (histogram != nullptr && histogram->reset_hint != model::CounterResetHint::kGauge &&
+        histogram->reset_hint != model::CounterResetHint::kUnknown) {
+      model::FloatHistogram unknown = *histogram;
+      unknown.reset_hint = model::CounterResetHint::kUnknown;
+      histogram = std::make_shared<const model::FloatHistogram>(std::move(unknown));
+    }
+    add(times->ms[i], column.values[i], std::move(histogram));
+  });
+  return own_windows();
 }
 
 void WindowReader::compute(std::span<const std::int64_t> ms, std::vector<std::uint32_t>* lo,
@@ -70,37 +96,66 @@ functions::SeriesWindows WindowReader::clip(const storage::SeriesColumn& column,
   return {ms.subspan(begin, column.rows), column.floats, lo_, hi_};
 }
 
-StatusOr<functions::SeriesWindows> WindowReader::compact(const storage::SeriesColumn& column,
-                                                         StaleMarkers stale) {
-  ms_.clear();
-  values_.clear();
-  histogram_.clear();
+functions::SeriesWindows WindowReader::compact(
+    const storage::SeriesColumn& column, StaleMarkers stale,
+    const std::shared_ptr<const storage::ColumnBatch>& owner) {
+  clear();
   auto next = column.histograms.begin();
   for (std::uint32_t row = 0; row < column.rows; ++row) {
-    const bool histogram = next != column.histograms.end() && next->first == row;
-    if (histogram) ++next;
-    if (!histogram) {
-      if (!column.has(row)) continue;
-      if (stale == StaleMarkers::kRemove && model::is_stale(column.floats[row])) continue;
+    HistogramPtr histogram;
+    if (next != column.histograms.end() && next->first == row) {
+      histogram = HistogramPtr(owner, &next->second);
+      ++next;
+    } else if (!column.has(row)) {
+      continue;
     }
-    ms_.push_back(column.times->ms[column.first + row]);
-    values_.push_back(histogram ? 0 : column.floats[row]);
-    histogram_.push_back(histogram);
+    double value = histogram == nullptr ? column.floats[row] : histogram->sum;
+    if (model::is_stale(value)) {
+      if (stale == StaleMarkers::kRemove) continue;
+      histogram = nullptr;
+    }
+    add(column.times->ms[column.first + row], value, std::move(histogram));
   }
-  compute(ms_, &lo_, &hi_);
-  if (!column.histograms.empty()) RETURN_IF_ERROR(refuse_histograms());
-  return functions::SeriesWindows{ms_, values_, lo_, hi_};
+  if (hints_ == ResetHints::kDetected && any_histogram_) detect_resets();
+  return own_windows();
 }
 
-Status WindowReader::refuse_histograms() const {
-  for (std::size_t i = 0; i < ends_.size(); ++i) {
-    if (lo_[i] >= hi_[i]) continue;
-    const std::uint32_t from = use_ == Use::kNewest ? hi_[i] - 1 : lo_[i];
-    for (std::uint32_t k = from; k < hi_[i]; ++k) {
-      if (histogram_[k]) return unimplemented("not supported yet: native histograms");
+void WindowReader::clear() {
+  ms_.clear();
+  values_.clear();
+  histograms_.clear();
+  any_histogram_ = false;
+}
+
+void WindowReader::add(std::int64_t ms, double value, HistogramPtr histogram) {
+  ms_.push_back(ms);
+  values_.push_back(value);
+  if (histogram == nullptr && !any_histogram_) return;
+  any_histogram_ = true;
+  histograms_.resize(ms_.size());
+  histograms_.back() = std::move(histogram);
+}
+
+void WindowReader::detect_resets() {
+  HistogramPtr before;
+  for (HistogramPtr& histogram : histograms_) {
+    if (histogram == nullptr) continue;
+    const HistogramPtr stored = histogram;
+    if (stored->reset_hint == model::CounterResetHint::kUnknown && before != nullptr) {
+      model::FloatHistogram marked = *stored;
+      marked.reset_hint = model::detect_reset(*stored, *before) ? model::CounterResetHint::kReset
+                                                                : model::CounterResetHint::kNotReset;
+      histogram = std::make_shared<const model::FloatHistogram>(std::move(marked));
     }
+    before = stored;
   }
-  return ok();
+}
+
+functions::SeriesWindows WindowReader::own_windows() {
+  compute(ms_, &lo_, &hi_);
+  functions::SeriesWindows windows{ms_, values_, lo_, hi_};
+  if (any_histogram_) windows.histograms = histograms_;
+  return windows;
 }
 
 }  // namespace tocsin::promql::eval

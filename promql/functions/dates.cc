@@ -58,7 +58,7 @@ StatusOr<eval::Result> part(const CallContext& context) {
     }
     set.push_back(std::move(now));
   } else {
-    ASSIGN_OR_RETURN(set, context.vector(0));
+    ASSIGN_OR_RETURN(set, context.floats(0));
   }
   for (eval::OutSeries& series : set) {
     series.column.present.for_each([&](std::size_t i) {

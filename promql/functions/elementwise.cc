@@ -25,13 +25,13 @@ void apply(eval::VectorSet* set, F f) {
 
 template <double (*F)(double)>
 StatusOr<eval::Result> each(const CallContext& context) {
-  ASSIGN_OR_RETURN(eval::VectorSet set, context.vector(0));
+  ASSIGN_OR_RETURN(eval::VectorSet set, context.floats(0));
   apply(&set, [](double v, std::size_t) { return F(v); });
   return nameless_result(context.run, std::move(set));
 }
 
 StatusOr<eval::Result> clamp(const CallContext& context) {
-  ASSIGN_OR_RETURN(eval::VectorSet set, context.vector(0));
+  ASSIGN_OR_RETURN(eval::VectorSet set, context.floats(0));
   ASSIGN_OR_RETURN(const std::vector<double> low, context.scalar(1));
   ASSIGN_OR_RETURN(const std::vector<double> high, context.scalar(2));
   apply(&set, [&](double v, std::size_t i) { return max_nan(low[i], min_nan(high[i], v)); });
@@ -45,14 +45,14 @@ StatusOr<eval::Result> clamp(const CallContext& context) {
 
 template <double (*F)(double, double)>
 StatusOr<eval::Result> clamp_one(const CallContext& context) {
-  ASSIGN_OR_RETURN(eval::VectorSet set, context.vector(0));
+  ASSIGN_OR_RETURN(eval::VectorSet set, context.floats(0));
   ASSIGN_OR_RETURN(const std::vector<double> bound, context.scalar(1));
   apply(&set, [&](double v, std::size_t i) { return F(bound[i], v); });
   return nameless_result(context.run, std::move(set));
 }
 
 StatusOr<eval::Result> round(const CallContext& context) {
-  ASSIGN_OR_RETURN(eval::VectorSet set, context.vector(0));
+  ASSIGN_OR_RETURN(eval::VectorSet set, context.floats(0));
   std::vector<double> nearest(context.grid.count, 1);
   if (context.call.arguments.size() > 1) {
     ASSIGN_OR_RETURN(nearest, context.scalar(1));

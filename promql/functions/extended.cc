@@ -40,24 +40,12 @@ Stretch stretch_of(const SeriesWindows& s, const KernelArgs& args, std::size_t i
           args.range_end[i] - args.range_ms, args.range_end[i]};
 }
 
-// Index of the sample that stands at the left border: the last at or before it, or the first of
-// all; never the last one when there are two.
-std::size_t left_sample(const Stretch& s) {
-  const auto last = s.ms.end() - 1;
-  const auto after = std::upper_bound(s.ms.begin(), last, s.start_ms);
-  return after == s.ms.begin() ? 0 : static_cast<std::size_t>(after - s.ms.begin()) - 1;
-}
-
 // Nothing when no sample tells anything about the range.
 std::optional<Ends> ends_of(const Stretch& s, bool smoothed, bool counter) {
-  if (s.ms.empty()) return std::nullopt;
-  std::size_t first = left_sample(s);
-  std::size_t last = s.ms.size() - 1;
-  if (smoothed) {
-    last = static_cast<std::size_t>(std::lower_bound(s.ms.begin(), s.ms.end() - 1, s.end_ms) -
-                                    s.ms.begin());
-  }
-  if (s.ms[last] <= s.start_ms || (smoothed && s.ms[first] > s.end_ms)) return std::nullopt;
+  const auto borders = borders_of(s.ms, s.start_ms, s.end_ms,
+                                  smoothed ? RangeMode::kSmoothed : RangeMode::kAnchored);
+  if (!borders) return std::nullopt;
+  const auto [first, last] = *borders;
   Ends ends;
   const bool before = s.ms[first] < s.start_ms;
   ends.left = smoothed && before ? interpolate(s.at(first), s.at(first + 1), s.start_ms, counter)
@@ -106,7 +94,7 @@ void count_kernel(const SeriesWindows& series, const KernelArgs& args, eval::Col
     const Stretch s = stretch_of(series, args, i);
     if (s.ms.empty() || s.ms.back() <= s.start_ms) continue;
     double count = 0;
-    for (std::size_t k = left_sample(s) + 1; k < s.ms.size(); ++k) {
+    for (std::size_t k = left_sample(s.ms, s.start_ms) + 1; k < s.ms.size(); ++k) {
       if (F(s.values[k - 1], s.values[k])) count += 1;
     }
     out->put(i, count);
@@ -141,6 +129,27 @@ RangeKernel find_extended_kernel(std::string_view function, RangeMode mode) {
                                 [&](const Extended& e) { return e.name == function; });
   if (it == std::end(kExtended)) return nullptr;
   return mode == RangeMode::kAnchored ? it->anchored : it->smoothed;
+}
+
+std::size_t left_sample(std::span<const std::int64_t> ms, std::int64_t start_ms) {
+  const auto last = ms.end() - 1;
+  const auto after = std::upper_bound(ms.begin(), last, start_ms);
+  return after == ms.begin() ? 0 : static_cast<std::size_t>(after - ms.begin()) - 1;
+}
+
+std::optional<Borders> borders_of(std::span<const std::int64_t> ms, std::int64_t start_ms,
+                                  std::int64_t end_ms, RangeMode mode) {
+  if (ms.empty()) return std::nullopt;
+  const bool smoothed = mode == RangeMode::kSmoothed;
+  Borders borders{left_sample(ms, start_ms), ms.size() - 1};
+  if (smoothed) {
+    borders.last = static_cast<std::size_t>(std::lower_bound(ms.begin(), ms.end() - 1, end_ms) -
+                                            ms.begin());
+  }
+  if (ms[borders.last] <= start_ms || (smoothed && ms[borders.first] > end_ms)) {
+    return std::nullopt;
+  }
+  return borders;
 }
 
 double interpolate(Point from, Point to, std::int64_t time, bool counter) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// histogram_quantile, histogram_quantiles and histogram_fraction over classic histograms. Series
-// are grouped once by their labels without "le"; each step of a group is one histogram.
+// The functions of histograms. Series of classic histograms are grouped once by their labels without
+// "le"; each step of a group is one histogram, unless a native one of these labels is there too.
 #include <algorithm>
 #include <cmath>
 #include <optional>
@@ -12,6 +12,7 @@
 #include "promql/functions/classic_histogram.h"
 #include "promql/functions/numbers.h"
 #include "promql/functions/vector_functions.h"
+#include "promql/native/statistics.h"
 
 namespace tocsin::promql::functions {
 
@@ -24,6 +25,7 @@ struct Part {
 struct Group {
   model::Labels labels;  // without le
   std::vector<Part> parts;
+  std::vector<const eval::OutSeries*> natives;  // with the labels, and perhaps an le
 };
 
 std::string for_metric(std::string_view name) {
@@ -35,7 +37,18 @@ std::vector<Group> group_buckets(const CallContext& context, const eval::VectorS
   static const std::vector<std::string> kLe = {std::string(model::kBucketLabel)};
   std::vector<Group> groups;
   std::unordered_map<model::Labels, std::size_t, model::LabelsHash> place;
+  const auto group_of = [&](const eval::OutSeries& series) -> Group& {
+    model::Labels labels = series.labels.drop(kLe);
+    auto [it, inserted] = place.try_emplace(labels, groups.size());
+    if (inserted) groups.push_back({std::move(labels), {}, {}});
+    return groups[it->second];
+  };
   for (const eval::OutSeries& series : set) {
+    if (series.column.has_histograms()) {
+      group_of(series).natives.push_back(&series);
+      eval::Bitmap floats = series.column.present;
+      if (!floats.subtract(series.column.histogram_steps()).any()) continue;
+    }
     const std::string_view le = series.labels.get(model::kBucketLabel);
     const StatusOr<double> bound = model::parse_float(le);
     if (!bound.ok()) {
@@ -45,10 +58,7 @@ std::vector<Group> group_buckets(const CallContext& context, const eval::VectorS
           position);
       continue;
     }
-    model::Labels labels = series.labels.drop(kLe);
-    auto [it, inserted] = place.try_emplace(labels, groups.size());
-    if (inserted) groups.push_back({std::move(labels), {}});
-    groups[it->second].parts.push_back({&series.column, *bound});
+    group_of(series).parts.push_back({&series.column, *bound});
   }
   return groups;
 }
@@ -56,7 +66,7 @@ std::vector<Group> group_buckets(const CallContext& context, const eval::VectorS
 void collect(const Group& group, std::size_t step, std::vector<Bucket>* buckets) {
   buckets->clear();
   for (const Part& part : group.parts) {
-    if (!part.column->present.test(step)) continue;
+    if (!part.column->present.test(step) || part.column->histogram(step) != nullptr) continue;
     buckets->push_back({part.upper_bound, part.column->values[step]});
   }
 }
@@ -99,20 +109,69 @@ class RepairNote {
   std::int64_t last_ms_ = 0;
 };
 
-eval::OutSeries quantile_of_group(const CallContext& context, const Group& group,
-                                  std::span<const double> q, RepairNote* note) {
-  eval::OutSeries out;
-  out.labels = group.labels;
-  out.column = eval::Column(context.grid.count);
+// Calls classic(&buckets, step) or native(histogram, metric, step) for every step of a group, and
+// appends what they give. A step with both kinds gives a warning only.
+template <typename Classic, typename Native>
+void evaluate_group(const CallContext& context, const Group& group, PositionRange position,
+                    std::pair<Classic, Native> functions, eval::VectorSet* out) {
+  eval::OutSeries result;
+  result.labels = group.labels;
+  result.column = eval::Column(context.grid.count);
   std::vector<Bucket> buckets;
-  for (std::size_t i = 0; i < context.grid.count; ++i) {
+  eval::Bitmap classic(context.grid.count);
+  for (std::size_t i = 0; i < context.grid.count && !group.parts.empty(); ++i) {
     collect(group, i, &buckets);
     if (buckets.empty()) continue;
-    Repair repair;
-    out.column.put(i, bucket_quantile(q[i], &buckets, &repair));
-    note->add(repair, context.grid.time(i));
+    classic.set(i);
+    result.column.put(i, functions.first(&buckets, i));
   }
-  context.run.drop_name(&out);
+  for (const eval::OutSeries* series : group.natives) {
+    eval::OutSeries own;  // of a native histogram with an le of its own
+    own.labels = series->labels;
+    own.column = eval::Column(context.grid.count);
+    eval::OutSeries& target = series->labels == group.labels ? result : own;
+    series->column.histogram_steps().for_each([&](std::size_t i) {
+      const std::string_view metric = series->labels.metric_name();
+      if (classic.test(i)) {
+        result.column.present.clear(i);
+        eval::annotate::mixed_classic_and_native(metric, position, &context.run.annotations);
+        return;
+      }
+      target.column.put(i, functions.second(*series->column.histograms[i], metric, i));
+    });
+    if (own.column.present.any()) out->push_back(std::move(own));
+  }
+  out->push_back(std::move(result));
+}
+
+void note_nan(native::NanEffect effect, std::string_view metric, PositionRange position,
+              eval::AnnotationSet* out) {
+  if (effect == native::NanEffect::kNone) return;
+  out->info(fmt::format("input to histogram_quantile has NaN observations, result is {} for metric "
+                        "name {}",
+                        effect == native::NanEffect::kResultIsNan ? "NaN" : "skewed higher",
+                        model::go_quote(metric)),
+            position);
+}
+
+eval::VectorSet quantile_of_group(const CallContext& context, const Group& group,
+                                  std::span<const double> q, PositionRange position,
+                                  RepairNote* note) {
+  eval::VectorSet out;
+  const auto classic = [&](std::vector<Bucket>* buckets, std::size_t i) {
+    Repair repair;
+    const double value = bucket_quantile(q[i], buckets, &repair);
+    note->add(repair, context.grid.time(i));
+    return value;
+  };
+  const auto of_native = [&](const model::FloatHistogram& histogram, std::string_view metric,
+                             std::size_t i) {
+    const native::Quantile quantile = native::quantile(q[i], histogram);
+    note_nan(quantile.nan, metric, position, &context.run.annotations);
+    return quantile.value;
+  };
+  evaluate_group(context, group, position, std::pair(classic, of_native), &out);
+  for (eval::OutSeries& series : out) context.run.drop_name(&series);
   return out;
 }
 
@@ -132,7 +191,8 @@ StatusOr<eval::Result> histogram_quantile(const CallContext& context) {
   std::vector<RepairNote> notes(groups.size());
   eval::VectorSet out;
   for (std::size_t g = 0; g < groups.size(); ++g) {
-    out.push_back(quantile_of_group(context, groups[g], q, &notes[g]));
+    eval::VectorSet results = quantile_of_group(context, groups[g], q, position, &notes[g]);
+    std::move(results.begin(), results.end(), std::back_inserter(out));
   }
   report(context, groups, notes, position);
   RETURN_IF_ERROR(context.run.merge_names(&out));
@@ -159,10 +219,12 @@ StatusOr<eval::Result> histogram_quantiles(const CallContext& context) {
     ASSIGN_OR_RETURN(const std::vector<double> q, context.scalar(a));
     warn_invalid_quantiles(q, context.argument(a).position(), &context.run.annotations);
     for (std::size_t g = 0; g < groups.size(); ++g) {
-      eval::OutSeries series = quantile_of_group(context, groups[g], q, &notes[g]);
-      series.labels =
-          model::LabelsBuilder(series.labels).set(label, quantile_label(q.at(0))).build();
-      out.push_back(std::move(series));
+      eval::VectorSet results = quantile_of_group(context, groups[g], q, position, &notes[g]);
+      for (eval::OutSeries& series : results) {
+        series.labels =
+            model::LabelsBuilder(series.labels).set(label, quantile_label(q.at(0))).build();
+        out.push_back(std::move(series));
+      }
     }
   }
   report(context, groups, notes, position);
@@ -174,38 +236,59 @@ StatusOr<eval::Result> histogram_fraction(const CallContext& context) {
   ASSIGN_OR_RETURN(const std::vector<double> lower, context.scalar(0));
   ASSIGN_OR_RETURN(const std::vector<double> upper, context.scalar(1));
   ASSIGN_OR_RETURN(const eval::VectorSet set, context.vector(2));
-  eval::VectorSet out;
-  std::vector<Bucket> buckets;
-  for (const Group& group : group_buckets(context, set, context.argument(2).position())) {
-    eval::OutSeries series;
-    series.labels = group.labels;
-    series.column = eval::Column(context.grid.count);
-    for (std::size_t i = 0; i < context.grid.count; ++i) {
-      collect(group, i, &buckets);
-      if (!buckets.empty()) series.column.put(i, bucket_fraction(lower[i], upper[i], &buckets));
+  const PositionRange position = context.argument(2).position();
+  const auto classic = [&](std::vector<Bucket>* buckets, std::size_t i) {
+    return bucket_fraction(lower[i], upper[i], buckets);
+  };
+  const auto of_native = [&](const model::FloatHistogram& histogram, std::string_view metric,
+                             std::size_t i) {
+    const bool empty = histogram.count == 0 || std::isnan(lower[i]) || std::isnan(upper[i]);
+    if (std::isnan(histogram.sum) && !empty && lower[i] < upper[i]) {
+      context.run.annotations.info(
+          fmt::format("input to histogram_fraction has NaN observations, which are excluded from "
+                      "all fractions for metric name {}",
+                      model::go_quote(metric)),
+          position);
     }
-    context.run.drop_name(&series);
+    return native::fraction(lower[i], upper[i], histogram);
+  };
+  eval::VectorSet out;
+  for (const Group& group : group_buckets(context, set, position)) {
+    evaluate_group(context, group, position, std::pair(classic, of_native), &out);
+  }
+  return nameless_result(context.run, std::move(out));
+}
+
+// A number of each native histogram; floats have none and are left out.
+template <double (*F)(const model::FloatHistogram&)>
+StatusOr<eval::Result> of_native(const CallContext& context) {
+  ASSIGN_OR_RETURN(eval::VectorSet set, context.vector(0));
+  eval::VectorSet out;
+  for (eval::OutSeries& series : set) {
+    if (!series.column.has_histograms()) continue;
+    eval::Column numbers(context.grid.count);
+    series.column.histogram_steps().for_each(
+        [&](std::size_t i) { numbers.put(i, F(*series.column.histograms[i])); });
+    series.column = std::move(numbers);
     out.push_back(std::move(series));
   }
-  RETURN_IF_ERROR(context.run.merge_names(&out));
-  return vector_result(std::move(out));
+  return nameless_result(context.run, std::move(out));
 }
 
-// Of a native histogram only; a float sample has none of these and is left out.
-StatusOr<eval::Result> of_native(const CallContext& context) {
-  RETURN_IF_ERROR(context.vector(0).status());
-  return vector_result({});
-}
+double average(const model::FloatHistogram& h) { return h.sum / h.count; }
+double count_of(const model::FloatHistogram& h) { return h.count; }
+double sum_of(const model::FloatHistogram& h) { return h.sum; }
+double deviation(const model::FloatHistogram& h) { return std::sqrt(native::variance(h)); }
 
 constexpr NamedFunction kFunctions[] = {
-    {"histogram_avg", of_native},
-    {"histogram_count", of_native},
+    {"histogram_avg", of_native<average>},
+    {"histogram_count", of_native<count_of>},
     {"histogram_fraction", histogram_fraction},
     {"histogram_quantile", histogram_quantile},
     {"histogram_quantiles", histogram_quantiles},
-    {"histogram_stddev", of_native},
-    {"histogram_stdvar", of_native},
-    {"histogram_sum", of_native},
+    {"histogram_stddev", of_native<deviation>},
+    {"histogram_stdvar", of_native<native::variance>},
+    {"histogram_sum", of_native<sum_of>},
 };
 
 }  // namespace

@@ -63,7 +63,7 @@ StatusOr<eval::Result> vector(const CallContext& context) {
 }
 
 StatusOr<eval::Result> scalar(const CallContext& context) {
-  ASSIGN_OR_RETURN(const eval::VectorSet set, context.vector(0));
+  ASSIGN_OR_RETURN(const eval::VectorSet set, context.floats(0));
   std::vector<double> values(context.grid.count, kNan);
   std::vector<std::uint8_t> seen(context.grid.count, 0);
   for (const eval::OutSeries& series : set) {
@@ -82,6 +82,7 @@ StatusOr<eval::Result> timestamp(const CallContext& context) {
   } else {
     ASSIGN_OR_RETURN(set, context.vector(0));
     for (eval::OutSeries& series : set) {
+      series.column.histograms.clear();
       for (std::size_t i = 0; i < context.grid.count; ++i) {
         series.column.values[i] = seconds(context.grid.time(i));
       }
@@ -114,7 +115,8 @@ bool sortable(const CallContext& context) {
 
 template <bool kDescending>
 StatusOr<eval::Result> sort(const CallContext& context) {
-  ASSIGN_OR_RETURN(eval::VectorSet set, context.vector(0));
+  ASSIGN_OR_RETURN(eval::VectorSet set, context.floats(0));
+  eval::remove_empty(&set);
   if (sortable(context) && context.grid.count == 1) {
     // NaN goes last in both directions.
     std::stable_sort(set.begin(), set.end(),

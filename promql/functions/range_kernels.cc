@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "promql/functions/mixed_kernels.h"
 #include "promql/functions/numbers.h"
 #include "promql/functions/rate.h"
 
@@ -197,36 +198,84 @@ void smoothing_kernel(const SeriesWindows& s, const KernelArgs& args, eval::Colu
 }
 
 constexpr RangeFunction kFunctions[] = {
-    {"absent_over_time", over_values<one_of>},
-    {"avg_over_time", over_values<mean_of>},
-    {"changes", over_values<changes_of>},
-    {"count_over_time", over_values<count_of>},
-    {"delta", delta_kernel},
-    {"deriv", deriv_kernel},
-    {"double_exponential_smoothing", smoothing_kernel},
-    {"first_over_time", over_values<first_of>, true},
-    {"idelta", idelta_kernel},
-    {"increase", increase_kernel, false, true},
-    {"irate", irate_kernel},
-    {"last_over_time", over_values<last_of>, true},
-    {"mad_over_time", over_values<median_deviation>},
-    {"max_over_time", over_values<max_of>},
-    {"min_over_time", over_values<min_of>},
-    {"predict_linear", predict_kernel},
-    {"present_over_time", over_values<one_of>},
-    {"quantile_over_time", quantile_kernel, false, false, 1},
-    {"rate", rate_kernel, false, true},
-    {"resets", over_values<resets_of>},
-    {"stddev_over_time", over_values<stddev_of>},
-    {"stdvar_over_time", over_values<variance>},
-    {"sum_over_time", over_values<sum_of>},
-    {"ts_of_first_over_time", time_of_end<true>},
-    {"ts_of_last_over_time", time_of_end<false>},
-    {"ts_of_max_over_time", time_of_extreme<true>},
-    {"ts_of_min_over_time", time_of_extreme<false>},
+    {"absent_over_time", over_values<one_of>, one_mixed},
+    {"avg_over_time", over_values<mean_of>, avg_mixed},
+    {"changes", over_values<changes_of>, changes_mixed},
+    {"count_over_time", over_values<count_of>, count_mixed},
+    {"delta", delta_kernel, rate_mixed<RateKind::kDelta>},
+    {"deriv", deriv_kernel, ignore_mixed},
+    {"double_exponential_smoothing", smoothing_kernel, ignore_mixed},
+    {"first_over_time", over_values<first_of>, first_mixed, true},
+    {"idelta", idelta_kernel, instant_mixed<false>},
+    {"increase", increase_kernel, rate_mixed<RateKind::kIncrease>, false, true},
+    {"irate", irate_kernel, instant_mixed<true>},
+    {"last_over_time", over_values<last_of>, last_mixed, true},
+    {"mad_over_time", over_values<median_deviation>, ignore_mixed},
+    {"max_over_time", over_values<max_of>, ignore_mixed},
+    {"min_over_time", over_values<min_of>, ignore_mixed},
+    {"predict_linear", predict_kernel, ignore_mixed},
+    {"present_over_time", over_values<one_of>, one_mixed},
+    {"quantile_over_time", quantile_kernel, ignore_mixed, false, false, 1},
+    {"rate", rate_kernel, rate_mixed<RateKind::kRate>, false, true},
+    {"resets", over_values<resets_of>, resets_mixed},
+    {"stddev_over_time", over_values<stddev_of>, ignore_mixed},
+    {"stdvar_over_time", over_values<variance>, ignore_mixed},
+    {"sum_over_time", over_values<sum_of>, sum_mixed},
+    {"ts_of_first_over_time", time_of_end<true>, first_time_mixed},
+    {"ts_of_last_over_time", time_of_end<false>, last_time_mixed},
+    {"ts_of_max_over_time", time_of_extreme<true>, ignore_mixed},
+    {"ts_of_min_over_time", time_of_extreme<false>, ignore_mixed},
+};
+
+// The floats of a series, and its windows over them.
+class FloatsOnly {
+ public:
+  explicit FloatsOnly(const SeriesWindows& s) {
+    for (std::size_t k = 0; k < s.ms.size(); ++k) {
+      before_.push_back(static_cast<std::uint32_t>(k - ms_.size()));
+      if (s.histograms[k] != nullptr) continue;
+      ms_.push_back(s.ms[k]);
+      values_.push_back(s.values[k]);
+    }
+    before_.push_back(static_cast<std::uint32_t>(s.ms.size() - ms_.size()));
+    for (std::size_t i = 0; i < s.lo.size(); ++i) {
+      lo_.push_back(s.lo[i] - before_[s.lo[i]]);
+      hi_.push_back(s.hi[i] - before_[s.hi[i]]);
+    }
+  }
+  SeriesWindows windows() const { return {ms_, values_, lo_, hi_}; }
+  // Histograms among the samples [lo, hi) of the series.
+  std::size_t histograms(std::uint32_t lo, std::uint32_t hi) const {
+    return before_[hi] - before_[lo];
+  }
+
+ private:
+  std::vector<std::int64_t> ms_;
+  std::vector<double> values_;
+  std::vector<std::uint32_t> before_;  // histograms before each sample
+  std::vector<std::uint32_t> lo_, hi_;
 };
 
 }  // namespace
+
+void run_kernels(const RangeFunction& function, const SeriesWindows& s, const KernelArgs& args,
+                 HistogramNotes* notes, eval::Column* out) {
+  if (s.histograms.empty()) {
+    function.kernel(s, args, out);
+    return;
+  }
+  const FloatsOnly floats(s);
+  function.kernel(floats.windows(), args, out);
+  for (std::size_t i = 0; i < s.lo.size(); ++i) {
+    const std::size_t lo = s.lo[i];
+    const std::size_t count = s.hi[i] - lo;
+    const std::size_t histograms = floats.histograms(s.lo[i], s.hi[i]);
+    if (histograms == 0) continue;
+    const MixedWindow window{s.ms.subspan(lo, count), s.values.subspan(lo, count),
+                             s.histograms.subspan(lo, count), histograms};
+    function.mixed(window, args, i, notes, out);
+  }
+}
 
 const RangeFunction* find_range_function(std::string_view name) {
   const auto* it = std::find_if(std::begin(kFunctions), std::end(kFunctions),

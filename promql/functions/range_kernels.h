@@ -3,7 +3,7 @@
 // Kernels of the functions over range vectors: one call computes all steps of one series.
 //
 // A window of step i is the samples [lo[i], hi[i]) of the series, those in the half-open time
-// (range_end(i) - range, range_end(i)]; gaps, staleness markers and histograms are gone already.
+// (range_end(i) - range, range_end(i)]; gaps and staleness markers are gone already.
 // Pure functions; threads: any.
 #pragma once
 
@@ -20,6 +20,8 @@ struct SeriesWindows {
   std::span<const double> values;
   std::span<const std::uint32_t> lo;
   std::span<const std::uint32_t> hi;
+  // Empty when there are only floats; else one per sample, null for a float.
+  std::span<const eval::HistogramPtr> histograms = {};
 };
 
 struct KernelArgs {
@@ -32,13 +34,44 @@ struct KernelArgs {
 using RangeKernel = void (*)(const SeriesWindows& series, const KernelArgs& args,
                              eval::Column* out);
 
+// What is to be said of the histograms that a series' windows held.
+struct HistogramNotes {
+  bool mixed_types = false;    // with floats, so that there is no result
+  bool mixed_schemas = false;  // exponential and custom buckets, so that there is no result
+  bool not_counter = false;
+  bool not_gauge = false;
+  bool ignored = false;  // beside floats
+  bool resets_conflict = false;
+  bool reconciled_sum = false, reconciled_addition = false, reconciled_subtraction = false;
+};
+
+// A window with at least one histogram.
+struct MixedWindow {
+  std::span<const std::int64_t> ms;
+  std::span<const double> values;
+  std::span<const eval::HistogramPtr> histograms;
+  std::size_t histogram_count = 0;
+
+  std::size_t float_count() const { return ms.size() - histogram_count; }
+  const model::FloatHistogram& histogram(std::size_t i) const { return *histograms[i]; }
+};
+// Computes one step. The kernel has run before, over the floats alone; what it put stays unless this
+// changes it.
+using MixedKernel = void (*)(const MixedWindow& window, const KernelArgs& args, std::size_t step,
+                             HistogramNotes* notes, eval::Column* out);
+
 struct RangeFunction {
   std::string_view name;
   RangeKernel kernel;
+  MixedKernel mixed;
   bool keeps_name = false;
   bool counter = false;    // warns when the metric does not look like one
   std::size_t matrix = 0;  // position of the range vector among the arguments
 };
+
+// Runs the function over a series that may hold histograms.
+void run_kernels(const RangeFunction& function, const SeriesWindows& series, const KernelArgs& args,
+                 HistogramNotes* notes, eval::Column* out);
 
 // Null for what is no function over range vectors or not built.
 const RangeFunction* find_range_function(std::string_view name);

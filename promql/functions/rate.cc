@@ -8,16 +8,11 @@
 // Counter resets are found once per series; a window that holds none, nearly every one, costs O(1).
 #include "promql/functions/rate.h"
 
-#include <algorithm>
 #include <vector>
 
 namespace tocsin::promql::functions {
 
 namespace {
-
-enum class Kind { kRate, kIncrease, kDelta };
-
-constexpr double kBorderFactor = 1.1;
 
 // Indexes i with values[i] < values[i - 1].
 std::vector<std::uint32_t> find_resets(std::span<const double> values) {
@@ -28,26 +23,9 @@ std::vector<std::uint32_t> find_resets(std::span<const double> values) {
   return resets;
 }
 
-struct Borders {
-  double to_start, to_end, sampled;  // seconds
-  double average;                    // distance of samples
-};
-
-double stretch(const Borders& b, double difference, double first, bool counter) {
-  const double threshold = b.average * kBorderFactor;
-  double to_start = b.to_start >= threshold ? b.average / 2 : b.to_start;
-  if (counter) {
-    double to_zero = to_start;
-    if (difference > 0 && first >= 0) to_zero = b.sampled * (first / difference);
-    to_start = std::min(to_start, to_zero);
-  }
-  const double to_end = b.to_end >= threshold ? b.average / 2 : b.to_end;
-  return (b.sampled + to_start + to_end) / b.sampled;
-}
-
-template <Kind kKind>
+template <RateKind kKind>
 void extrapolated(const SeriesWindows& s, const KernelArgs& args, eval::Column* out) {
-  constexpr bool kCounter = kKind != Kind::kDelta;
+  constexpr bool kCounter = kKind != RateKind::kDelta;
   const std::vector<std::uint32_t> resets =
       kCounter ? find_resets(s.values) : std::vector<std::uint32_t>();
   std::size_t next_reset = 0;
@@ -62,16 +40,8 @@ void extrapolated(const SeriesWindows& s, const KernelArgs& args, eval::Column* 
         difference += s.values[resets[r] - 1];
       }
     }
-    const std::int64_t first_ms = s.ms[lo];
-    const std::int64_t last_ms = s.ms[hi - 1];
-    const std::int64_t start_ms = args.range_end[i] - args.range_ms;
-    const double sampled = static_cast<double>(last_ms - first_ms) / 1000;
-    const Borders borders{static_cast<double>(first_ms - start_ms) / 1000,
-                          static_cast<double>(args.range_end[i] - last_ms) / 1000, sampled,
-                          sampled / static_cast<double>(hi - lo - 1)};
-    double factor = stretch(borders, difference, s.values[lo], kCounter);
-    if (kKind == Kind::kRate) factor /= static_cast<double>(args.range_ms) / 1000;
-    out->put(i, difference * factor);
+    const Extent extent{s.ms[lo], s.ms[hi - 1], hi - lo, s.values[lo], difference};
+    out->put(i, difference * extrapolation_factor<kKind>(extent, args, i));
   }
 }
 
@@ -92,13 +62,13 @@ void instant_change(const SeriesWindows& s, eval::Column* out) {
 }  // namespace
 
 void rate_kernel(const SeriesWindows& series, const KernelArgs& args, eval::Column* out) {
-  extrapolated<Kind::kRate>(series, args, out);
+  extrapolated<RateKind::kRate>(series, args, out);
 }
 void increase_kernel(const SeriesWindows& series, const KernelArgs& args, eval::Column* out) {
-  extrapolated<Kind::kIncrease>(series, args, out);
+  extrapolated<RateKind::kIncrease>(series, args, out);
 }
 void delta_kernel(const SeriesWindows& series, const KernelArgs& args, eval::Column* out) {
-  extrapolated<Kind::kDelta>(series, args, out);
+  extrapolated<RateKind::kDelta>(series, args, out);
 }
 void irate_kernel(const SeriesWindows& series, const KernelArgs&, eval::Column* out) {
   instant_change<true>(series, out);

@@ -40,7 +40,9 @@ struct Text {
 struct Select {
   std::size_t source = 0;  // index into Plan::sources
   Shift shift;
-  bool smoothed = false;  // between the samples around the time
+  PositionRange position;
+  bool smoothed = false;       // between the samples around the time
+  bool detect_resets = false;  // in histograms: only their counts and sums are looked at
 };
 // A range vector: of a selector, or of a subquery (`inner` set).
 struct Window {
@@ -50,6 +52,7 @@ struct Window {
   std::int64_t range_ms = 0;
   Shift shift;
   RangeMode mode = RangeMode::kPlain;
+  bool detect_resets = false;  // as Select's
 };
 struct Negate {
   PlanPtr inner;

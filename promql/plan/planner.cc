@@ -74,11 +74,13 @@ class Planner {
   Status make(const VectorSelector& selector, Span span, const Around& around, PlanNode* out) {
     Select select;
     select.shift = fold(selector.shift);
+    select.position = out->position();
     select.smoothed = selector.mode == RangeMode::kSmoothed;
     out->step_invariant = select.shift.at_ms.has_value();
     const std::int64_t ahead_ms = select.smoothed ? options_.lookback_ms : 0;
     select.source =
         add_source(selector, select.shift, span, {options_.lookback_ms, ahead_ms}, around);
+    select.detect_resets = only_counts();
     out->node = std::move(select);
     return ok();
   }
@@ -97,6 +99,7 @@ class Planner {
     if (window.mode == RangeMode::kSmoothed) reach.ahead_ms = options_.lookback_ms;
     window.source =
         add_source(selector, window.shift, span, reach, Around{around.function, window.range_ms});
+    window.detect_resets = only_counts();
     out->node = std::move(window);
     return ok();
   }
@@ -110,6 +113,7 @@ class Planner {
     window.shift = fold(subquery.shift);
     const Span inner{window.shift.apply(span.first_ms) - window.range_ms,
                      window.shift.apply(span.last_ms)};
+    const Depth whole(&whole_, true);
     ASSIGN_OR_RETURN(window.inner, walk(*subquery.inner, inner, Around{}));
     // An invariant inner expression does not make it so: the number of inner steps changes with the
     // time.
@@ -130,10 +134,7 @@ class Planner {
   }
 
   Status make(const Binary& binary, Span span, const Around&, PlanNode* out) {
-    if (binary.op == BinaryOp::kTrimUpper || binary.op == BinaryOp::kTrimLower) {
-      return unimplemented("not supported yet: native histograms (operator {})",
-                           op_text(binary.op));
-    }
+    const Depth whole(&whole_, binary.op == BinaryOp::kTrimUpper || binary.op == BinaryOp::kTrimLower);
     BinaryNode node{&binary, nullptr, nullptr};
     ASSIGN_OR_RETURN(node.left, walk(*binary.left, span, Around{}));
     ASSIGN_OR_RETURN(node.right, walk(*binary.right, span, Around{}));
@@ -163,6 +164,10 @@ class Planner {
       return unimplemented("not supported yet: {}function {}",
                            call.function->experimental ? "experimental " : "", name);
     }
+    const Depth counts(&counts_, name == "histogram_count" || name == "histogram_sum" ||
+                                     name == "histogram_avg");
+    const Depth whole(&whole_, name == "histogram_quantile" || name == "histogram_quantiles" ||
+                                   name == "histogram_fraction");
     CallNode node{call.function, {}};
     out->step_invariant = !depends_on_time(name);
     for (const ExprPtr& argument : call.arguments) {
@@ -274,8 +279,24 @@ class Planner {
     return true;
   }
 
+  // Counts itself in while it lives.
+  class Depth {
+   public:
+    Depth(int* depth, bool counts) : depth_(depth), by_(counts ? 1 : 0) { *depth_ += by_; }
+    ~Depth() { *depth_ -= by_; }
+    Depth(const Depth&) = delete;
+    Depth& operator=(const Depth&) = delete;
+
+   private:
+    int* depth_;
+    int by_;
+  };
+  bool only_counts() const { return counts_ > 0 && whole_ == 0; }
+
   const PlanOptions& options_;
   Plan* plan_;
+  int counts_ = 0;  // functions around that look at counts and sums of histograms only
+  int whole_ = 0;   // what is around and needs the whole histogram
 };
 
 }  // namespace
