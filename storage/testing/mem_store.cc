@@ -14,6 +14,7 @@
 
 #include "base/check.h"
 #include "base/mutex.h"
+#include "model/histogram_buckets.h"
 #include "model/value.h"
 #include "storage/testing/mem_selection.h"
 
@@ -69,6 +70,35 @@ void apply_group(Data* data, std::uint32_t id, const Group& group) {
     if (member != kMovedAway) data->series.at(member).group = id;
   }
   data->groups[id] = group;
+}
+
+// What a store says of a histogram: a gauge, or a counter that follows the histogram before it
+// without a reset; else nothing.
+model::CounterResetHint hint_of(const MemSample* before, const model::FloatHistogram& h) {
+  using Hint = model::CounterResetHint;
+  if (h.reset_hint == Hint::kGauge) return Hint::kGauge;
+  if (h.reset_hint == Hint::kReset || before == nullptr || before->histogram == nullptr) {
+    return Hint::kUnknown;
+  }
+  const model::FloatHistogram& earlier = *before->histogram;
+  const bool alike = earlier.reset_hint != Hint::kGauge && earlier.schema == h.schema &&
+                     earlier.zero_threshold == h.zero_threshold &&
+                     earlier.custom_values == h.custom_values;
+  model::FloatHistogram unhinted = h;
+  unhinted.reset_hint = Hint::kUnknown;
+  return alike && !model::detect_reset(unhinted, earlier) ? Hint::kNotReset : Hint::kUnknown;
+}
+
+// For the samples of `some`, which are among `all`.
+void set_reset_hints(const MemSamples& all, MemSamples* some) {
+  for (auto& [t, sample] : *some) {
+    if (sample.histogram == nullptr) continue;
+    auto at = all.find(t);
+    const MemSample* before = at == all.begin() ? nullptr : &std::prev(at)->second;
+    model::FloatHistogram hinted = *sample.histogram;
+    hinted.reset_hint = hint_of(before, hinted);
+    sample.histogram = std::make_shared<const model::FloatHistogram>(std::move(hinted));
+  }
 }
 
 bool has_sample_in(const MemSeries& series, const LabelHints& hints) {
@@ -356,6 +386,7 @@ StatusOr<std::unique_ptr<Selection>> MemStore::select(const model::Matchers& mat
     auto from = series.samples.lower_bound(model::to_ms(hints.mint));
     auto to = series.samples.upper_bound(model::to_ms(hints.maxt));
     if (hints.mint <= hints.maxt) entry.samples.insert(from, to);
+    set_reset_hints(series.samples, &entry.samples);
     matched.push_back(std::move(entry));
   }
   return make_mem_selection(std::move(matched), context);
