@@ -170,10 +170,9 @@ ZeroBucket widen_zero_bucket(const FloatHistogram& h, double threshold) {
 }
 
 void remove_below(double threshold, std::int32_t schema, BucketSide* side) {
-  const auto kept =
-      std::find_if(side->begin(), side->end(), [&](const IndexedBucket& bucket) {
-        return exponential_bound(schema, bucket.index - 1) >= threshold;
-      });
+  const auto kept = std::find_if(side->begin(), side->end(), [&](const IndexedBucket& bucket) {
+    return exponential_bound(schema, bucket.index - 1) >= threshold;
+  });
   side->erase(side->begin(), kept);
 }
 

@@ -16,9 +16,7 @@
 
 namespace tocsin::model {
 
-inline bool has_custom_buckets(const FloatHistogram& h) {
-  return h.schema == kCustomBucketsSchema;
-}
+inline bool has_custom_buckets(const FloatHistogram& h) { return h.schema == kCustomBucketsSchema; }
 
 struct IndexedBucket {
   std::int32_t index = 0;

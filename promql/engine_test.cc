@@ -173,8 +173,7 @@ TEST_F(EngineTest, HistogramsStandBesideFloats) {
   EXPECT_EQ(instant("count_over_time(x[50s])", 40'000), "{l=\"h\"} 1; {l=\"a\"} 1; ");
   EXPECT_EQ(instant("x{l=\"h\"}[50s]", 40'000), "x{l=\"h\"} 10000:{count:0, sum:0}; ");
   add(x("h"), {{30'000, 7}, {50'000, model::stale_nan()}});
-  EXPECT_EQ(range("x{l=\"h\"}", 0, 60'000, 20'000),
-            "x{l=\"h\"} 40000:7 20000:{count:0, sum:0}; ");
+  EXPECT_EQ(range("x{l=\"h\"}", 0, 60'000, 20'000), "x{l=\"h\"} 40000:7 20000:{count:0, sum:0}; ");
   EXPECT_EQ(instant("x{l=\"h\"}[50s]", 55'000), "x{l=\"h\"} 30000:7 10000:{count:0, sum:0}; ");
 }
 

@@ -192,9 +192,8 @@ class ValueCounts {
   }
 
   std::size_t place(const OutSeries& series, const std::string& value) {
-    model::Labels labels = model::LabelsBuilder(grouping_.labels(series.labels))
-                               .set(label_, value)
-                               .build();
+    model::Labels labels =
+        model::LabelsBuilder(grouping_.labels(series.labels)).set(label_, value).build();
     auto [it, inserted] = places_.try_emplace(labels, out_.size());
     if (inserted) {
       OutSeries counted;

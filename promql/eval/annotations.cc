@@ -33,9 +33,9 @@ std::string quoted(std::string_view metric) { return model::go_quote(metric); }
 }  // namespace
 
 void mixed_types(std::string_view metric, PositionRange where, AnnotationSet* out) {
-  out->warn(fmt::format("encountered a mix of histograms and floats for metric name {}",
-                        quoted(metric)),
-            where);
+  out->warn(
+      fmt::format("encountered a mix of histograms and floats for metric name {}", quoted(metric)),
+      where);
 }
 
 void mixed_types_in_aggregation(PositionRange where, AnnotationSet* out) {
@@ -50,21 +50,19 @@ void mixed_schemas(std::string_view metric, PositionRange where, AnnotationSet* 
 }
 
 void mixed_classic_and_native(std::string_view metric, PositionRange where, AnnotationSet* out) {
-  out->warn(fmt::format("vector contains a mix of classic and native histograms{}{}",
-                        metric.empty() ? "" : " for metric name ",
-                        metric.empty() ? "" : quoted(metric)),
-            where);
-}
-
-void not_counter(std::string_view metric, PositionRange where, AnnotationSet* out) {
   out->warn(
-      fmt::format("this native histogram metric is not a counter: {}", quoted(metric)),
+      fmt::format("vector contains a mix of classic and native histograms{}{}",
+                  metric.empty() ? "" : " for metric name ", metric.empty() ? "" : quoted(metric)),
       where);
 }
 
-void not_gauge(std::string_view metric, PositionRange where, AnnotationSet* out) {
-  out->warn(fmt::format("this native histogram metric is not a gauge: {}", quoted(metric)),
+void not_counter(std::string_view metric, PositionRange where, AnnotationSet* out) {
+  out->warn(fmt::format("this native histogram metric is not a counter: {}", quoted(metric)),
             where);
+}
+
+void not_gauge(std::string_view metric, PositionRange where, AnnotationSet* out) {
+  out->warn(fmt::format("this native histogram metric is not a gauge: {}", quoted(metric)), where);
 }
 
 void resets_conflict(std::string_view operation, PositionRange where, AnnotationSet* out) {
@@ -82,8 +80,7 @@ void ignored_in_range(std::string_view metric, PositionRange where, AnnotationSe
             where);
 }
 
-void ignored_in_aggregation(std::string_view aggregation, PositionRange where,
-                            AnnotationSet* out) {
+void ignored_in_aggregation(std::string_view aggregation, PositionRange where, AnnotationSet* out) {
   out->info(fmt::format("ignored histogram in {} aggregation", aggregation), where);
 }
 

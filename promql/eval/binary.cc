@@ -270,9 +270,8 @@ StatusOr<Result> eval_binary(Evaluation& run, const plan::BinaryNode& node,
     if (binary.matching->fill_left || binary.matching->fill_right) {
       fill_missing(*binary.matching, &left.vector, &right.vector, grid.count);
     }
-    ASSIGN_OR_RETURN(
-        result.vector,
-        VectorOperation(operation, left.vector, right.vector, grid.count).all());
+    ASSIGN_OR_RETURN(result.vector,
+                     VectorOperation(operation, left.vector, right.vector, grid.count).all());
   }
   return result;
 }

@@ -125,7 +125,7 @@ StatusOr<Grid> inner_grid(const Evaluation& run, const plan::Window& window, con
 StatusOr<VectorSet> eval_select(Evaluation& run, const plan::Select& select, const Grid& grid);
 // The part of eval_select for smoothed selectors.
 StatusOr<VectorSet> eval_smoothed(Evaluation& run, const plan::Select& select, const Grid& grid);
-// As eval_select, with each sample's own time in seconds as its value.
+// As eval_select, with each sample's own time in seconds as its value; histograms stand beside it.
 StatusOr<VectorSet> eval_select_times(Evaluation& run, const plan::Select& select,
                                       const Grid& grid);
 StatusOr<VectorSet> eval_range_call(Evaluation& run, const plan::CallNode& call, const Grid& grid);

@@ -73,8 +73,7 @@ HistogramPtr HistogramPairs::combine(const Operand& left, const Operand& right) 
                                    : with_number(*right.histogram, left.value);
 }
 
-void HistogramPairs::put(const Operand& left, const Operand& right, std::size_t step,
-                         Column* out) {
+void HistogramPairs::put(const Operand& left, const Operand& right, std::size_t step, Column* out) {
   if (!defined_for(left, right)) {
     annotate::incompatible_types(type_of(left), op_text(binary_.op), type_of(right), where_,
                                  annotations_);

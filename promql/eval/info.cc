@@ -136,6 +136,7 @@ class InfoRun {
     candidates->newest.assign(grid_.count, kNone);
     for (std::size_t member : candidates->members) {
       const Column& times = info_[member].column;
+      if (times.has_histograms()) return failed_precondition("info sample should be float");
       Bitmap present = times.present;
       present &= needed;
       Status status;

@@ -102,9 +102,8 @@ class RangeCallRun {
       for (const storage::SeriesColumn& column : columns->series) {
         OutSeries series;
         functions::HistogramNotes notes;
-        ASSIGN_OR_RETURN(bool any,
-                         apply(reader.windows(column, StaleMarkers::kRemove, columns), &notes,
-                               &series.column));
+        ASSIGN_OR_RETURN(bool any, apply(reader.windows(column, StaleMarkers::kRemove, columns),
+                                         &notes, &series.column));
         if (column.histograms.empty() && !any) continue;
         series.labels = selection.labels(column.series);
         annotate_histograms(notes, series.labels, &notes_.at(batch));
@@ -129,8 +128,8 @@ class RangeCallRun {
       for (std::size_t i = begin; i < end; ++i) {
         OutSeries series;
         functions::HistogramNotes notes;
-        ASSIGN_OR_RETURN(bool any, apply(windows_of(samples[i].column, times, &reader), &notes,
-                                         &series.column));
+        ASSIGN_OR_RETURN(
+            bool any, apply(windows_of(samples[i].column, times, &reader), &notes, &series.column));
         annotate_histograms(notes, samples[i].labels, &notes_.at(batch));
         if (!any) continue;
         series.labels = std::move(samples[i].labels);
@@ -184,8 +183,8 @@ class RangeCallRun {
     Charge held(run_);
     RETURN_IF_ERROR(held.add(largest, 0));
     *out = Column(grid_.count);
-    functions::run_kernels(function_, windows,
-                           {ends_, times_, window_.range_ms, first_, second_}, notes, out);
+    functions::run_kernels(function_, windows, {ends_, times_, window_.range_ms, first_, second_},
+                           notes, out);
     return out->present.any();
   }
 

@@ -60,8 +60,7 @@ class SelectRun {
     WindowReader reader(ends_, run_.setup().lookback_ms,
                         select_.detect_resets ? ResetHints::kDetected : ResetHints::kAsStored);
     for (const storage::SeriesColumn& column : columns->series) {
-      const functions::SeriesWindows windows =
-          reader.windows(column, StaleMarkers::kKeep, columns);
+      const functions::SeriesWindows windows = reader.windows(column, StaleMarkers::kKeep, columns);
       OutSeries series;
       if (!newest(windows, &series.column)) continue;
       series.labels = selection_.labels(column.series);
@@ -78,11 +77,8 @@ class SelectRun {
       if (model::is_stale(w.values[last])) continue;
       if (!any) *out = Column(ends_.size());
       any = true;
-      if (!w.histograms.empty() && w.histograms[last] != nullptr && take_ == Take::kValue) {
-        out->put(i, w.histograms[last]);
-      } else {
-        out->put(i, value(w.values[last], w.ms[last]));
-      }
+      out->put(i, value(w.values[last], w.ms[last]));
+      if (!w.histograms.empty() && w.histograms[last] != nullptr) out->put(i, w.histograms[last]);
     }
     return any;
   }

@@ -100,10 +100,10 @@ class SmoothedRun {
       *out = histograms[next - 1];
     } else if (next > 0) {
       const model::FloatHistogram& to = *histograms[next];
-      const double part = static_cast<double>(time - ms[next - 1]) /
-                          static_cast<double>(ms[next] - ms[next - 1]);
-      const auto value = functions::interpolate(
-          *histograms[next - 1], to, part, to.reset_hint != model::CounterResetHint::kGauge);
+      const double part =
+          static_cast<double>(time - ms[next - 1]) / static_cast<double>(ms[next] - ms[next - 1]);
+      const auto value = functions::interpolate(*histograms[next - 1], to, part,
+                                                to.reset_hint != model::CounterResetHint::kGauge);
       if (!value) return false;
       *out = std::make_shared<const model::FloatHistogram>(value->value());
     }

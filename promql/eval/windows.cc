@@ -32,8 +32,7 @@ functions::SeriesWindows WindowReader::windows(
 }
 
 functions::SeriesWindows WindowReader::dense(
-    std::span<const double> values,
-    const std::shared_ptr<const storage::TimestampColumn>& times) {
+    std::span<const double> values, const std::shared_ptr<const storage::TimestampColumn>& times) {
   const Bounds& bounds = bounds_of(times);
   return {times->ms, values, bounds.lo, bounds.hi};
 }
@@ -143,8 +142,9 @@ void WindowReader::detect_resets() {
     const HistogramPtr stored = histogram;
     if (stored->reset_hint == model::CounterResetHint::kUnknown && before != nullptr) {
       model::FloatHistogram marked = *stored;
-      marked.reset_hint = model::detect_reset(*stored, *before) ? model::CounterResetHint::kReset
-                                                                : model::CounterResetHint::kNotReset;
+      marked.reset_hint = model::detect_reset(*stored, *before)
+                              ? model::CounterResetHint::kReset
+                              : model::CounterResetHint::kNotReset;
       histogram = std::make_shared<const model::FloatHistogram>(std::move(marked));
     }
     before = stored;

@@ -143,8 +143,8 @@ std::optional<Borders> borders_of(std::span<const std::int64_t> ms, std::int64_t
   const bool smoothed = mode == RangeMode::kSmoothed;
   Borders borders{left_sample(ms, start_ms), ms.size() - 1};
   if (smoothed) {
-    borders.last = static_cast<std::size_t>(std::lower_bound(ms.begin(), ms.end() - 1, end_ms) -
-                                            ms.begin());
+    borders.last =
+        static_cast<std::size_t>(std::lower_bound(ms.begin(), ms.end() - 1, end_ms) - ms.begin());
   }
   if (ms[borders.last] <= start_ms || (smoothed && ms[borders.first] > end_ms)) {
     return std::nullopt;

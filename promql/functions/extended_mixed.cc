@@ -41,9 +41,9 @@ class Change {
   bool compute(bool counter, native::HistogramSum* sum) const {
     if (!one_kind(counter)) return false;
     if (right_between_) *sum = between(last_ - 1, end_ms_, counter);
-    if (!sum->add(left_between_ ? between(first_, start_ms_, counter).value()
-                                : w_.histogram(first_),
-                  -1)) {
+    if (!sum->add(
+            left_between_ ? between(first_, start_ms_, counter).value() : w_.histogram(first_),
+            -1)) {
       return false;
     }
     for (std::size_t i = first_ + 1; counter && i <= last_; ++i) {
@@ -66,10 +66,10 @@ class Change {
   }
 
   native::HistogramSum between(std::size_t i, std::int64_t time, bool counter) const {
-    return *interpolate(w_.histogram(i), w_.histogram(i + 1),
-                        static_cast<double>(time - w_.ms[i]) /
-                            static_cast<double>(w_.ms[i + 1] - w_.ms[i]),
-                        counter);
+    return *interpolate(
+        w_.histogram(i), w_.histogram(i + 1),
+        static_cast<double>(time - w_.ms[i]) / static_cast<double>(w_.ms[i + 1] - w_.ms[i]),
+        counter);
   }
 
   const MixedWindow& w_;
@@ -83,8 +83,8 @@ void floats_of_one(RangeKernel kernel, const MixedWindow& w, const KernelArgs& a
                    std::size_t step, eval::Column* out) {
   const std::uint32_t begin[] = {0};
   const std::uint32_t end[] = {static_cast<std::uint32_t>(w.ms.size())};
-  const KernelArgs one{args.range_end.subspan(step, 1), args.eval_time.subspan(step, 1),
-                       args.range_ms, {}, {}};
+  const KernelArgs one{
+      args.range_end.subspan(step, 1), args.eval_time.subspan(step, 1), args.range_ms, {}, {}};
   eval::Column result(1);
   kernel({w.ms, w.values, begin, end}, one, &result);
   if (result.present.test(0)) out->put_float(step, result.values[0]);
@@ -104,8 +104,8 @@ void change_mixed(const MixedWindow& w, const KernelArgs& args, std::size_t step
     if (w.histograms[i] != nullptr) ++histograms;
   }
   if (histograms == 0) {
-    const MixedWindow part{w.ms.subspan(borders->first, count),
-                           w.values.subspan(borders->first, count), {}, 0};
+    const MixedWindow part{
+        w.ms.subspan(borders->first, count), w.values.subspan(borders->first, count), {}, 0};
     constexpr std::string_view kName = kPerSecond ? "rate" : kCounter ? "increase" : "delta";
     floats_of_one(find_extended_kernel(kName, kMode), part, args, step, out);
     return;
@@ -160,6 +160,7 @@ std::optional<native::HistogramSum> interpolate(const FloatHistogram& from,
                                                 const FloatHistogram& to, double part,
                                                 bool counter) {
   native::HistogramSum sum(to);
+  if (model::has_custom_buckets(to) != model::has_custom_buckets(from)) return std::nullopt;
   if (counter && model::detect_reset(to, from)) {
     sum.multiply(part);
     return sum;

@@ -36,7 +36,8 @@ bool one_kind(const MixedWindow& w, bool counter, bool first_matters) {
 void note_hints(const MixedWindow& w, bool counter, HistogramNotes* notes) {
   const std::size_t last = w.ms.size() - 1;
   if (!counter) {
-    notes->not_gauge = notes->not_gauge || !is_gauge(w.histogram(0)) || !is_gauge(w.histogram(last));
+    notes->not_gauge =
+        notes->not_gauge || !is_gauge(w.histogram(0)) || !is_gauge(w.histogram(last));
     return;
   }
   for (std::size_t i = 0; i <= last; ++i) {
@@ -65,8 +66,7 @@ bool difference(const MixedWindow& w, bool counter, HistogramNotes* notes,
     if (!model::detect_reset(w.histogram(i), w.histogram(i - 1))) continue;
     if (!sum->add(w.histogram(i - 1))) return false;
   }
-  notes->reconciled_addition =
-      notes->reconciled_addition || (sum->reconciled() && !before);
+  notes->reconciled_addition = notes->reconciled_addition || (sum->reconciled() && !before);
   return true;
 }
 

@@ -43,9 +43,9 @@ double count_steps(const MixedWindow& w, Floats floats, Histograms histograms) {
   for (std::size_t i = 1; i < w.ms.size(); ++i) {
     const eval::HistogramPtr& before = w.histograms[i - 1];
     const eval::HistogramPtr& now = w.histograms[i];
-    const bool differ = (before == nullptr) != (now == nullptr) ||
-                        (now == nullptr ? floats(w.values[i], w.values[i - 1])
-                                        : histograms(*now, *before));
+    const bool differ =
+        (before == nullptr) != (now == nullptr) ||
+        (now == nullptr ? floats(w.values[i], w.values[i - 1]) : histograms(*now, *before));
     if (differ) count += 1;
   }
   return count;

@@ -79,6 +79,7 @@ StatusOr<eval::Result> timestamp(const CallContext& context) {
   eval::VectorSet set;
   if (const auto* select = context.argument(0).as<plan::Select>()) {
     ASSIGN_OR_RETURN(set, eval::eval_select_times(context.run, *select, context.grid));
+    for (eval::OutSeries& series : set) series.column.histograms.clear();
   } else {
     ASSIGN_OR_RETURN(set, context.vector(0));
     for (eval::OutSeries& series : set) {

@@ -198,8 +198,8 @@ class Trimmer {
   double take(const Bucket& bucket) {
     const bool below = keep_ == Keep::kBelow;
     const Rest rest = !std::isinf(bucket.lower) && !std::isinf(bucket.upper) ? finite(bucket)
-                      : below                                               ? unbounded_below(bucket)
-                                                                            : unbounded_above(bucket);
+                      : below ? unbounded_below(bucket)
+                              : unbounded_above(bucket);
     changed_ = changed_ || rest.count != bucket.count;
     count_.add(rest.count);
     if (rest.count != 0) sum_.add(rest.count * rest.middle);

@@ -134,7 +134,8 @@ class Planner {
   }
 
   Status make(const Binary& binary, Span span, const Around&, PlanNode* out) {
-    const Depth whole(&whole_, binary.op == BinaryOp::kTrimUpper || binary.op == BinaryOp::kTrimLower);
+    const Depth whole(&whole_,
+                      binary.op == BinaryOp::kTrimUpper || binary.op == BinaryOp::kTrimLower);
     BinaryNode node{&binary, nullptr, nullptr};
     ASSIGN_OR_RETURN(node.left, walk(*binary.left, span, Around{}));
     ASSIGN_OR_RETURN(node.right, walk(*binary.right, span, Around{}));
@@ -164,8 +165,8 @@ class Planner {
       return unimplemented("not supported yet: {}function {}",
                            call.function->experimental ? "experimental " : "", name);
     }
-    const Depth counts(&counts_, name == "histogram_count" || name == "histogram_sum" ||
-                                     name == "histogram_avg");
+    const Depth counts(
+        &counts_, name == "histogram_count" || name == "histogram_sum" || name == "histogram_avg");
     const Depth whole(&whole_, name == "histogram_quantile" || name == "histogram_quantiles" ||
                                    name == "histogram_fraction");
     CallNode node{call.function, {}};
