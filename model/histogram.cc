@@ -15,6 +15,7 @@ namespace {
 bool same_bits(double a, double b) {
   return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b);
 }
+bool same_bits(std::uint64_t a, std::uint64_t b) { return a == b; }
 
 Status check_span_sizes(std::uint64_t needed, std::size_t buckets) {
   if (buckets > kMaxHistogramBuckets) {
@@ -166,18 +167,18 @@ std::vector<HistogramSpan> normal_spans(const std::vector<HistogramSpan>& spans)
   return out;
 }
 
+bool same_numbers(const std::vector<double>& a, const std::vector<double>& b) {
+  return std::ranges::equal(a, b, [](double x, double y) { return same_bits(x, y); });
+}
+
+// By their bits, also counts: one with NaN among them is the same as itself.
 template <typename H>
 bool same_parts(const H& a, const H& b) {
   return a.schema == b.schema && same_bits(a.zero_threshold, b.zero_threshold) &&
-         same_bits(a.sum, b.sum) && a.count == b.count && a.zero_count == b.zero_count &&
-         std::equal(a.custom_values.begin(), a.custom_values.end(), b.custom_values.begin(),
-                    b.custom_values.end(), same_bits) &&
+         same_bits(a.sum, b.sum) && same_bits(a.count, b.count) &&
+         same_bits(a.zero_count, b.zero_count) && same_numbers(a.custom_values, b.custom_values) &&
          normal_spans(a.positive_spans) == normal_spans(b.positive_spans) &&
          normal_spans(a.negative_spans) == normal_spans(b.negative_spans);
-}
-
-bool same_counts(const std::vector<double>& a, const std::vector<double>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), same_bits);
 }
 
 // One side of a histogram with absolute counts.
@@ -353,8 +354,8 @@ bool same_histogram(const Histogram& a, const Histogram& b) {
 }
 
 bool same_histogram(const FloatHistogram& a, const FloatHistogram& b) {
-  return same_parts(a, b) && same_counts(a.positive_buckets, b.positive_buckets) &&
-         same_counts(a.negative_buckets, b.negative_buckets);
+  return same_parts(a, b) && same_numbers(a.positive_buckets, b.positive_buckets) &&
+         same_numbers(a.negative_buckets, b.negative_buckets);
 }
 
 }  // namespace tocsin::model

@@ -172,6 +172,18 @@ TEST(Histogram, SameWhateverTheSpansLookLike) {
   EXPECT_FALSE(same_histogram(to_float(a), to_float(b)));
 }
 
+TEST(Histogram, OneWithNanCountsIsTheSameAsItself) {
+  FloatHistogram h = to_float(valid());
+  for (double* number : {&h.count, &h.zero_count, &h.sum, &h.positive_buckets.front()}) {
+    *number = std::nan("");
+    ASSERT_TRUE(validate(h).ok());
+    EXPECT_TRUE(same_histogram(h, FloatHistogram(h)));
+  }
+  FloatHistogram other = h;
+  other.count = 1;
+  EXPECT_FALSE(same_histogram(h, other));
+}
+
 TEST(Histogram, ResolutionIsReducedByMergingNeighbours) {
   struct Row {
     std::int32_t schema;
