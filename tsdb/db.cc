@@ -30,6 +30,10 @@ constexpr auto kMaintainEvery = std::chrono::minutes(1);
 // How often the background thread looks whether a seal or a merge is due: a backfill fills
 // the head in seconds.
 constexpr auto kLookEvery = std::chrono::milliseconds(250);
+// With fewer new samples it looks only every kRestEvery: measuring the head costs about a microsecond
+// for each of its groups.
+constexpr std::uint64_t kBusySamples = 200'000;
+constexpr auto kRestEvery = std::chrono::seconds(2);
 
 // Lets the registry's collector, which cannot be taken back, outlive the database.
 struct Collected {
@@ -230,10 +234,16 @@ Status Db::Impl::sync_once() {
 void Db::Impl::run_background() {
   base::SteadyTime retain_at = core.clock.steady_now() + kMaintainEvery;
   base::SteadyTime try_at = core.clock.steady_now();
+  base::SteadyTime rest_until = try_at;
+  std::uint64_t samples_seen = 0;
   while (wait_for_work(kLookEvery)) {
     answer_compactions();
     const base::SteadyTime now = core.clock.steady_now();
     if (now < try_at) continue;
+    const std::uint64_t samples = core.queue->counters().samples.load();
+    if (samples - samples_seen < kBusySamples && now < rest_until) continue;
+    samples_seen = samples;
+    rest_until = now + kRestEvery;
     Status status = seal_is_due(core) ? seal(core) : ok();
     if (Status merged = tsdb::merge_due(core); status.ok()) status = merged;
     if (now >= retain_at) {

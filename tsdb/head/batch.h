@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "storage/types.h"
+#include "tsdb/head/change_log.h"
 #include "tsdb/index/series_rows.h"
 #include "tsdb/notes/note.h"
 #include "tsdb/side/side_sample.h"
@@ -45,6 +46,17 @@ struct Batch {
     std::uint32_t members = 0;
     std::size_t set_at = 0;
     std::size_t values_at = 0;
+    std::size_t written_at = 0;  // of the row's tokens in `written`
+    std::size_t written_count = 0;
+  };
+  // The token with which the journal wrote a changed value of a row. The head's change log takes it
+  // over where it has the same base: `base_bits` with `base_exponent`.
+  struct Written {
+    std::uint32_t member;
+    std::uint8_t base_exponent;
+    std::uint8_t exponent;  // of the base that follows
+    std::uint64_t base_bits;
+    Token token;
   };
   enum class OpKind : std::uint8_t { kDefine, kSamples, kRow, kSide, kNotes };
   struct Op {
@@ -61,6 +73,7 @@ struct Batch {
   std::vector<Note> notes;
   std::vector<std::uint64_t> set;
   std::vector<std::uint64_t> values;
+  std::vector<Written> written;  // by rows, ascending members; empty until the batch is encoded
   std::vector<Op> ops;
   bool repeats = false;  // a series has several samples
 

@@ -44,10 +44,28 @@ void Group::learn_newest(std::uint32_t slot, const Newest& newest_known) {
   last_bits_[slot] = newest_known.bits;
 }
 
-void Group::set_members(std::vector<storage::SeriesId> members) {
-  slot_at_.assign(members.size(), kNoSlot);
+void Group::set_members(MembersPtr members) {
+  slot_at_.assign(members ? members->size() : 0, kNoSlot);
   slot_at_.shrink_to_fit();
   members_ = std::move(members);
+  ready_ = false;
+}
+
+Group::Positions Group::positions() const {
+  Positions all;
+  if (ready_) {
+    all.newest_ms = times_.empty() ? ready_newest_ms_ : std::max(ready_newest_ms_, times_.back());
+    return all;
+  }
+  for (const std::uint32_t slot : slot_at_) {
+    const std::int64_t newest = slot == kNoSlot ? kUnknownTime : newest_ms(slot);
+    all.all_here = all.all_here && slot != kNoSlot;
+    all.all_known = all.all_known && newest != kUnknownTime;
+    all.newest_ms = std::max(all.newest_ms, newest);
+  }
+  ready_ = all.all_here && all.all_known && !is_pool();
+  ready_newest_ms_ = all.newest_ms;
+  return all;
 }
 
 void Group::reserve(std::uint32_t slots) {
@@ -93,7 +111,8 @@ void Group::add_dead_slot(storage::SeriesId id) {
 
 // Appending -------------------------------------------------------------------------------------
 
-Group::Put Group::put(std::uint32_t slot, std::int64_t t_ms, std::uint64_t bits) {
+Group::Put Group::put(std::uint32_t slot, std::int64_t t_ms, std::uint64_t bits,
+                      const Batch::Written* written) {
   if (t_ms <= newest_ms(slot)) return Put::kOld;
   if (log_size_[slot] + kMaxRowBytes > TokenArena::kMaxLog) return Put::kFull;
   if (is_pool()) return put_own(slot, t_ms, bits);
@@ -104,22 +123,33 @@ Group::Put Group::put(std::uint32_t slot, std::int64_t t_ms, std::uint64_t bits)
     return Put::kBehind;
   }
   ++samples_;
-  put_row(slot, rows() - 1, bits);
+  put_row(slot, rows() - 1, bits, written);
   return Put::kDone;
 }
 
-Token Group::value_token(std::uint32_t slot, std::uint64_t bits) {
+Token Group::value_token(std::uint32_t slot, std::uint64_t bits, const Batch::Written* written) {
   std::uint8_t& state = states_[slot];
+  const auto set = [&](std::uint8_t exponent) {
+    state = static_cast<std::uint8_t>((state & ~kExponent) | exponent | kPresent);
+    last_bits_[slot] = bits;
+  };
   // A log begins with the base 0, and otherwise what it is follows from the last value.
+  const bool same_base = written != nullptr && log_size_[slot] != 0 &&
+                         written->base_bits == last_bits_[slot] &&
+                         written->base_exponent == (state & kExponent);
+  if (same_base) {
+    set(written->exponent);
+    return written->token;
+  }
   Decimal base;
   if (log_size_[slot] != 0) base = base_of(last_bits_[slot], state & kExponent);
   const Token token = make_token(bits, &base);
-  state = static_cast<std::uint8_t>((state & ~kExponent) | base.exponent | kPresent);
-  last_bits_[slot] = bits;
+  set(base.exponent);
   return token;
 }
 
-void Group::put_row(std::uint32_t slot, std::uint32_t row, std::uint64_t bits) {
+void Group::put_row(std::uint32_t slot, std::uint32_t row, std::uint64_t bits,
+                    const Batch::Written* written) {
   const bool present = (states_[slot] & kPresent) != 0;
   const std::uint32_t length = lengths_[slot];
   lengths_[slot] = static_cast<std::uint16_t>(row + 1);
@@ -128,7 +158,7 @@ void Group::put_row(std::uint32_t slot, std::uint32_t row, std::uint64_t bits) {
   std::size_t size = 0;
   std::uint32_t next_row = next_rows_[slot];
   if (present && length < row) size = write_token(make_absent_token(), length, &next_row, bytes);
-  size += write_token(value_token(slot, bits), row, &next_row, bytes + size);
+  size += write_token(value_token(slot, bits, written), row, &next_row, bytes + size);
   arena_.append(&log_at_[slot], &log_size_[slot], {bytes, size});
   next_rows_[slot] = static_cast<std::uint16_t>(next_row);
 }
@@ -150,7 +180,7 @@ Group::Put Group::put_own(std::uint32_t slot, std::int64_t t_ms, std::uint64_t b
   char bytes[2 * kMaxTokenBytes];
   std::size_t size = write_varint(more << 1U | (changed ? 1U : 0U), bytes);
   if (changed) {
-    const Token token = value_token(slot, bits);
+    const Token token = value_token(slot, bits, nullptr);
     size += write_varint(token.code, bytes + size);
     std::copy_n(token.extra, token.extra_size, bytes + size);
     size += token.extra_size;
@@ -231,6 +261,7 @@ ChunkPtr Group::close(std::uint64_t order, std::uint64_t epoch) {
     reset_slot(slot);
   }
   chunk->offsets.push_back(static_cast<std::uint32_t>(chunk->tokens.size()));
+  if (!times_.empty()) ready_newest_ms_ = std::max(ready_newest_ms_, times_.back());
   times_ = {};
   pool_rows_ = 0;
   samples_ = 0;
@@ -262,6 +293,7 @@ ChunkPtr Group::take_out(std::uint32_t slot, std::uint64_t order) {
   for (std::uint32_t& at : slot_at_) {
     if (at == slot) at = kNoSlot;
   }
+  ready_ = false;
   return chunk;
 }
 

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "storage/types.h"
+#include "tsdb/head/batch.h"
 #include "tsdb/head/change_log.h"
 #include "tsdb/head/chunk.h"
 #include "tsdb/head/token_arena.h"
@@ -34,6 +35,9 @@ struct Newest {
   std::int64_t time_ms = kUnknownTime;
   std::uint64_t bits = 0;
 };
+
+// Series of a group by position.
+using MembersPtr = std::shared_ptr<const std::vector<storage::SeriesId>>;
 
 class Group {
  public:
@@ -73,11 +77,25 @@ class Group {
   // Sets the newest sample when none is known.
   void learn_newest(std::uint32_t slot, const Newest& newest);
 
-  std::span<const storage::SeriesId> members() const { return members_; }
+  std::span<const storage::SeriesId> members() const {
+    return members_ ? std::span(*members_) : std::span<const storage::SeriesId>();
+  }
+  MembersPtr shared_members() const { return members_; }
   std::uint32_t slot_at(std::uint32_t position) const { return slot_at_[position]; }
   // Replaces the members; their slots come with set_slot().
-  void set_members(std::vector<storage::SeriesId> members);
-  void set_slot(std::uint32_t position, std::uint32_t slot) { slot_at_[position] = slot; }
+  void set_members(MembersPtr members);
+  void set_slot(std::uint32_t position, std::uint32_t slot) {
+    slot_at_[position] = slot;
+    ready_ = false;
+  }
+  // Whether every position has a slot, whether the newest sample of each is known, and a time before
+  // which none of these is.
+  struct Positions {
+    bool all_here = true;
+    bool all_known = true;
+    std::int64_t newest_ms = kUnknownTime;
+  };
+  Positions positions() const;
 
   void reserve(std::uint32_t slots);
   std::uint32_t add_slot(storage::SeriesId id, const Newest& newest);
@@ -90,7 +108,9 @@ class Group {
     kBehind,  // not newer than the group's newest row
     kFull     // close the group and try again
   };
-  Put put(std::uint32_t slot, std::int64_t t_ms, std::uint64_t bits);
+  // `written`, when not null, says how the journal wrote the same value.
+  Put put(std::uint32_t slot, std::int64_t t_ms, std::uint64_t bits,
+          const Batch::Written* written = nullptr);
   // Does the same for the value of the row before, in the newest row; returns false otherwise.
   bool put_repeated(std::uint32_t slot, std::int64_t t_ms, std::uint64_t bits) {
     const std::size_t row = times_.size() - 1;
@@ -144,9 +164,10 @@ class Group {
   }
   void set_closed_ms(std::uint32_t slot, std::int64_t ms);
   std::int64_t newest_ms(std::uint32_t slot) const;
-  void put_row(std::uint32_t slot, std::uint32_t row, std::uint64_t bits);
+  void put_row(std::uint32_t slot, std::uint32_t row, std::uint64_t bits,
+               const Batch::Written* written);
   Put put_own(std::uint32_t slot, std::int64_t t_ms, std::uint64_t bits);
-  Token value_token(std::uint32_t slot, std::uint64_t bits);
+  Token value_token(std::uint32_t slot, std::uint64_t bits, const Batch::Written* written);
   void reset_slot(std::uint32_t slot);
   void settle_newest();
   TimesPtr frozen_times() const;
@@ -183,8 +204,12 @@ class Group {
   TokenArena arena_;
 
   // By position, of a defined group.
-  std::vector<storage::SeriesId> members_;
+  MembersPtr members_;
   std::vector<std::uint32_t> slot_at_;
+  // Whether all positions are here and known, which holds until slots change, and the newest of
+  // their samples when that was seen or a chunk closed since.
+  mutable bool ready_ = false;
+  mutable std::int64_t ready_newest_ms_ = kUnknownTime;
 
   std::vector<ChunkPtr> closed_;
 };

@@ -143,24 +143,17 @@ std::optional<Head::GroupInfo> Head::group_info(GroupId id) const {
   const Group* group = find_group(s, id);
   if (group == nullptr || !group->defined()) return std::nullopt;
   GroupInfo info;
-  info.members = static_cast<std::uint32_t>(group->members().size());
+  info.members = group->shared_members();
   info.last_step_ms = group->last_step_ms();
-  for (std::uint32_t position = 0; position < info.members; ++position) {
-    const std::uint32_t slot = group->slot_at(position);
-    info.all_here = info.all_here && slot != Group::kNoSlot;
-    const Newest newest = slot == Group::kNoSlot ? Newest() : group->newest(slot);
-    info.all_known = info.all_known && newest.time_ms != kUnknownTime;
-    info.newest_ms = std::max(info.newest_ms, newest.time_ms);
-  }
+  info.positions = group->positions();
   return info;
 }
 
-std::vector<SeriesId> Head::members(GroupId id) const {
+MembersPtr Head::members(GroupId id) const {
   const GroupStripe& s = stripe(id);
   base::MutexLock lock(s.mutex);
   const Group* group = find_group(s, id);
-  if (group == nullptr || !group->defined()) return {};
-  return {group->members().begin(), group->members().end()};
+  return group == nullptr || !group->defined() ? nullptr : group->shared_members();
 }
 
 std::vector<SeriesId> Head::shared_members(GroupId id) const {
@@ -180,7 +173,7 @@ void Head::drop_group(GroupId id) {
   Group* group = find_group(s, id);
   if (group == nullptr || !group->defined()) return;
   group->set_kind(Group::Kind::kOrphans);
-  group->set_members({});
+  group->set_members(nullptr);
 }
 
 void Head::drop_all_groups() {
@@ -189,7 +182,7 @@ void Head::drop_all_groups() {
     for (const auto& [id, group] : s.groups) {
       if (!group->defined()) continue;
       group->set_kind(Group::Kind::kOrphans);
-      group->set_members({});
+      group->set_members(nullptr);
     }
   }
 }

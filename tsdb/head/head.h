@@ -64,15 +64,13 @@ class Head {
   void reserve_group_ids(std::uint32_t next);
   std::uint32_t next_group_id() const { return next_group_.load(); }
   struct GroupInfo {
-    std::uint32_t members = 0;
+    MembersPtr members;  // never null
     std::int64_t last_step_ms = kUnknownTime;
-    std::int64_t newest_ms = kUnknownTime;  // newest sample of a member
-    bool all_known = true;  // every member's newest sample is known and in the group
-    bool all_here = true;   // no member was moved out
+    Group::Positions positions;
   };
   std::optional<GroupInfo> group_info(storage::GroupId group) const;
-  // Members by position; empty for an unknown group.
-  std::vector<storage::SeriesId> members(storage::GroupId group) const;
+  // Null for an unknown group.
+  MembersPtr members(storage::GroupId group) const;
   void drop_group(storage::GroupId group);
   // After replay nobody holds a group's id any more.
   void drop_all_groups();
@@ -187,7 +185,8 @@ class Head {
   void make_way(Group* group, std::int64_t t_ms);
   void put_row(const Batch& batch, const Batch::Row& row, std::vector<Batch::Sample>* rest,
                Tally* tally);
-  bool put_sample(Group* group, std::uint32_t slot, const Batch::Sample& sample, Tally* tally);
+  bool put_sample(Group* group, std::uint32_t slot, const Batch::Sample& sample, Tally* tally,
+                  const Batch::Written* written = nullptr);
   void detach(storage::SeriesId id);
   void take_out(Group* group, std::uint32_t slot);
   void attach_alone(storage::SeriesId id);

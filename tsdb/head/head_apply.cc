@@ -167,7 +167,7 @@ void Head::apply_definition(const Batch::Definition& definition) {
                                 definition.members.begin(), definition.members.end())) {
       return;
     }
-    group->set_members(definition.members);
+    group->set_members(std::make_shared<const std::vector<SeriesId>>(definition.members));
   }
   reserve_group_ids(definition.group.value() + 1);
   for (std::uint32_t position = 0; position < definition.members.size(); ++position) {
@@ -199,13 +199,14 @@ void Head::apply_shared(const Batch::Definition& definition) {
 }
 
 // Returns false when the group cannot take the sample because the group is ahead of it.
-bool Head::put_sample(Group* group, std::uint32_t slot, const Batch::Sample& sample, Tally* tally) {
+bool Head::put_sample(Group* group, std::uint32_t slot, const Batch::Sample& sample, Tally* tally,
+                      const Batch::Written* written) {
   if (group->put_repeated(slot, sample.time_ms, sample.bits)) {
     tally->took(sample.time_ms);
     return true;
   }
   for (;;) {
-    switch (group->put(slot, sample.time_ms, sample.bits)) {
+    switch (group->put(slot, sample.time_ms, sample.bits, written)) {
       case Group::Put::kDone:
         tally->took(sample.time_ms);
         return true;
@@ -316,14 +317,19 @@ void Head::put_row(const Batch& batch, const Batch::Row& row, std::vector<Batch:
   settle(group);
   make_way(group, row.time_ms);
   group->note_step(row.time_ms);
+  const std::span<const Batch::Written> all_written(batch.written);
+  auto next = all_written.subspan(row.written_at, row.written_count).begin();
+  const auto written_end = next + static_cast<std::ptrdiff_t>(row.written_count);
   for (std::uint32_t i = 0; i < row.members; ++i) {
     if (!batch.is_set(row, i)) continue;
+    const Batch::Written* const written =
+        next != written_end && next->member == i ? &*next++ : nullptr;
     const std::uint32_t slot = group->slot_at(i);
     const Batch::Sample sample{group->members()[i], row.time_ms, bits_of(i), {}};
     if (slot == Group::kNoSlot) {
       rest->push_back(sample);
     } else if (!row.stale || !is_stale(group->newest(slot))) {
-      if (!put_sample(group, slot, sample, tally)) rest->push_back(sample);
+      if (!put_sample(group, slot, sample, tally, written)) rest->push_back(sample);
     }
   }
 }

@@ -226,12 +226,12 @@ bool TsdbAppender::has_rows(GroupId group) const {
                      [&](const Batch::Row& row) { return row.group == group; });
 }
 
-StatusOr<std::vector<SeriesId>> TsdbAppender::members_of(GroupId group) const {
+StatusOr<MembersPtr> TsdbAppender::members_of(GroupId group) const {
   for (auto d = batch_.definitions.rbegin(); d != batch_.definitions.rend(); ++d) {
-    if (d->group == group) return d->members;
+    if (d->group == group) return std::make_shared<const std::vector<SeriesId>>(d->members);
   }
-  std::vector<SeriesId> members = core_.head.members(group);
-  if (members.empty()) return not_found("unknown group");
+  MembersPtr members = core_.head.members(group);
+  if (!members) return not_found("unknown group");
   return members;
 }
 
@@ -283,14 +283,15 @@ Status TsdbAppender::step(GroupId group, model::Timestamp t) {
     core_.metrics.out_of_order.inc();
     return out_of_range("out of order sample");
   }
-  const auto members = static_cast<std::uint32_t>(row_members_.size());
+  const auto members = static_cast<std::uint32_t>(row_members_->size());
   RETURN_IF_ERROR(charge(members * std::uint64_t{14} + 64));
   const SideStore& side = core_.head.side();
   const bool any_side = !pending_side_.empty() ||
-                        (side.any() && std::any_of(row_members_.begin(), row_members_.end(),
+                        (side.any() && std::any_of(row_members_->begin(), row_members_->end(),
                                                    [&](SeriesId id) { return side.has(id); }));
-  row_unchecked_ = !any_side && info && info->members == members && info->all_here &&
-                   t_ms > info->newest_ms && (info->all_known || t_ms > core_.sealed_max_ms) &&
+  row_unchecked_ = !any_side && info && info->members->size() == members &&
+                   info->positions.all_here && t_ms > info->positions.newest_ms &&
+                   (info->positions.all_known || t_ms > core_.sealed_max_ms) &&
                    batch_.definitions.empty() && pending_.empty();
   add_row(group, t_ms, members, false);
   row_open_ = true;
@@ -299,11 +300,11 @@ Status TsdbAppender::step(GroupId group, model::Timestamp t) {
 
 Status TsdbAppender::set(std::uint32_t position, double value) {
   looked_at_ = SeriesId();
-  CHECK(row_open_ && position < row_members_.size());
+  CHECK(row_open_ && position < row_members_->size());
   const Batch::Row& row = batch_.rows.back();
   const auto bits = std::bit_cast<std::uint64_t>(value);
   if (!row_unchecked_ && !batch_.is_set(row, position)) {
-    const SeriesId id = row_members_[position];
+    const SeriesId id = (*row_members_)[position];
     if (has_side(id) && model::is_stale(value)) {
       if (const std::optional<SideValue> ends = newest_histogram(id)) {
         return append_value(SeriesRef(id.value()), {}, base::from_ms(row.time_ms),
@@ -325,7 +326,7 @@ Status TsdbAppender::set(std::uint32_t position, double value) {
 
 Status TsdbAppender::set_range(std::uint32_t first, std::span<const double> values) {
   if (!row_unchecked_ || values.empty()) return Appender::set_range(first, values);
-  CHECK(row_open_ && first + values.size() <= row_members_.size());
+  CHECK(row_open_ && first + values.size() <= row_members_->size());
   const Batch::Row& row = batch_.rows.back();
   std::memcpy(&batch_.values[row.values_at + first], values.data(), values.size_bytes());
   batch_.mark_set(row, first, static_cast<std::uint32_t>(values.size()));
@@ -336,7 +337,8 @@ Status TsdbAppender::stale_all(GroupId group, model::Timestamp t) {
   CHECK(!finished_);
   row_open_ = false;
   const std::int64_t t_ms = base::to_ms(t);
-  ASSIGN_OR_RETURN(const std::vector<SeriesId> members, members_of(group));
+  ASSIGN_OR_RETURN(const MembersPtr listed, members_of(group));
+  const std::vector<SeriesId>& members = *listed;
   std::vector<bool> marked(members.size());
   for (std::size_t i = 0; i < members.size(); ++i) {
     std::optional<Newest> newest = core_.head.newest(members[i]);

@@ -106,7 +106,7 @@ class TsdbAppender final : public storage::Appender {
                           std::vector<bool>* marked);
   Status charge(std::uint64_t bytes);
   void note_series(storage::SeriesId id, const model::Labels& labels);
-  StatusOr<std::vector<storage::SeriesId>> members_of(storage::GroupId group) const;
+  StatusOr<MembersPtr> members_of(storage::GroupId group) const;
   bool has_rows(storage::GroupId group) const;
   Batch::Row& add_row(storage::GroupId group, std::int64_t t_ms, std::uint32_t members, bool stale);
 
@@ -131,7 +131,7 @@ class TsdbAppender final : public storage::Appender {
   // The row that set() writes to.
   bool row_open_ = false;
   bool row_unchecked_ = false;  // every member can take the row's time
-  std::vector<storage::SeriesId> row_members_;
+  MembersPtr row_members_;
 };
 
 }  // namespace tocsin::tsdb

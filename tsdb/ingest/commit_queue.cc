@@ -87,7 +87,7 @@ void CommitQueue::write(const std::vector<Waiter*>& waiters) {
     waiter->result = segment.ok() ? check_series(*waiter) : segment.status();
     if (!waiter->result.ok()) continue;
     head_.arrange(waiter->batch);
-    StatusOr<std::string> payload = codec_.encode(*waiter->batch, sequence, *segment);
+    StatusOr<std::string> payload = codec_.encode(waiter->batch, sequence, *segment);
     if (payload.ok() && payload->size() > kMaxJournalRecord) {
       codec_.restart();
       payload = resource_exhausted("batch too large for the journal");

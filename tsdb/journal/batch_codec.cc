@@ -53,8 +53,7 @@ void put_string(std::string* out, std::string_view text) {
 
 std::string_view read_string(ByteReader* reader) { return reader->bytes(reader->varint()); }
 
-void put_value(std::uint64_t bits, Decimal* base, std::string* out) {
-  const Token token = make_token(bits, base);
+void put_token(const Token& token, std::string* out) {
   put_varint(out, token.code);
   out->append(token.extra, token.extra_size);
 }
@@ -65,17 +64,21 @@ std::uint64_t read_value(ByteReader* reader, Decimal* base) {
   return bits ? *bits : reader->fail();
 }
 
+// Bits of a bitmap that is a string of bytes.
+void clear_bits(std::uint32_t size, std::string* bitmap) { bitmap->assign((size + 7) / 8, '\0'); }
+void set_bit(std::uint32_t i, std::string* bitmap) {
+  (*bitmap)[i / 8] = static_cast<char>((*bitmap)[i / 8] | (1 << (i % 8)));
+}
+
 class Bitmap {
  public:
   explicit Bitmap(std::uint32_t size) : bytes_((size + 7) / 8, '\0') {}
   Bitmap(std::uint32_t size, ByteReader* reader) : bytes_(reader->bytes((size + 7) / 8)) {
     bytes_.resize((size + 7) / 8);
   }
-  void set(std::uint32_t i) { bytes_[i / 8] = static_cast<char>(bytes_[i / 8] | (1 << (i % 8))); }
   bool has(std::uint32_t i) const {
     return ((static_cast<std::uint8_t>(bytes_[i / 8]) >> (i % 8)) & 1U) != 0;
   }
-  const std::string& bytes() const { return bytes_; }
 
  private:
   std::string bytes_;
@@ -140,9 +143,11 @@ Status BatchCodec::check(const Batch& batch) const {
   return ok();
 }
 
-StatusOr<std::string> BatchCodec::encode(const Batch& batch, std::uint64_t sequence,
+StatusOr<std::string> BatchCodec::encode(Batch* to_write, std::uint64_t sequence,
                                          std::uint64_t segment) {
+  const Batch& batch = *to_write;
   RETURN_IF_ERROR(check(batch));
+  to_write->written.clear();
   if (std::exchange(segment_, segment) != segment) forget_gone();
   std::string out;
   out.reserve(batch.samples.size() * 6 + batch.values.size() + 64);
@@ -162,7 +167,7 @@ StatusOr<std::string> BatchCodec::encode(const Batch& batch, std::uint64_t seque
         break;
       case Batch::OpKind::kRow:
         for (std::size_t i = op.first; i < op.first + op.count; ++i) {
-          put_row(batch, batch.rows[i], segment, &out);
+          put_row(to_write, &to_write->rows[i], segment, &out);
         }
         break;
       case Batch::OpKind::kSide:
@@ -192,6 +197,8 @@ void BatchCodec::GroupState::reset(std::size_t members) {
   time_ms = 0;
   bits.assign(members, 0);
   bits.shrink_to_fit();
+  mantissas.assign(members, 0);
+  mantissas.shrink_to_fit();
   exponents.assign(members, kNoValue);
   exponents.shrink_to_fit();
 }
@@ -263,7 +270,7 @@ void BatchCodec::put_samples(Samples samples, std::uint64_t segment, std::string
     cells_.clear();
     for (const Batch::Sample& sample : row) cells_.push_back({sample.slot, sample.bits});
     out->push_back(kRow);
-    put_cells(row.front().group, row.front().time_ms, group, out);
+    put_cells(row.front().group, row.front().time_ms, group, nullptr, out);
   }
   put_singles(samples, out);
 }
@@ -278,14 +285,16 @@ void BatchCodec::put_singles(Samples samples, std::string* out) {
     put_varint(out, zigzag(sample.id.value() - id));
     put_varint(out, zigzag(static_cast<std::uint64_t>(sample.time_ms) - time_ms));
     Decimal base;
-    put_value(sample.bits, &base, out);
+    put_token(make_token(sample.bits, &base), out);
     id = sample.id.value();
     time_ms = static_cast<std::uint64_t>(sample.time_ms);
   }
 }
 
-void BatchCodec::put_row(const Batch& batch, const Batch::Row& row, std::uint64_t segment,
+void BatchCodec::put_row(Batch* to_write, Batch::Row* row_to_write, std::uint64_t segment,
                          std::string* out) {
+  const Batch& batch = *to_write;
+  const Batch::Row& row = *row_to_write;
   GroupState& group = groups_[row.group];
   if (group.segment != segment) put_definition(row.group, &group, segment, out);
   cells_.clear();
@@ -295,7 +304,9 @@ void BatchCodec::put_row(const Batch& batch, const Batch::Row& row, std::uint64_
   }
   if (!row.stale) {
     out->push_back(kRow);
-    put_cells(row.group, row.time_ms, &group, out);
+    row_to_write->written_at = batch.written.size();
+    put_cells(row.group, row.time_ms, &group, &to_write->written, out);
+    row_to_write->written_count = batch.written.size() - row.written_at;
     return;
   }
   out->push_back(kStaleRow);
@@ -307,40 +318,43 @@ void BatchCodec::put_row(const Batch& batch, const Batch::Row& row, std::uint64_
   const bool all_set = cells_.size() == row.members;
   out->push_back(static_cast<char>((all_set ? kAllSet : 0) | kNoneChanged));
   if (all_set) return;
-  Bitmap set(row.members);
-  for (const Cell& cell : cells_) set.set(cell.member);
-  out->append(set.bytes());
+  clear_bits(row.members, &set_);
+  for (const Cell& cell : cells_) set_bit(cell.member, &set_);
+  out->append(set_);
 }
 
 // Writes cells_ as what follows the number of a row.
-void BatchCodec::put_cells(GroupId id, std::int64_t time_ms, GroupState* group, std::string* out) {
+void BatchCodec::put_cells(GroupId id, std::int64_t time_ms, GroupState* group,
+                           std::vector<Batch::Written>* written, std::string* out) {
   const std::uint32_t members = group->members();
   put_varint(out, id.value());
   put_varint(out, zigzag(static_cast<std::uint64_t>(time_ms) -
                          static_cast<std::uint64_t>(group->time_ms)));
   put_varint(out, members);
   group->time_ms = time_ms;
-  Bitmap set(members);
-  Bitmap changed(members);
-  bool any_changed = false;
-  std::string values;
-  for (const Cell& cell : cells_) {
-    set.set(cell.member);
-    std::uint64_t& bits = group->bits[cell.member];
-    std::uint8_t& exponent = group->exponents[cell.member];
-    if (exponent != kNoValue && bits == cell.bits) continue;
-    changed.set(cell.member);
-    any_changed = true;
-    Decimal base = exponent == kNoValue ? Decimal() : base_of(bits, exponent);
-    put_value(cell.bits, &base, &values);
-    bits = cell.bits;
-    exponent = base.exponent;
-  }
   const bool all_set = cells_.size() == members;
+  if (!all_set) clear_bits(members, &set_);
+  clear_bits(members, &changed_);
+  values_.clear();
+  for (const Cell& cell : cells_) {
+    if (!all_set) set_bit(cell.member, &set_);
+    const bool first = group->exponents[cell.member] == kNoValue;
+    const std::uint64_t before = group->bits[cell.member];
+    if (!first && before == cell.bits) continue;
+    set_bit(cell.member, &changed_);
+    Decimal base = group->base(cell.member);
+    const std::uint8_t base_exponent = base.exponent;
+    const Token token = make_token(cell.bits, &base);
+    put_token(token, &values_);
+    group->set(cell.member, cell.bits, base);
+    if (first || written == nullptr) continue;
+    written->push_back({cell.member, base_exponent, base.exponent, before, token});
+  }
+  const bool any_changed = !values_.empty();
   out->push_back(static_cast<char>((all_set ? kAllSet : 0) | (any_changed ? 0 : kNoneChanged)));
-  if (!all_set) out->append(set.bytes());
-  if (any_changed) out->append(changed.bytes());
-  out->append(values);
+  if (!all_set) out->append(set_);
+  if (any_changed) out->append(changed_);
+  out->append(values_);
 }
 
 // Whether a sample must be written: a start change that is in the segment already is not.
@@ -543,10 +557,9 @@ void BatchCodec::read_cells(const Batch::Row& row, std::uint8_t flags, GroupStat
   for (std::uint32_t i = 0; i < row.members; ++i) {
     if (!all_set && !set.has(i)) continue;
     if (!row.stale && any_changed && changed.has(i)) {
-      std::uint8_t& exponent = group->exponents[i];
-      Decimal base = exponent == kNoValue ? Decimal() : base_of(group->bits[i], exponent);
-      group->bits[i] = read_value(reader, &base);
-      exponent = base.exponent;
+      Decimal base = group->base(i);
+      const std::uint64_t bits = read_value(reader, &base);
+      group->set(i, bits, base);
     }
     if (group->shared) {
       const std::uint64_t bits = row.stale ? model::kStaleNanBits : group->bits[i];

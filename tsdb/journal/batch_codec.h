@@ -32,8 +32,9 @@ inline constexpr std::uint8_t kBatchRecord = 1;  // type of a journal record
 
 class BatchCodec {
  public:
-  // Payload of `batch` as number `sequence`, to be written to `segment`. Nothing changed on error.
-  StatusOr<std::string> encode(const Batch& batch, std::uint64_t sequence, std::uint64_t segment);
+  // Payload of `batch` as number `sequence`, to be written to `segment`; fills batch->written. Nothing
+  // changed on error.
+  StatusOr<std::string> encode(Batch* batch, std::uint64_t sequence, std::uint64_t segment);
   // Says that payloads encoded since the last successful write did not reach the journal: all
   // groups start anew.
   void restart();
@@ -55,21 +56,31 @@ class BatchCodec {
   static constexpr std::uint64_t kMaxBatchBuckets = 1U << 25U;
 
  private:
+  static constexpr std::uint8_t kNoValue = 0xff;
   // What rows of a group are coded against.
   struct GroupState {
     std::uint64_t segment = 0;  // where the definition was written last; 0: nowhere that counts
     std::int64_t time_ms = 0;
     bool shared = false;
     std::vector<storage::SeriesId> ids;  // not in a writer's state of a shared group
-    // By member: the last changed value, and the exponent of its decimal or kNoValue. Of these the
-    // base follows.
+    // By member: the last changed value and the base after it; the exponent is kNoValue before the
+    // first.
     std::vector<std::uint64_t> bits;
+    std::vector<std::int64_t> mantissas;
     std::vector<std::uint8_t> exponents;
 
     void reset(std::size_t members);
+    Decimal base(std::uint32_t member) const {
+      if (exponents[member] == kNoValue) return {};
+      return {mantissas[member], exponents[member]};
+    }
+    void set(std::uint32_t member, std::uint64_t value, Decimal base) {
+      bits[member] = value;
+      mantissas[member] = base.mantissa;
+      exponents[member] = base.exponent;
+    }
     std::uint32_t members() const { return static_cast<std::uint32_t>(bits.size()); }
   };
-  static constexpr std::uint8_t kNoValue = 0xff;
   struct Cell {
     std::uint32_t member;
     std::uint64_t bits;
@@ -83,11 +94,13 @@ class BatchCodec {
   static void put_singles(Samples samples, std::string* out);
   // The state of a shared group that can take the row; null when there is none.
   GroupState* shared_state(Samples row, std::uint64_t segment, std::string* out);
-  void put_cells(storage::GroupId id, std::int64_t time_ms, GroupState* group, std::string* out);
+  // Tokens of changed cells go to `written` too, unless it is null.
+  void put_cells(storage::GroupId id, std::int64_t time_ms, GroupState* group,
+                 std::vector<Batch::Written>* written, std::string* out);
   void forget_gone();
   static void read_cells(const Batch::Row& row, std::uint8_t flags, GroupState* group,
                          ByteReader* reader, Batch* batch);
-  void put_row(const Batch& batch, const Batch::Row& row, std::uint64_t segment, std::string* out);
+  void put_row(Batch* batch, Batch::Row* row, std::uint64_t segment, std::string* out);
   void put_side(const Batch& batch, const Batch::Op& op, std::uint64_t segment, std::string* out);
   bool is_news(const SideSample& sample, std::uint64_t segment);
   static void read_side(ByteReader* reader, Batch* batch);
@@ -99,7 +112,11 @@ class BatchCodec {
 
   SharedMembers shared_members_;
   std::uint64_t segment_ = 0;  // written to last
-  std::vector<Cell> cells_;    // of the row being written
+  // Of the row being written.
+  std::vector<Cell> cells_;
+  std::string set_;
+  std::string changed_;
+  std::string values_;
   std::unordered_map<storage::GroupId, GroupState> groups_;
   // Start changes that are in the segment already: they are written when they change.
   std::unordered_map<storage::SeriesId, std::int64_t> starts_;

@@ -40,10 +40,10 @@ void check_batch(const Batch& batch) {
   }
 }
 
-void check_again(const Batch& batch) {
+void check_again(Batch batch) {
   BatchCodec writer;
   BatchCodec reader;
-  const StatusOr<std::string> payload = writer.encode(batch, 9, 1);
+  const StatusOr<std::string> payload = writer.encode(&batch, 9, 1);
   if (!payload.ok()) return;  // rows of groups that an earlier payload defined
   const StatusOr<Batch> again = reader.decode(*payload);
   CHECK(again.ok());
@@ -103,7 +103,8 @@ void built(ByteReader* in) {
   BatchCodec writer;
   std::vector<std::string> payloads;
   for (std::uint64_t i = 0; i < 3; ++i) {
-    StatusOr<std::string> payload = writer.encode(make_batch(in, i == 0), i + 1, 1 + i / 2);
+    Batch batch = make_batch(in, i == 0);
+    StatusOr<std::string> payload = writer.encode(&batch, i + 1, 1 + i / 2);
     if (payload.ok()) payloads.push_back(*std::move(payload));
   }
   CHECK(!payloads.empty());

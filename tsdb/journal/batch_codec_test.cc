@@ -85,7 +85,7 @@ TEST(BatchCodec, EveryOperationComesBack) {
   batch.ops.push_back({Batch::OpKind::kRow, batch.rows.size(), 1});
   batch.rows.push_back(stale);
 
-  const StatusOr<std::string> payload = writer.encode(batch, 42, 1);
+  const StatusOr<std::string> payload = writer.encode(&batch, 42, 1);
   ASSERT_TRUE(payload.ok()) << payload.status();
   EXPECT_EQ(*BatchCodec::sequence(*payload), 42U);
   const StatusOr<Batch> decoded = reader.decode(*payload);
@@ -99,10 +99,10 @@ TEST(BatchCodec, RepeatedRowsCostABitPerMember) {
   Batch first;
   add_definition(GroupId(1), std::vector<SeriesId>(800, SeriesId(1)), &first);
   add_row(GroupId(1), 1000, std::vector<std::optional<double>>(800, 12.5), &first);
-  ASSERT_TRUE(codec.encode(first, 1, 1).ok());
+  ASSERT_TRUE(codec.encode(&first, 1, 1).ok());
   Batch again;
   add_row(GroupId(1), 2000, std::vector<std::optional<double>>(800, 12.5), &again);
-  EXPECT_LT(codec.encode(again, 2, 1)->size(), 20U);
+  EXPECT_LT(codec.encode(&again, 2, 1)->size(), 20U);
 }
 
 TEST(BatchCodec, ASegmentCanBeReadWithoutTheOneBefore) {
@@ -110,10 +110,10 @@ TEST(BatchCodec, ASegmentCanBeReadWithoutTheOneBefore) {
   Batch first;
   add_definition(GroupId(1), {SeriesId(1), SeriesId(2)}, &first);
   add_row(GroupId(1), 1000, {5, 6}, &first);
-  ASSERT_TRUE(writer.encode(first, 1, 1).ok());
+  ASSERT_TRUE(writer.encode(&first, 1, 1).ok());
   Batch second;
   add_row(GroupId(1), 2000, {5, 7}, &second);
-  const StatusOr<std::string> payload = writer.encode(second, 2, 2);
+  const StatusOr<std::string> payload = writer.encode(&second, 2, 2);
   ASSERT_TRUE(payload.ok());
   BatchCodec reader;
   EXPECT_EQ(describe(*reader.decode(*payload)), describe(second));
@@ -124,12 +124,12 @@ TEST(BatchCodec, RowsOfALostGroupAreCountedNotGuessed) {
   Batch first;
   add_definition(GroupId(1), {SeriesId(1), SeriesId(2)}, &first);
   add_row(GroupId(1), 1000, {5, 6}, &first);
-  ASSERT_TRUE(writer.encode(first, 1, 1).ok());
+  ASSERT_TRUE(writer.encode(&first, 1, 1).ok());
   Batch second;
   add_row(GroupId(1), 2000, {5, 7}, &second);
   add_samples({{SeriesId(9), 2000, bits_of(1)}}, &second);
   BatchCodec reader;
-  const StatusOr<Batch> decoded = reader.decode(*writer.encode(second, 2, 1));
+  const StatusOr<Batch> decoded = reader.decode(*writer.encode(&second, 2, 1));
   ASSERT_TRUE(decoded.ok()) << decoded.status();
   EXPECT_TRUE(decoded->rows.empty());
   EXPECT_EQ(decoded->samples.size(), 1U) << "what follows the lost row is still read";
@@ -140,7 +140,7 @@ TEST(BatchCodec, ARowThatDoesNotFitItsGroupIsRefused) {
   BatchCodec codec;
   Batch batch;
   add_row(GroupId(1), 1000, {5, 6}, &batch);
-  EXPECT_EQ(codec.encode(batch, 1, 1).status().code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(codec.encode(&batch, 1, 1).status().code(), StatusCode::kFailedPrecondition);
 }
 
 TEST(BatchCodec, RandomRowsComeBack) {
@@ -153,7 +153,7 @@ TEST(BatchCodec, RandomRowsComeBack) {
   std::vector<SeriesId> ids;
   for (std::uint64_t i = 0; i < 130; ++i) ids.push_back(SeriesId(random() % 1000 + 1));
   add_definition(GroupId(4), ids, &define);
-  ASSERT_TRUE(reader.decode(*writer.encode(define, 1, 1)).ok());
+  ASSERT_TRUE(reader.decode(*writer.encode(&define, 1, 1)).ok());
   std::uint64_t segment = 1;
   for (std::uint64_t sequence = 2; sequence < 300; ++sequence) {
     Batch batch;
@@ -167,10 +167,10 @@ TEST(BatchCodec, RandomRowsComeBack) {
             &batch);
     if (random() % 10 == 0) ++segment;
     if (random() % 20 == 0) {
-      static_cast<void>(writer.encode(batch, sequence, segment));  // a write that failed
+      static_cast<void>(writer.encode(&batch, sequence, segment));  // a write that failed
       writer.restart();
     }
-    EXPECT_EQ(describe(*reader.decode(*writer.encode(batch, sequence, segment))), describe(batch));
+    EXPECT_EQ(describe(*reader.decode(*writer.encode(&batch, sequence, segment))), describe(batch));
   }
 }
 
@@ -183,7 +183,7 @@ TEST(BatchCodec, DamagedBytesNeverCrash) {
   batch.new_series.push_back({SeriesId(7), model::Labels::of({{"a", "b"}})});
   add_definition(GroupId(3), {SeriesId(7), SeriesId(2)}, &batch);
   add_row(GroupId(3), 1000, {1.5, 4}, &batch);
-  const std::string good = *writer.encode(batch, 1, 1);
+  const std::string good = *writer.encode(&batch, 1, 1);
   for (int round = 0; round < 3000; ++round) {
     std::string bad = good;
     for (int i = 0; i < 3; ++i) bad[random() % bad.size()] = static_cast<char>(random());

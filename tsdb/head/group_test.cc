@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tsdb/head/group.h"
+
+#include <bit>
+#include <random>
+
+#include <gtest/gtest.h>
+
+#include "model/value.h"
+#include "tsdb/testing/random_load.h"
+#include "tsdb/testing/side_test_data.h"
+
+namespace tocsin::tsdb {
+namespace {
+
+using storage::GroupId;
+using storage::SeriesId;
+
+// Values as they follow each other in a series: counters, fractions, markers and noise.
+std::uint64_t next_value(testing::Random& random, std::uint64_t before) {
+  const double value = std::bit_cast<double>(before);
+  switch (random() % 8) {
+    case 0:
+      return before;
+    case 1:
+      return model::kStaleNanBits;
+    case 2:
+      return random();
+    case 3:
+      return std::bit_cast<std::uint64_t>(static_cast<double>(random() % 1'000'000) / 1000);
+    default:
+      return std::bit_cast<std::uint64_t>(std::floor(std::isfinite(value) ? value : 0) +
+                                          static_cast<double>(random() % 1000));
+  }
+}
+
+// What the journal would write for a change from `before` with a base of that exponent.
+Batch::Written written_as(std::uint64_t before, std::uint8_t exponent, std::uint64_t bits) {
+  Batch::Written written{0, exponent, 0, before, {}};
+  Decimal base = base_of(before, exponent);
+  written.token = make_token(bits, &base);
+  written.exponent = base.exponent;
+  return written;
+}
+
+TEST(Group, AJournalsTokenOfTheSameBaseIsTheGroupsOwn) {
+  const std::uint64_t seed = testing::make_seed();
+  SCOPED_TRACE(fmt::format("TOCSIN_TEST_SEED={}", seed));
+  testing::Random random(seed);
+  Group plain(GroupId(1), Group::Kind::kDefined, 0);
+  Group helped(GroupId(1), Group::Kind::kDefined, 0);
+  plain.add_slot(SeriesId(1), {});
+  helped.add_slot(SeriesId(1), {});
+  std::uint64_t bits = 0;
+  std::uint8_t exponent = 0;  // of the journal's base, which goes on when the group closes a chunk
+  for (std::int64_t t = 1; t <= 3000; ++t) {
+    const std::uint64_t before = std::exchange(bits, next_value(random, bits));
+    Batch::Written written = written_as(before, exponent, bits);
+    exponent = written.exponent;
+    // A journal that knows another value, or began anew.
+    if (random() % 5 == 0) written = written_as(random(), exponent, bits);
+    ASSERT_EQ(plain.put(0, t, bits), Group::Put::kDone);
+    ASSERT_EQ(helped.put(0, t, bits, &written), Group::Put::kDone);
+    ASSERT_EQ(plain.open_piece(0).own_log, helped.open_piece(0).own_log) << "at " << t;
+    if (random() % 200 != 0) continue;
+    plain.close(0, 0);
+    helped.close(0, 0);
+  }
+}
+
+TEST(Group, PositionsAreReadyAgainOnlyWhenEachIsKnown) {
+  Group group(GroupId(1), Group::Kind::kDefined, 0);
+  group.set_members(std::make_shared<const std::vector<SeriesId>>(
+      std::vector<SeriesId>{SeriesId(1), SeriesId(2)}));
+  EXPECT_FALSE(group.positions().all_here);
+  group.set_slot(0, group.add_slot(SeriesId(1), {5, 0}));
+  group.set_slot(1, group.add_slot(SeriesId(2), {}));
+  EXPECT_TRUE(group.positions().all_here);
+  EXPECT_FALSE(group.positions().all_known);
+  ASSERT_EQ(group.put(1, 7, 1), Group::Put::kDone);
+  EXPECT_TRUE(group.positions().all_known);
+  EXPECT_EQ(group.positions().newest_ms, 7);
+  ASSERT_EQ(group.put(0, 9, 1), Group::Put::kDone);
+  EXPECT_EQ(group.positions().newest_ms, 9);
+  group.close(0, 1);
+  EXPECT_EQ(group.positions().newest_ms, 9) << "a closed chunk's samples count";
+  group.take_out(0, 1);
+  EXPECT_FALSE(group.positions().all_here);
+  group.set_members(nullptr);
+  EXPECT_EQ(group.positions().newest_ms, kUnknownTime);
+}
+
+}  // namespace
+}  // namespace tocsin::tsdb
