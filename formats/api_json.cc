@@ -2,7 +2,9 @@
 #include "formats/api_json.h"
 
 #include <charconv>
+#include <vector>
 
+#include "model/histogram_buckets.h"
 #include "model/value.h"
 
 namespace tocsin::formats {
@@ -41,6 +43,35 @@ void write_point(const JsonPoint& point, base::JsonWriter* json) {
   json->begin_array();
   write_time(point.time, json);
   write_value(point.value, json);
+  json->end_array();
+}
+
+void write_histogram(const model::FloatHistogram& histogram, base::JsonWriter* json) {
+  json->begin_object().key("count");
+  write_value(histogram.count, json);
+  json->key("sum");
+  write_value(histogram.sum, json);
+  std::vector<model::Bucket> buckets;
+  model::ordered_buckets(histogram, model::Overlap::kCutAtZero, &buckets);
+  if (!buckets.empty()) json->key("buckets").begin_array();
+  for (const model::Bucket& bucket : buckets) {
+    const int rule = bucket.lower_inclusive ? (bucket.upper_inclusive ? 3 : 1)
+                                            : (bucket.upper_inclusive ? 0 : 2);
+    json->begin_array().integer(rule);
+    write_value(bucket.lower, json);
+    write_value(bucket.upper, json);
+    write_value(bucket.count, json);
+    json->end_array();
+  }
+  if (!buckets.empty()) json->end_array();
+  json->end_object();
+}
+
+void write_histogram_point(model::Timestamp time, const model::FloatHistogram& histogram,
+                           base::JsonWriter* json) {
+  json->begin_array();
+  write_time(time, json);
+  write_histogram(histogram, json);
   json->end_array();
 }
 

@@ -46,6 +46,33 @@ TEST(ApiJson, ValuesAreStrings) {
   check(-INFINITY, "\"-Inf\"");
 }
 
+TEST(ApiJson, HistogramsAreListsOfBuckets) {
+  const auto check = [](const model::FloatHistogram& h, std::string_view want) {
+    EXPECT_EQ(json([&h](auto* w) { write_histogram(h, w); }), want);
+  };
+  model::FloatHistogram h;
+  check(h, R"({"count":"0","sum":"0"})");
+  h.count = 8;
+  h.sum = -2.5;
+  h.zero_threshold = 0.6;
+  h.zero_count = 1;
+  h.positive_spans = {{0, 2}, {1, 1}};
+  h.positive_buckets = {3, 0, 2};
+  h.negative_spans = {{1, 1}};
+  h.negative_buckets = {2};
+  check(h, R"({"count":"8","sum":"-2.5","buckets":[[1,"-2","-1","2"],[3,"-0.6","0.6","1"],)"
+           R"([0,"0.6","1","3"],[0,"4","8","2"]]})");
+  model::FloatHistogram custom;
+  custom.schema = model::kCustomBucketsSchema;
+  custom.custom_values = {-1, 5};
+  custom.positive_spans = {{0, 3}};
+  custom.positive_buckets = {1, 2, 3};
+  check(custom, R"({"count":"0","sum":"0","buckets":[[3,"-Inf","-1","1"],[0,"-1","5","2"],)"
+                R"([0,"5","+Inf","3"]]})");
+  EXPECT_EQ(json([](auto* w) { write_histogram_point(from_ms(1500), {}, w); }),
+            R"([1.500,{"count":"0","sum":"0"}])");
+}
+
 TEST(ApiJson, LabelsAreAMap) {
   EXPECT_EQ(json([](auto* w) { write_labels(Labels(), w); }), "{}");
   EXPECT_EQ(

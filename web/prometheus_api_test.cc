@@ -246,6 +246,31 @@ TEST_F(PrometheusApiTest, QueryRangeAnswersAMatrix) {
             data(R"({"resultType":"matrix","result":[]})"));
 }
 
+TEST_F(PrometheusApiTest, QueriesAnswerHistograms) {
+  model::FloatHistogram h;
+  h.count = 3;
+  h.sum = 4;
+  h.positive_spans = {{1, 1}};
+  h.positive_buckets = {3};
+  auto appender = store_.appender();
+  ASSERT_TRUE(appender
+                  ->append_histogram({}, model::Labels::of({{"__name__", "h"}}),
+                                     base::from_ms(kNow - 30'000), h)
+                  .ok());
+  ASSERT_TRUE(storage::commit_and_wait(*appender).ok());
+  put(model::Labels::of({{"__name__", "h"}}), kNow, 7);
+  const std::string json = R"({"count":"3","sum":"4","buckets":[[0,"1","2","3"]]})";
+  EXPECT_EQ(
+      get("query?query=h&time=1699999980"),
+      data(
+          R"({"resultType":"vector","result":[{"metric":{"__name__":"h"},"histogram":[1699999980,)" +
+          json + "]}]}"));
+  EXPECT_EQ(get("query_range?query=h&start=1699999970&end=1700000000&step=30"),
+            data(R"({"resultType":"matrix","result":[{"metric":{"__name__":"h"},)"
+                 R"("values":[[1700000000,"7"]],"histograms":[[1699999970,)" +
+                 json + "]]}]}"));
+}
+
 TEST_F(PrometheusApiTest, QueryRangeRefusesWithUpstreamsTexts) {
   const std::string step_error =
       R"(invalid parameter "step": zero or negative query resolution step widths are not accepted. Try a positive integer)";

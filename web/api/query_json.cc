@@ -15,8 +15,31 @@ void write_point(std::int64_t time_ms, double value, base::JsonWriter& json) {
 void write_vector(const promql::Vector& vector, base::JsonWriter& json) {
   json.begin_array();
   for (const promql::Sample& sample : vector) {
-    formats::write_vector_sample(sample.labels, {base::from_ms(sample.time_ms), sample.value},
-                                 &json);
+    const base::Timestamp time = base::from_ms(sample.time_ms);
+    if (sample.histogram == nullptr) {
+      formats::write_vector_sample(sample.labels, {time, sample.value}, &json);
+      continue;
+    }
+    json.begin_object().key("metric");
+    formats::write_labels(sample.labels, &json);
+    json.key("histogram");
+    formats::write_histogram_point(time, *sample.histogram, &json);
+    json.end_object();
+  }
+  json.end_array();
+}
+
+// The floats and the histograms of a series; a kind without samples is left out.
+void write_points(const promql::Series& series, base::JsonWriter& json) {
+  if (!series.floats.empty() || series.histograms.empty()) {
+    json.key("values").begin_array();
+    for (const promql::Point& point : series.floats) write_point(point.time_ms, point.value, json);
+    json.end_array();
+  }
+  if (series.histograms.empty()) return;
+  json.key("histograms").begin_array();
+  for (const promql::HistogramPoint& point : series.histograms) {
+    formats::write_histogram_point(base::from_ms(point.time_ms), *point.histogram, &json);
   }
   json.end_array();
 }
@@ -26,9 +49,8 @@ void write_matrix(const promql::Matrix& matrix, base::JsonWriter& json) {
   for (const promql::Series& series : matrix) {
     json.begin_object().key("metric");
     formats::write_labels(series.labels, &json);
-    json.key("values").begin_array();
-    for (const promql::Point& point : series.floats) write_point(point.time_ms, point.value, json);
-    json.end_array().end_object();
+    write_points(series, json);
+    json.end_object();
   }
   json.end_array();
 }
