@@ -109,6 +109,22 @@ TEST_F(EvaluatorTest, RecordsAndMarksWhatVanishesStale) {
   EXPECT_EQ(first_rule().health, "ok");
 }
 
+TEST_F(EvaluatorTest, RecordsHistograms) {
+  ASSERT_TRUE(evaluator_->apply(one_group({record("h2", "h * 2")})).ok());
+  model::FloatHistogram h;
+  h.count = 3;
+  auto appender = store_.appender();
+  ASSERT_TRUE(
+      appender->append_histogram({}, model::Labels::of({{"__name__", "h"}}), clock_.now(), h).ok());
+  ASSERT_TRUE(storage::commit_and_wait(*appender).ok());
+  clock_.advance(minutes(1));
+  const auto result = engine_.instant(store_, "histogram_count(h2)", clock_.now());
+  ASSERT_TRUE(result.ok());
+  const auto& vector = std::get<promql::Vector>(result->value);
+  ASSERT_EQ(vector.size(), 1U);
+  EXPECT_EQ(vector[0].value, 6);
+}
+
 TEST_F(EvaluatorTest, LaterRulesSeeEarlierResultsOfTheIteration) {
   ASSERT_TRUE(
       evaluator_->apply(one_group({record("a:x", "x + 1"), record("b:x", "a:x * 10")})).ok());

@@ -241,7 +241,7 @@ StatusOr<std::vector<RuleOutput>> Group::record(const Rule& rule,
     model::LabelsBuilder labels(sample.labels.without_metric_name());
     for (const auto& [name, value] : rule.options.labels) labels.set(name, value);
     labels.set(model::kMetricName, rule.options.name);
-    RuleOutput output{labels.build(), sample.value};
+    RuleOutput output{labels.build(), sample.value, sample.histogram};
     if (!seen.insert(output.labels).second) {
       return failed_precondition(
           "vector contains metrics with the same labelset after applying rule labels");
@@ -267,7 +267,7 @@ StatusOr<std::vector<RuleOutput>> Group::alert(Rule& rule, const promql::Vector&
   std::vector<RuleOutput> outputs;
   outputs.reserve(samples.size());
   for (AlertingRule::Output& sample : samples)
-    outputs.push_back({std::move(sample.labels), sample.value});
+    outputs.push_back({std::move(sample.labels), sample.value, nullptr});
   return outputs;
 }
 

@@ -7,11 +7,20 @@
 
 namespace tocsin::rules {
 
-Status ResultWriter::append(storage::Appender& appender, const model::Labels& labels,
-                            storage::SeriesRef* ref, model::Timestamp t, double value) {
+namespace {
+
+RuleOutput stale(const model::Labels& labels) { return {labels, model::stale_nan(), nullptr}; }
+
+}  // namespace
+
+Status ResultWriter::append(storage::Appender& appender, const RuleOutput& output,
+                            storage::SeriesRef* ref, model::Timestamp t) {
   storage::AppendOptions options;
   options.in_order_only = true;
-  StatusOr<storage::AppendResult> result = appender.append(*ref, labels, t, value, options);
+  StatusOr<storage::AppendResult> result =
+      output.histogram == nullptr
+          ? appender.append(*ref, output.labels, t, output.value, options)
+          : appender.append_histogram(*ref, output.labels, t, *output.histogram, options);
   if (result.ok()) {
     *ref = result->ref;
     return ok();
@@ -33,12 +42,11 @@ Status ResultWriter::write(std::size_t rule, const std::vector<RuleOutput>& outp
   for (const RuleOutput& output : outputs) {
     auto known = before.find(output.labels);
     storage::SeriesRef ref = known == before.end() ? storage::SeriesRef() : known->second;
-    RETURN_IF_ERROR(append(*appender, output.labels, &ref, t, output.value));
+    RETURN_IF_ERROR(append(*appender, output, &ref, t));
     now.emplace(output.labels, ref);
   }
   for (auto& [labels, ref] : before) {
-    if (!now.contains(labels))
-      RETURN_IF_ERROR(append(*appender, labels, &ref, t, model::stale_nan()));
+    if (!now.contains(labels)) RETURN_IF_ERROR(append(*appender, stale(labels), &ref, t));
   }
   RETURN_IF_ERROR(storage::commit_and_wait(*appender));
   before = std::move(now);
@@ -48,8 +56,7 @@ Status ResultWriter::write(std::size_t rule, const std::vector<RuleOutput>& outp
 Status ResultWriter::write_stale(model::Timestamp t) {
   std::unique_ptr<storage::Appender> appender = storage_.appender();
   for (Written& written : written_) {
-    for (auto& [labels, ref] : written)
-      RETURN_IF_ERROR(append(*appender, labels, &ref, t, model::stale_nan()));
+    for (auto& [labels, ref] : written) RETURN_IF_ERROR(append(*appender, stale(labels), &ref, t));
   }
   written_.clear();
   return storage::commit_and_wait(*appender);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "model/histogram.h"
 #include "model/labels.h"
 #include "storage/appender.h"
 
@@ -22,6 +23,7 @@ namespace tocsin::rules {
 struct RuleOutput {
   model::Labels labels;
   double value = 0;
+  std::shared_ptr<const model::FloatHistogram> histogram;  // set: value is unused
 };
 
 class ResultWriter {
@@ -46,8 +48,8 @@ class ResultWriter {
   void give(std::size_t rule, Written written);
 
  private:
-  Status append(storage::Appender& appender, const model::Labels& labels, storage::SeriesRef* ref,
-                model::Timestamp t, double value);
+  Status append(storage::Appender& appender, const RuleOutput& output, storage::SeriesRef* ref,
+                model::Timestamp t);
 
   storage::Appendable& storage_;
   std::vector<Written> written_;  // by rule
