@@ -23,7 +23,9 @@ std::int64_t end_of(std::int64_t min_ms, std::uint64_t span) {
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(min_ms) + span);
 }
 
-std::string encode_chunks(const std::vector<SideChunk>& chunks) {
+}  // namespace
+
+std::string encode_side_chunks(const std::vector<SideChunk>& chunks) {
   std::string out;
   put_varint(&out, chunks.size());
   for (const SideChunk& chunk : chunks) {
@@ -36,8 +38,8 @@ std::string encode_chunks(const std::vector<SideChunk>& chunks) {
   return out;
 }
 
-Status decode_chunks(std::string_view piece, const SideRequest& request,
-                     std::vector<SideChunk>* out) {
+Status decode_side_chunks(std::string_view piece, const SideRequest& request,
+                          std::vector<SideChunk>* out) {
   ByteReader in(piece);
   const std::uint64_t count = in.varint();
   if (count > in.remaining() / 4) in.fail();
@@ -46,6 +48,7 @@ Status decode_chunks(std::string_view piece, const SideRequest& request,
     SideChunk chunk;
     chunk.min_ms = in.signed_varint();
     chunk.max_ms = end_of(chunk.min_ms, in.varint());
+    if (chunk.max_ms < chunk.min_ms) in.fail();  // nobody would look for its samples
     chunk.samples = in.varint32();
     chunks.emplace_back(std::move(chunk), in.varint());
   }
@@ -79,7 +82,7 @@ std::vector<std::string> encode_side_directory(const SideDirectory& directory) {
   return parts;
 }
 
-Status append_part(std::string_view frame, SideDirectory* directory) {
+Status append_side_part(std::string_view frame, SideDirectory* directory) {
   ASSIGN_OR_RETURN(const std::string_view payload, open_frame(FrameKind::kSideDirectory, frame));
   ByteReader in(payload);
   std::uint64_t id = 0;
@@ -92,9 +95,10 @@ Status append_part(std::string_view frame, SideDirectory* directory) {
     entry.block = static_cast<std::uint32_t>(block);
     entry.min_ms = in.signed_varint();
     entry.max_ms = end_of(entry.min_ms, in.varint());
+    if (entry.max_ms < entry.min_ms) in.fail();
     if (!directory->empty()) {
       const SideEntry& last = directory->back();
-      if (last.id >= id) in.fail();
+      if (last.id >= id || last.block > block) in.fail();
       if (last.block == entry.block) entry.slot = last.slot + 1;
     }
     if (id > 0xffffffffU || block > 0xffffffffU) in.fail();
@@ -103,6 +107,8 @@ Status append_part(std::string_view frame, SideDirectory* directory) {
   if (!in.ok() || !in.at_end()) return data_loss("damaged directory");
   return ok();
 }
+
+namespace {
 
 SideEntry entry_of(const RunSideInput& series, RunInfo* info) {
   SideEntry entry{static_cast<std::uint32_t>(series.id.value()), 0, 0, INT64_MAX, INT64_MIN};
@@ -140,7 +146,7 @@ Status write_side(std::vector<RunSideInput> side, SampleFile* file, RunRecord* r
     SideEntry entry = entry_of(series, &record->info);
     entry.block = static_cast<std::uint32_t>(blocks.size());
     directory.push_back(entry);
-    pieces.push_back(encode_chunks(series.chunks));
+    pieces.push_back(encode_side_chunks(series.chunks));
     bytes += pieces.back().size();
     if (pieces.size() == kBlockSeries || bytes >= kBlockBytes) close();
   }
@@ -170,7 +176,7 @@ StatusOr<std::shared_ptr<const SideDirectory>> SideDirectories::load(const RunRe
   Status result = ok();
   kv_.get_samples(keys, [&](std::size_t part, const Status& status, std::string_view frame) {
     if (!result.ok()) return;
-    result = status.ok() ? append_part(frame, directory.get()) : status;
+    result = status.ok() ? append_side_part(frame, directory.get()) : status;
     result = annotate(result, "run {}: side directory part {}", run.info.id.value(), part);
   });
   RETURN_IF_ERROR(result);
@@ -235,7 +241,7 @@ Status decode_block(std::string_view frame, std::span<const Wanted> wanted,
   for (const Wanted& one : wanted) {
     if (one.slot >= slots.count()) return data_loss("slot {} is missing", one.slot);
     std::vector<SideChunk> chunks;
-    RETURN_IF_ERROR(decode_chunks(slots.piece(one.slot), request, &chunks));
+    RETURN_IF_ERROR(decode_side_chunks(slots.piece(one.slot), request, &chunks));
     std::vector<SideChunk>& out = (*request.out)[one.output];
     std::move(chunks.begin(), chunks.end(), std::back_inserter(out));
   }

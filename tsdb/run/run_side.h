@@ -17,6 +17,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -82,5 +83,14 @@ Status read_run_side(const KvStore& kv, SideDirectories& directories, const RunR
 StatusOr<std::vector<RunSideInput>> read_side(const KvStore& kv, SideDirectories& directories,
                                               const RunRecord& run,
                                               std::vector<std::string>* warnings);
+
+// The bytes: parts of the directory, and the piece of a block that one series has. Decoding keeps
+// the chunks that touch the range of the request. Errors: kDataLoss, and then what is appended to
+// means nothing.
+std::vector<std::string> encode_side_directory(const SideDirectory& directory);
+Status append_side_part(std::string_view frame, SideDirectory* directory);
+std::string encode_side_chunks(const std::vector<SideChunk>& chunks);
+Status decode_side_chunks(std::string_view piece, const SideRequest& request,
+                          std::vector<SideChunk>* out);
 
 }  // namespace tocsin::tsdb
