@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Pages to import: what is in the store afterwards is what a map would hold that refuses late samples and
-// other values, and as many were refused. Input: the page.
+// Pages to import: what is in the store afterwards is what a map would hold that refuses late samples
+// and other values, and as many were refused. Input: the page.
 #include <bit>
 #include <map>
 
@@ -24,10 +24,12 @@ class Naive final : public formats::ExpositionSink {
     if (!sample.timestamp_ms) return invalid_argument("no timestamp");
     const auto bits = std::bit_cast<std::uint64_t>(sample.value);
     Samples& of_one = series[labels.to_series_string()];
+    // The store of tests takes repetitions also when they are late.
+    const auto there = of_one.find(*sample.timestamp_ms);
     const bool is_late = !of_one.empty() && *sample.timestamp_ms < of_one.rbegin()->first;
-    const bool is_kept =
-        !is_late && of_one.emplace(*sample.timestamp_ms, bits).first->second == bits;
-    ++(is_kept ? accepted : refused);
+    const bool is_taken = there != of_one.end() ? there->second == bits : !is_late;
+    ++(is_taken ? accepted : refused);
+    if (is_taken) of_one.emplace(*sample.timestamp_ms, bits);
     return ok();
   }
   void type(std::string_view, model::MetricKind) override {}
