@@ -233,6 +233,21 @@ void History::note_block(std::uint32_t block) {
   blocks->by_number.erase(block);
 }
 
+Status History::keep_stored(Postings* ids) const {
+  std::vector<std::uint32_t> kept;
+  std::shared_ptr<const SeriesRows> rows;
+  std::uint32_t block = 0;  // that `rows` is
+  for (const std::uint32_t id : ids->ids()) {
+    if (rows == nullptr || id / kBlockIds != block) {
+      ASSIGN_OR_RETURN(rows, block_of(id));
+      block = id / kBlockIds;
+    }
+    if (find_row(*rows, id) != nullptr) kept.push_back(id);
+  }
+  if (kept.size() != ids->count()) *ids = Postings::of(kept);
+  return ok();
+}
+
 StatusOr<model::Labels> History::labels(std::uint32_t id) const {
   ASSIGN_OR_RETURN(const std::shared_ptr<const SeriesRows> rows, block_of(id));
   const SeriesRows::Row* row = find_row(*rows, id);

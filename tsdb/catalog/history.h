@@ -56,6 +56,8 @@ class History {
   Status label_values(std::string_view name, const Postings& ids, DayRange days,
                       const storage::CancelToken* cancel, std::set<std::string>* out) const;
 
+  // Takes out ids that are not stored: days go on naming series that were forgotten.
+  Status keep_stored(Postings* ids) const;
   // Labels of a stored series; empty when there is none.
   StatusOr<model::Labels> labels(std::uint32_t id) const;
   // The stored series with these labels among those that have left memory; 0 when there is none.

@@ -206,6 +206,27 @@ TEST_F(DeletionTest, TheNewestSampleStaysDeletedAfterCleaning) {
   EXPECT_EQ(query(), "a{instance=\"a\"} 1000:1 2000:2 4000:4\n");
 }
 
+TEST_F(DeletionTest, SelectionsDoNotNameSeriesThatAreForgotten) {
+  options_.head_keep = base::Duration(5000);
+  open();
+  fill("gone", 2);
+  fill("idle", 1);
+  ASSERT_TRUE(db_->seal_all().ok());
+  ASSERT_TRUE(remove("gone", 0, 9000).ok());
+  ASSERT_TRUE(db_->clean_tombstones().ok());
+  ASSERT_TRUE(append(labels("other"), 2'000'000, 1).ok());
+  ASSERT_TRUE(db_->seal_all().ok());
+  EXPECT_EQ(db_->stats().active_series, 1U) << "idle has left memory: now days are asked, too";
+  const auto found = [&](std::string_view name) {
+    return (*db_->select(named(name), {}, {}))->series().size();
+  };
+  EXPECT_EQ(found("idle"), 1U);
+  EXPECT_EQ(found("gone"), 0U);
+  ASSERT_TRUE(append(labels("gone"), 2'001'000, 3).ok());
+  EXPECT_EQ(found("gone"), 1U) << "under another id";
+  EXPECT_EQ(last("gone", 2'002'000, 5000), "2001000:3");
+}
+
 TEST_F(DeletionTest, ACleanUpThatFailsAnywhereShowsNothingDeletedAndCanBeDoneAgain) {
   RecordProperty("expects_error_lines", 1);
   base::testing::FaultFs faulty(*memory_);

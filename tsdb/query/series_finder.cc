@@ -24,7 +24,9 @@ StatusOr<std::vector<SeriesId>> find_series(const Core& core, const model::Match
   Postings found = core.index.select_set(matchers);
   const DayRange days = core.catalog->left_days(range.min_ms, range.max_ms);
   if (days.first <= days.last) {
-    ASSIGN_OR_RETURN(const Postings left, core.catalog->history().select(matchers, days, cancel));
+    ASSIGN_OR_RETURN(Postings left, core.catalog->history().select(matchers, days, cancel));
+    left.subtract(found);
+    RETURN_IF_ERROR(core.catalog->history().keep_stored(&left));
     found.unite(left);
   }
   const std::vector<std::uint32_t> ids = found.ids();
