@@ -312,6 +312,9 @@ TEST_F(DbRandomTest, EveryAnswerIsThatOfAMap) {
     switch (below(24)) {
       case 0:
         ASSERT_TRUE(db_->seal_all().ok());
+        // It may let go of series without samples: their batch was rolled back, and a group that
+        // had them is gone.
+        std::erase_if(refs_, [&](const auto& ref) { return model_.newest(ref.first) == 0; });
         break;
       case 1:
         open();
