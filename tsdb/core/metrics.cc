@@ -172,6 +172,18 @@ void collect_run_metrics(const Core& core, std::vector<MetricFamily>* out) {
     runs.samples.push_back({"", {{"tier", std::to_string(tier)}}, tiers[tier]});
   }
   out->push_back(std::move(runs));
+  const RunStore::Caches caches = RunStore::caches(*snapshot);
+  MetricFamily cached;
+  cached.name = "tocsin_tsdb_run_cache_bytes";
+  cached.help = "Memory of what was read of runs lately.";
+  cached.type = kGauge;
+  const auto cache = [&cached](std::string_view what, std::size_t bytes) {
+    cached.samples.push_back({"", {{"what", std::string(what)}}, static_cast<double>(bytes)});
+  };
+  cache("directories", caches.directories);
+  cache("side_directories", caches.side_directories);
+  cache("times", caches.times);
+  out->push_back(std::move(cached));
   add(out, "tocsin_tsdb_runs_left_out", "Damaged runs that are not merged.", kGauge,
       static_cast<double>(core.damaged_runs.lock()->size()));
 }

@@ -225,13 +225,25 @@ class RunReader {
 }  // namespace
 
 void TimesCache::add(Cache& cache, const Columns::key_type& key, TimesPtr times) const {
-  cache.fresh_rows += times->ms.size();
-  if (cache.fresh_rows > max_rows_ / 2) {
-    cache.old = std::move(cache.fresh);
-    cache.fresh.clear();
-    cache.fresh_rows = times->ms.size();
+  const std::size_t bytes = bytes_of(times);
+  if (cache.fresh_bytes + bytes > max_bytes_ / 2) {
+    cache.old = std::exchange(cache.fresh, {});
+    cache.old_bytes = std::exchange(cache.fresh_bytes, 0);
   }
-  cache.fresh.insert_or_assign(key, std::move(times));
+  cache.fresh_bytes += bytes;
+  cache.fresh.emplace(key, std::move(times));
+}
+
+void TimesCache::drop_old(Cache& cache, const Columns::key_type& key) {
+  const auto it = cache.old.find(key);
+  if (it == cache.old.end()) return;
+  cache.old_bytes -= bytes_of(it->second);
+  cache.old.erase(it);
+}
+
+std::size_t TimesCache::memory_bytes() const {
+  const auto cache = cache_.lock();
+  return cache->fresh_bytes + cache->old_bytes;
 }
 
 TimesCache::TimesPtr TimesCache::find(RunId run, std::uint32_t column) {
@@ -241,17 +253,17 @@ TimesCache::TimesPtr TimesCache::find(RunId run, std::uint32_t column) {
   const auto it = cache->old.find(key);
   if (it == cache->old.end()) return nullptr;
   TimesPtr times = it->second;
-  cache->old.erase(it);
+  drop_old(*cache, key);
   add(*cache, key, times);
   return times;
 }
 
 void TimesCache::put(RunId run, std::uint32_t column, TimesPtr times) {
-  if (times->ms.size() > max_rows_ / 2) return;
+  if (bytes_of(times) > max_bytes_ / 2) return;
   const Columns::key_type key(run, column);
   const auto cache = cache_.lock();
   if (cache->fresh.contains(key)) return;
-  cache->old.erase(key);
+  drop_old(*cache, key);
   add(*cache, key, std::move(times));
 }
 

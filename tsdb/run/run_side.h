@@ -45,6 +45,7 @@ class SideDirectories {
  public:
   // Borrows: kv. Keeps at least one directory, whatever its size.
   SideDirectories(const KvStore& kv, std::size_t max_bytes) : kv_(kv), max_bytes_(max_bytes) {}
+  std::size_t cached_bytes() const { return cache_.lock()->bytes; }
   StatusOr<std::shared_ptr<const SideDirectory>> get(const RunRecord& run);
   void forget(RunId id);
 

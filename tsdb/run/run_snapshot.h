@@ -35,23 +35,33 @@ class TimesCache {
  public:
   using TimesPtr = std::shared_ptr<const storage::TimestampColumn>;
 
-  explicit TimesCache(std::size_t max_bytes) : max_rows_(max_bytes / sizeof(std::int64_t)) {}
+  explicit TimesCache(std::size_t max_bytes) : max_bytes_(max_bytes) {}
   // Null when it is not known.
   TimesPtr find(RunId run, std::uint32_t column);
   void put(RunId run, std::uint32_t column, TimesPtr times);
+  // At most max_bytes.
+  std::size_t memory_bytes() const;
 
  private:
+  // Of a column beside its rows: the map's node, the column and its counter, each from malloc. Where
+  // each series has its own times that is more than the rows are.
+  static constexpr std::size_t kColumnBytes = 192;
   using Columns = std::map<std::pair<RunId, std::uint32_t>, TimesPtr>;
   struct Cache {
     // Columns move to `fresh` when they are used; when that is half of everything, `old` goes and
     // `fresh` takes its place.
     Columns fresh;
     Columns old;
-    std::size_t fresh_rows = 0;
+    std::size_t fresh_bytes = 0;
+    std::size_t old_bytes = 0;
   };
+  static std::size_t bytes_of(const TimesPtr& times) {
+    return kColumnBytes + times->ms.capacity() * sizeof(std::int64_t);
+  }
+  static void drop_old(Cache& cache, const Columns::key_type& key);
   void add(Cache& cache, const Columns::key_type& key, TimesPtr times) const;
 
-  const std::size_t max_rows_;
+  const std::size_t max_bytes_;
   base::Guarded<Cache> cache_;
 };
 
@@ -68,7 +78,7 @@ struct RunFiles {
   mutable RunDirectories directories{*kv, kDirectoryBytes};
   mutable SideDirectories side_directories{*kv, kSideDirectoryBytes};
   // And for timestamp columns.
-  static constexpr std::size_t kTimesBytes = 16U << 20;
+  static constexpr std::size_t kTimesBytes = 8U << 20;
   mutable TimesCache times{kTimesBytes};
 };
 

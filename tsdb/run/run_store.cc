@@ -390,6 +390,12 @@ std::string RunStore::head_state() const { return impl_->state.lock()->head_stat
 std::shared_ptr<const RunStore::Snapshot> RunStore::snapshot() const { return impl_->snapshot(); }
 std::span<const RunInfo> RunStore::runs(const Snapshot& snapshot) { return snapshot.infos(); }
 
+RunStore::Caches RunStore::caches(const Snapshot& snapshot) {
+  const RunFiles& files = snapshot.files();
+  return {files.directories.cached_bytes(), files.side_directories.cached_bytes(),
+          files.times.memory_bytes()};
+}
+
 Status RunStore::read(const Snapshot& snapshot, std::span<const storage::SeriesId> ids,
                       std::int64_t min_ms, std::int64_t max_ms,
                       std::vector<std::vector<storage::SeriesColumn>>* out,

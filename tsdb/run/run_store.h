@@ -145,6 +145,13 @@ class RunStore {
   class Snapshot;
   std::shared_ptr<const Snapshot> snapshot() const;
   static std::span<const RunInfo> runs(const Snapshot& snapshot);
+  // Memory of what reading keeps, in bytes; each has a limit of its own.
+  struct Caches {
+    std::size_t directories = 0;
+    std::size_t side_directories = 0;
+    std::size_t times = 0;
+  };
+  static Caches caches(const Snapshot& snapshot);
 
   // Appends to (*out)[i] the columns that `ids[i]` has in [min_ms, max_ms], oldest run first; out
   // has ids.size() entries. REQUIRES: ids ascending. Series of one group of one run share `times`.
