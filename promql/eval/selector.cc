@@ -78,9 +78,16 @@ class SelectRun {
       if (!any) *out = Column(ends_.size());
       any = true;
       out->put(i, value(w.values[last], w.ms[last]));
-      if (!w.histograms.empty() && w.histograms[last] != nullptr) out->put(i, w.histograms[last]);
     }
+    if (any && !w.histograms.empty()) put_histograms(w, out);
     return any;
+  }
+
+  static void put_histograms(const functions::SeriesWindows& w, Column* out) {
+    Bitmap(out->present).for_each([&](std::size_t i) {
+      const HistogramPtr& histogram = w.histograms[w.hi[i] - 1];
+      if (histogram != nullptr) out->put(i, histogram);
+    });
   }
 
   Status last_values(std::size_t batch, VectorSet* out) const {
