@@ -177,6 +177,23 @@ TEST_F(EngineTest, HistogramsStandBesideFloats) {
   EXPECT_EQ(instant("x{l=\"h\"}[50s]", 55'000), "x{l=\"h\"} 30000:7 10000:{count:0, sum:0}; ");
 }
 
+TEST_F(EngineTest, HistogramsAreChargedForTheirMemory) {
+  model::FloatHistogram h;
+  h.positive_spans = {{0, 10'000}};
+  h.positive_buckets.assign(10'000, 1);
+  auto appender = store_.appender();
+  ASSERT_TRUE(appender->append_histogram({}, x("h"), from_ms(10'000), h).ok());
+  ASSERT_TRUE(storage::commit_and_wait(*appender).ok());
+  EngineOptions options;
+  options.max_memory_bytes = 1 << 20;
+  reset(options);
+  EXPECT_EQ(instant("histogram_count(sum(x))", 10'000), "{} 0; ");
+  options.max_memory_bytes = 200 << 10;  // enough to select it, not to sum it up
+  reset(options);
+  EXPECT_EQ(instant("histogram_count(x)", 10'000), "{l=\"h\"} 0; ");
+  EXPECT_EQ(instant("histogram_count(sum(x))", 10'000).substr(0, 3), "8: ");
+}
+
 TEST_F(EngineTest, SamplesAreLimited) {
   EngineOptions options;
   options.max_samples = 10;

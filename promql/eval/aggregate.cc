@@ -123,13 +123,13 @@ Column accumulate(const Group& group, const VectorSet& set, std::size_t steps) {
 
 // `column` gives the result of a group.
 template <typename F>
-VectorSet for_groups(const std::vector<Group>& groups, F column) {
+StatusOr<VectorSet> for_groups(const std::vector<Group>& groups, F column) {
   VectorSet out;
   for (const Group& group : groups) {
     OutSeries series;
     series.labels = group.labels;
     series.drop_name = group.drop_name;
-    series.column = column(group);
+    ASSIGN_OR_RETURN(series.column, column(group));
     out.push_back(std::move(series));
   }
   return out;
@@ -255,16 +255,20 @@ class HistogramGroup {
   HistogramGroup(std::size_t steps, PositionRange where, AnnotationSet* annotations)
       : totals_(steps), where_(where), annotations_(annotations) {}
 
-  void add(const Column& column) {
-    if (!column.has_histograms()) return;
+  // The memory that it took, for a rough account: a total holds three numbers per bucket.
+  std::uint64_t add(const Column& column) {
+    std::uint64_t bytes = 0;
+    if (!column.has_histograms()) return bytes;
     column.histogram_steps().for_each([&](std::size_t i) {
       if (!totals_[i]) {
         totals_[i].emplace(*column.histograms[i]);
+        bytes += 3 * bytes_of(*column.histograms[i]);
       } else if (!totals_[i]->add(*column.histograms[i])) {
         annotate::mixed_schemas("", where_, annotations_);
         misfits_.push_back(i);
       }
     });
+    return bytes;
   }
 
   // Puts the totals beside those of the floats, and nothing where both are.
@@ -297,29 +301,21 @@ bool any_histogram(const Group& group, const VectorSet& set) {
                      [&](std::size_t member) { return set[member].column.has_histograms(); });
 }
 
+// sum and avg of a group that has histograms; takes them out of `set`.
 template <typename Accumulator>
-Column total_with_histograms(AggregateOp op, const Group& group, VectorSet* set, std::size_t steps,
-                             HistogramGroup<Accumulator> histograms) {
+StatusOr<Column> mixed_total(Evaluation& run, const plan::AggregateNode& node, const Group& group,
+                             VectorSet* set, std::size_t steps) {
+  HistogramGroup<Accumulator> histograms(steps, node.inner->position(), &run.annotations);
+  Charge charge(run);
   for (std::size_t member : group.members) {
-    histograms.add((*set)[member].column);
-    (*set)[member].column.drop_histograms();
+    Column& column = (*set)[member].column;
+    RETURN_IF_ERROR(run.check());
+    RETURN_IF_ERROR(charge.add(0, histograms.add(column)));
+    column.drop_histograms();
   }
-  Column out = simple(op, group, *set, steps);
+  Column out = simple(node.syntax->op, group, *set, steps);
   histograms.finish(&out);
   return out;
-}
-
-// sum and avg of a group that has histograms; takes them out of `set`.
-Column mixed_total(Evaluation& run, const plan::AggregateNode& node, const Group& group,
-                   VectorSet* set, std::size_t steps) {
-  const AggregateOp op = node.syntax->op;
-  const PositionRange where = node.inner->position();
-  if (op == AggregateOp::kSum) {
-    return total_with_histograms<native::HistogramSum>(op, group, set, steps,
-                                                       {steps, where, &run.annotations});
-  }
-  return total_with_histograms<native::HistogramMean>(op, group, set, steps,
-                                                      {steps, where, &run.annotations});
 }
 
 bool takes_histograms(AggregateOp op) {
@@ -365,11 +361,11 @@ StatusOr<VectorSet> eval_aggregate(Evaluation& run, const plan::AggregateNode& n
     return quantiles(groups, set, parameter);
   }
   const bool totals = op == AggregateOp::kSum || op == AggregateOp::kAvg;
-  return for_groups(groups, [&](const Group& group) {
-    if (totals && any_histogram(group, set)) {
-      return mixed_total(run, node, group, &set, grid.count);
-    }
-    return simple(op, group, set, grid.count);
+  return for_groups(groups, [&](const Group& group) -> StatusOr<Column> {
+    if (!totals || !any_histogram(group, set)) return simple(op, group, set, grid.count);
+    return op == AggregateOp::kSum
+               ? mixed_total<native::HistogramSum>(run, node, group, &set, grid.count)
+               : mixed_total<native::HistogramMean>(run, node, group, &set, grid.count);
   });
 }
 
