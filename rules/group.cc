@@ -50,7 +50,7 @@ Group::Group(GroupOptions options, GroupContext context)
 
 StatusOr<std::shared_ptr<Group>> Group::make(GroupOptions options, GroupContext context) {
   std::shared_ptr<Group> group(new Group(std::move(options), std::move(context)));
-  GroupStatus& status = group->status_;
+  GroupStatus status;
   status.file = group->options_.file;
   status.name = group->options_.name;
   status.interval = group->options_.interval;
@@ -80,6 +80,10 @@ StatusOr<std::shared_ptr<Group>> Group::make(GroupOptions options, GroupContext 
           });
     }
     group->rules_.push_back(std::move(rule));
+  }
+  {
+    base::MutexLock lock(group->mutex_);
+    group->status_ = std::move(status);
   }
   return group;
 }
