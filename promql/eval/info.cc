@@ -111,7 +111,7 @@ class InfoRun {
     hints.step = model::Duration(grid_.count > 1 ? grid_.step_ms : 0);
     hints.function = "info";
     ASSIGN_OR_RETURN(const std::size_t source, run_.add_source(matchers, hints));
-    ASSIGN_OR_RETURN(info_, eval_select_times(run_, {source, node_.shift, false}, grid_));
+    ASSIGN_OR_RETURN(info_, eval_select_times(run_, {source, node_.shift, {}}, grid_));
     for (std::size_t i = 0; i < info_.size(); ++i) {
       const model::Labels& labels = info_[i].labels;
       const bool wanted = std::all_of(values.begin(), values.end(), [&](const auto& known) {
