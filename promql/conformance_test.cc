@@ -18,7 +18,7 @@ namespace tocsin::promql {
 namespace {
 
 // What passes today; a change may raise it, never lower it.
-constexpr int kPassedFloor = 2190;
+constexpr int kPassedFloor = 2214;
 
 // Scripts in which all that needs neither native histograms nor an experimental feature must pass.
 constexpr const char* kComplete[] = {

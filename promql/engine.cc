@@ -127,8 +127,10 @@ Annotations render(const eval::AnnotationSet& set, std::string_view query) {
   Annotations out;
   for (const auto& entry : set.entries()) {
     std::vector<std::string>& list = entry.warning ? out.warnings : out.infos;
-    list.push_back(fmt::format("PromQL {}: {} ({})", entry.warning ? "warning" : "info", entry.text,
-                               line_column(query, entry.position.start)));
+    const std::string times =
+        entry.times > 1 ? fmt::format(" ({} occurrences)", entry.times) : std::string();
+    list.push_back(fmt::format("PromQL {}: {}{} ({})", entry.warning ? "warning" : "info",
+                               entry.text, times, line_column(query, entry.position.start)));
   }
   return out;
 }
@@ -317,6 +319,7 @@ StatusOr<QueryResult> Engine::Impl::evaluate(const storage::Queryable& source,
                                    lookback,
                                    options.max_samples,
                                    options.delayed_name_removal,
+                                   options.use_start_timestamps,
                                    {&query->memory, &query->token},
                                    asked.cancel,
                                    services.workers});

@@ -91,6 +91,7 @@ struct EngineOptions {
   std::size_t max_concurrent = 20;     // more wait, counted in queue_seconds
   base::Duration default_subquery_step{60'000};
   bool delayed_name_removal = false;
+  bool use_start_timestamps = false;  // of counters, where samples have them
   ParserOptions parser;
 };
 

@@ -87,6 +87,27 @@ class EngineTest : public ::testing::Test {
 
 Labels x(std::string_view value) { return Labels::of({{"__name__", "x"}, {"l", value}}); }
 
+TEST_F(EngineTest, StartTimestampsCountWhenTheyAreAskedFor) {
+  auto appender = store_.appender();
+  for (const std::int64_t t : {60'000, 120'000, 180'000}) {
+    storage::AppendOptions options;
+    options.start = from_ms(t - 60'000 + (t == 60'000 ? 1 : 0));
+    ASSERT_TRUE(appender->append({}, x("d"), from_ms(t), 6, options).ok());
+  }
+  ASSERT_TRUE(storage::commit_and_wait(*appender).ok());
+  EngineOptions options;
+  options.parser.experimental_functions = true;
+  reset(options);
+  EXPECT_EQ(instant("resets(x[5m])", 180'000), "{l=\"d\"} 0; ");
+  EXPECT_EQ(instant("rate(x[5m]) * 0", 60'000), "");
+  EXPECT_EQ(instant("start_timestamp(x)", 180'000), "");
+  options.use_start_timestamps = true;
+  reset(options);
+  EXPECT_EQ(instant("resets(x[5m])", 180'000), "{l=\"d\"} 2; ");
+  EXPECT_EQ(instant("rate(x[5m]) * 0", 60'000).substr(0, 9), "{l=\"d\"} 0");
+  EXPECT_EQ(instant("start_timestamp(x)", 180'000), "{l=\"d\"} 120; ");
+}
+
 TEST_F(EngineTest, LookbackIsOpenOnTheLeft) {
   add(x("a"), {{10'000, 1}});
   EXPECT_EQ(instant("x", 9'999), "");

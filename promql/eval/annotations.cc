@@ -17,11 +17,28 @@ void AnnotationSet::add(bool warning, std::string_view text, PositionRange posit
   if (!seen_.insert(fmt::format("{}{} {}", warning ? 'w' : 'i', position.start, text)).second) {
     return;
   }
-  entries_.push_back({warning, std::string(text), position});
+  entries_.push_back({warning, std::string(text), position, false, 1});
+}
+
+void AnnotationSet::warn_counted(std::string_view text, PositionRange position,
+                                 std::uint64_t times) {
+  if (times == 0) return;
+  for (Entry& entry : entries_) {
+    if (!entry.counted || entry.text != text || entry.position.start != position.start) continue;
+    entry.times += times;
+    return;
+  }
+  entries_.push_back({true, std::string(text), position, true, times});
 }
 
 void AnnotationSet::merge(const AnnotationSet& other) {
-  for (const Entry& entry : other.entries_) add(entry.warning, entry.text, entry.position);
+  for (const Entry& entry : other.entries_) {
+    if (entry.counted) {
+      warn_counted(entry.text, entry.position, entry.times);
+    } else {
+      add(entry.warning, entry.text, entry.position);
+    }
+  }
 }
 
 namespace annotate {

@@ -18,6 +18,8 @@ class AnnotationSet {
  public:
   void warn(std::string_view text, PositionRange position);
   void info(std::string_view text, PositionRange position);
+  // A warning that says how often it came up.
+  void warn_counted(std::string_view text, PositionRange position, std::uint64_t times);
   // Adds what the other has, in its order.
   void merge(const AnnotationSet& other);
 
@@ -25,6 +27,8 @@ class AnnotationSet {
     bool warning = false;
     std::string text;  // without prefix and position
     PositionRange position;
+    bool counted = false;
+    std::uint64_t times = 1;
   };
   const std::vector<Entry>& entries() const { return entries_; }
 

@@ -31,6 +31,7 @@ struct Setup {
   std::int64_t lookback_ms = 0;
   std::uint64_t max_samples = 0;
   bool delayed_name_removal = false;
+  bool use_start_timestamps = false;
   storage::QueryContext context;
   const storage::CancelToken* caller_cancel = nullptr;  // may be null
   base::Executor* workers = nullptr;
@@ -128,6 +129,9 @@ StatusOr<VectorSet> eval_smoothed(Evaluation& run, const plan::Select& select, c
 // As eval_select, with each sample's own time in seconds as its value; histograms stand beside it.
 StatusOr<VectorSet> eval_select_times(Evaluation& run, const plan::Select& select,
                                       const Grid& grid);
+// With the time since when each sample counts, in seconds, 0 when that is unknown.
+StatusOr<VectorSet> eval_select_starts(Evaluation& run, const plan::Select& select,
+                                       const Grid& grid);
 StatusOr<VectorSet> eval_range_call(Evaluation& run, const plan::CallNode& call, const Grid& grid);
 // `whole` is the node that `node` is in.
 StatusOr<VectorSet> eval_aggregate(Evaluation& run, const plan::AggregateNode& node,

@@ -102,10 +102,12 @@ class RangeCallRun {
       for (const storage::SeriesColumn& column : columns->series) {
         OutSeries series;
         functions::HistogramNotes notes;
-        ASSIGN_OR_RETURN(bool any, apply(reader.windows(column, StaleMarkers::kRemove, columns),
-                                         &notes, &series.column));
+        functions::SeriesWindows windows = reader.windows(column, StaleMarkers::kRemove, columns);
+        if (!function_.uses_starts || !run_.setup().use_start_timestamps) windows.starts = {};
+        ASSIGN_OR_RETURN(bool any, apply(windows, &notes, &series.column));
         if (column.histograms.empty() && !any) continue;
         series.labels = selection.labels(column.series);
+        annotate_overlaps(windows, series.labels, &notes_.at(batch));
         annotate_histograms(notes, series.labels, &notes_.at(batch));
         if (any) out->push_back(std::move(series));
       }
@@ -206,6 +208,18 @@ class RangeCallRun {
     if (notes.reconciled_subtraction) annotate::reconciled("subtraction", where, out);
     if (notes.reconciled_addition) annotate::reconciled("addition", where, out);
     if (notes.ignored) annotate::ignored_in_range(metric, where, out);
+  }
+
+  // Rates of samples that count the same events twice. Upstream says how many windows hold some.
+  void annotate_overlaps(const functions::SeriesWindows& windows, const model::Labels& labels,
+                         AnnotationSet* out) const {
+    if (windows.starts.empty() || !function_.counter || window_.mode != RangeMode::kPlain) return;
+    const std::uint64_t times = functions::count_overlapping(windows);
+    out->warn_counted(
+        fmt::format(
+            "sample has start time that overlaps with previous sample timestamp for metric {}",
+            model::go_quote(labels.metric_name())),
+        call_.arguments[0]->position(), times);
   }
 
   void annotate_results(const VectorSet& out) {

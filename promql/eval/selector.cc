@@ -14,7 +14,7 @@ namespace tocsin::promql::eval {
 
 namespace {
 
-enum class Take { kValue, kTime };
+enum class Take { kValue, kTime, kStart };
 
 class SelectRun {
  public:
@@ -52,7 +52,7 @@ class SelectRun {
   }
 
   Status one_batch(std::size_t batch, VectorSet* out) {
-    if (ends_.size() == 1) {
+    if (ends_.size() == 1 && take_ != Take::kStart) {
       Status status = last_values(batch, out);
       if (status.code() != StatusCode::kUnimplemented) return status;
     }
@@ -77,6 +77,10 @@ class SelectRun {
       if (model::is_stale(w.values[last])) continue;
       if (!any) *out = Column(ends_.size());
       any = true;
+      if (take_ == Take::kStart) {
+        out->put(i, w.starts.empty() ? 0 : static_cast<double>(w.starts[last]) / 1000);
+        continue;
+      }
       out->put(i, value(w.values[last], w.ms[last]));
     }
     if (any && !w.histograms.empty()) put_histograms(w, out);
@@ -128,6 +132,11 @@ StatusOr<VectorSet> eval_select(Evaluation& run, const plan::Select& select, con
 StatusOr<VectorSet> eval_select_times(Evaluation& run, const plan::Select& select,
                                       const Grid& grid) {
   return SelectRun(run, select, grid, Take::kTime).all();
+}
+
+StatusOr<VectorSet> eval_select_starts(Evaluation& run, const plan::Select& select,
+                                       const Grid& grid) {
+  return SelectRun(run, select, grid, Take::kStart).all();
 }
 
 }  // namespace tocsin::promql::eval

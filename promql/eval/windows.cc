@@ -82,7 +82,7 @@ functions::SeriesWindows WindowReader::clip(const storage::SeriesColumn& column,
                                             const Bounds& bounds) {
   const std::span<const std::int64_t> ms(column.times->ms);
   if (column.first == 0 && column.rows == ms.size()) {
-    return {ms, column.floats, bounds.lo, bounds.hi};
+    return {ms, column.floats, bounds.lo, bounds.hi, {}, column.start_ms};
   }
   const std::uint32_t begin = column.first;
   const std::uint32_t end = column.first + column.rows;
@@ -92,7 +92,7 @@ functions::SeriesWindows WindowReader::clip(const storage::SeriesColumn& column,
     lo_[i] = std::clamp(bounds.lo[i], begin, end) - begin;
     hi_[i] = std::clamp(bounds.hi[i], begin, end) - begin;
   }
-  return {ms.subspan(begin, column.rows), column.floats, lo_, hi_};
+  return {ms.subspan(begin, column.rows), column.floats, lo_, hi_, {}, column.start_ms};
 }
 
 functions::SeriesWindows WindowReader::compact(
@@ -114,6 +114,7 @@ functions::SeriesWindows WindowReader::compact(
       histogram = nullptr;
     }
     add(column.times->ms[column.first + row], value, std::move(histogram));
+    if (!column.start_ms.empty()) starts_.push_back(column.start_ms[row]);
   }
   if (hints_ == ResetHints::kDetected && any_histogram_) detect_resets();
   return own_windows();
@@ -123,6 +124,7 @@ void WindowReader::clear() {
   ms_.clear();
   values_.clear();
   histograms_.clear();
+  starts_.clear();
   any_histogram_ = false;
 }
 
@@ -153,7 +155,7 @@ void WindowReader::detect_resets() {
 
 functions::SeriesWindows WindowReader::own_windows() {
   compute(ms_, &lo_, &hi_);
-  functions::SeriesWindows windows{ms_, values_, lo_, hi_};
+  functions::SeriesWindows windows{ms_, values_, lo_, hi_, {}, starts_};
   if (any_histogram_) windows.histograms = histograms_;
   return windows;
 }

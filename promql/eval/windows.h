@@ -66,6 +66,7 @@ class WindowReader {
   std::vector<std::int64_t> ms_;
   std::vector<double> values_;
   std::vector<HistogramPtr> histograms_;
+  std::vector<std::int64_t> starts_;
   bool any_histogram_ = false;
   std::vector<std::uint32_t> lo_, hi_;
 };

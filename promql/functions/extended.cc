@@ -6,6 +6,8 @@
 #include <iterator>
 #include <optional>
 
+#include "promql/functions/start_times.h"
+
 namespace tocsin::promql::functions {
 
 namespace {
@@ -22,6 +24,7 @@ struct Stretch {
   std::span<const double> values;
   std::int64_t start_ms = 0;
   std::int64_t end_ms = 0;
+  std::span<const std::int64_t> starts = {};
 
   Point at(std::size_t i) const { return {ms[i], values[i]}; }
 };
@@ -37,7 +40,8 @@ struct Ends {
 Stretch stretch_of(const SeriesWindows& s, const KernelArgs& args, std::size_t i) {
   const std::size_t count = s.hi[i] - s.lo[i];
   return {s.ms.subspan(s.lo[i], count), s.values.subspan(s.lo[i], count),
-          args.range_end[i] - args.range_ms, args.range_end[i]};
+          args.range_end[i] - args.range_ms, args.range_end[i],
+          s.starts.empty() ? s.starts : s.starts.subspan(s.lo[i], count)};
 }
 
 // Nothing when no sample tells anything about the range.
@@ -82,20 +86,24 @@ void change_kernel(const SeriesWindows& series, const KernelArgs& args, eval::Co
   }
 }
 
-bool falls(double before, double now) { return now < before; }
-bool changes(double before, double now) {
+bool falls(const Stretch& s, std::size_t i) {
+  return s.values[i] < s.values[i - 1] || starts_anew(s.ms, s.starts, i);
+}
+bool changes(const Stretch& s, std::size_t i) {
+  const double now = s.values[i];
+  const double before = s.values[i - 1];
   return now != before && !(std::isnan(now) && std::isnan(before));
 }
 
 // Counts the pairs of neighbours, from the anchor on, of which F holds.
-template <bool (*F)(double, double)>
+template <bool (*F)(const Stretch&, std::size_t)>
 void count_kernel(const SeriesWindows& series, const KernelArgs& args, eval::Column* out) {
   for (std::size_t i = 0; i < series.lo.size(); ++i) {
     const Stretch s = stretch_of(series, args, i);
     if (s.ms.empty() || s.ms.back() <= s.start_ms) continue;
     double count = 0;
     for (std::size_t k = left_sample(s.ms, s.start_ms) + 1; k < s.ms.size(); ++k) {
-      if (F(s.values[k - 1], s.values[k])) count += 1;
+      if (F(s, k)) count += 1;
     }
     out->put(i, count);
   }

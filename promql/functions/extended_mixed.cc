@@ -135,8 +135,9 @@ void count_mixed_from_anchor(const MixedWindow& w, const KernelArgs& args, std::
   const std::int64_t start_ms = args.range_end[step] - args.range_ms;
   if (w.ms.back() <= start_ms) return;
   const std::size_t first = left_sample(w.ms, start_ms);
-  const MixedWindow part{w.ms.subspan(first), w.values.subspan(first), w.histograms.subspan(first),
-                         w.histogram_count};
+  MixedWindow part{w.ms.subspan(first), w.values.subspan(first), w.histograms.subspan(first),
+                   w.histogram_count};
+  if (!w.starts.empty()) part.starts = w.starts.subspan(first);
   kPlain(part, args, step, notes, out);
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "promql/functions/rate.h"
+#include "promql/functions/start_times.h"
 #include "promql/native/sum.h"
 
 namespace tocsin::promql::functions {
@@ -45,11 +46,16 @@ void note_hints(const MixedWindow& w, bool counter, HistogramNotes* notes) {
   }
 }
 
-// The change over the window; false when the buckets do not fit each other.
+// Whether histogram i does not go on counting where the one before stopped.
+bool resets(const MixedWindow& w, std::size_t i) {
+  return starts_anew(w.ms, w.starts, i) || model::detect_reset(w.histogram(i), w.histogram(i - 1));
+}
+
+// The change over the window of at least two; false when the buckets do not fit each other.
 bool difference(const MixedWindow& w, bool counter, HistogramNotes* notes,
                 native::HistogramSum* sum) {
   const std::size_t count = w.ms.size();
-  const bool reset_first = counter && model::detect_reset(w.histogram(1), w.histogram(0));
+  const bool reset_first = counter && resets(w, 1);
   if (!one_kind(w, counter, !reset_first)) return false;
   if (!reset_first) {
     sum->add(w.histogram(0), -1);
@@ -63,7 +69,7 @@ bool difference(const MixedWindow& w, bool counter, HistogramNotes* notes,
   }
   const bool before = sum->reconciled();
   for (std::size_t i = reset_first ? 2 : 1; i < count; ++i) {
-    if (!model::detect_reset(w.histogram(i), w.histogram(i - 1))) continue;
+    if (!resets(w, i)) continue;
     if (!sum->add(w.histogram(i - 1))) return false;
   }
   notes->reconciled_addition = notes->reconciled_addition || (sum->reconciled() && !before);
@@ -80,15 +86,23 @@ void rate_mixed(const MixedWindow& w, const KernelArgs& args, std::size_t step,
     notes->mixed_types = true;
     return;
   }
-  if (w.ms.size() < 2) return;
   constexpr bool kCounter = kKind != RateKind::kDelta;
-  note_hints(w, kCounter, notes);
+  const std::int64_t start_ms =
+      kCounter ? start_inside(w.ms, w.starts, 0, args.range_end[step] - args.range_ms) : 0;
+  if (w.ms.size() < 2 && start_ms == 0) return;
   native::HistogramSum sum(w.histogram(w.ms.size() - 1));
-  if (!difference(w, kCounter, notes, &sum)) {
+  bool fits = true;
+  if (w.ms.size() > 1) {
+    note_hints(w, kCounter, notes);
+    fits = difference(w, kCounter, notes, &sum);
+    if (fits && start_ms != 0) fits = sum.add(w.histogram(0));
+  }
+  if (!fits) {
     notes->mixed_schemas = true;
     return;
   }
-  const Extent extent{w.ms.front(), w.ms.back(), w.ms.size(), w.histogram(0).count, sum.count()};
+  const Extent extent{w.ms.front(),         w.ms.back(), w.ms.size(),
+                      w.histogram(0).count, sum.count(), start_ms};
   sum.multiply(extrapolation_factor<kKind>(extent, args, step));
   out->put(step, as_gauge(sum));
 }
@@ -111,7 +125,8 @@ void instant_mixed(const MixedWindow& w, const KernelArgs&, std::size_t step, Hi
   if (last == nullptr) {  // older histograms do not matter
     const double x = w.values[count - 2];
     const double y = w.values[count - 1];
-    const double change = kCounter && y < x ? y : y - x;
+    const bool reset = kCounter && (y < x || starts_anew(w.ms, w.starts, count - 1));
+    const double change = reset ? y : y - x;
     out->put_float(step, kCounter ? change / seconds : change);
     return;
   }
@@ -119,7 +134,7 @@ void instant_mixed(const MixedWindow& w, const KernelArgs&, std::size_t step, Hi
   if (kCounter && (is_gauge(*last) || is_gauge(*before))) notes->not_counter = true;
   if (!kCounter && !gauges) notes->not_gauge = true;
   native::HistogramSum sum(*last);
-  if (!kCounter || !model::detect_reset(*last, *before)) {
+  if (!kCounter || !resets(w, count - 1)) {
     if (!sum.add(*before, -1)) {
       notes->mixed_schemas = true;
       return;

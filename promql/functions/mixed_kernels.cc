@@ -4,6 +4,7 @@
 #include <cmath>
 #include <memory>
 
+#include "promql/functions/start_times.h"
 #include "promql/native/sum.h"
 
 namespace tocsin::promql::functions {
@@ -36,15 +37,18 @@ void accumulate(const MixedWindow& w, std::size_t step, HistogramNotes* notes, e
   out->put(step, std::make_shared<const model::FloatHistogram>(total.value()));
 }
 
-// Counts the neighbours that differ: floats by `floats`, histograms by `histograms`, kinds always.
+// Counts the neighbours that differ: floats by `floats`, histograms by `histograms`, kinds always,
+// and, when they count, those between which the counter began anew.
+enum class Begins { kCount, kIgnore };
 template <typename Floats, typename Histograms>
-double count_steps(const MixedWindow& w, Floats floats, Histograms histograms) {
+double count_steps(const MixedWindow& w, Begins begins, Floats floats, Histograms histograms) {
   double count = 0;
   for (std::size_t i = 1; i < w.ms.size(); ++i) {
     const eval::HistogramPtr& before = w.histograms[i - 1];
     const eval::HistogramPtr& now = w.histograms[i];
     const bool differ =
         (before == nullptr) != (now == nullptr) ||
+        (begins == Begins::kCount && starts_anew(w.ms, w.starts, i)) ||
         (now == nullptr ? floats(w.values[i], w.values[i - 1]) : histograms(*now, *before));
     if (differ) count += 1;
   }
@@ -83,7 +87,7 @@ void avg_mixed(const MixedWindow& w, const KernelArgs&, std::size_t step, Histog
 void changes_mixed(const MixedWindow& w, const KernelArgs&, std::size_t step, HistogramNotes*,
                    eval::Column* out) {
   out->put_float(step, count_steps(
-                           w,
+                           w, Begins::kIgnore,
                            [](double now, double before) {
                              return now != before && !(std::isnan(now) && std::isnan(before));
                            },
@@ -94,11 +98,11 @@ void changes_mixed(const MixedWindow& w, const KernelArgs&, std::size_t step, Hi
 
 void resets_mixed(const MixedWindow& w, const KernelArgs&, std::size_t step, HistogramNotes*,
                   eval::Column* out) {
-  out->put_float(step, count_steps(
-                           w, [](double now, double before) { return now < before; },
-                           [](const auto& now, const auto& before) {
-                             return model::detect_reset(now, before);
-                           }));
+  out->put_float(
+      step,
+      count_steps(
+          w, Begins::kCount, [](double now, double before) { return now < before; },
+          [](const auto& now, const auto& before) { return model::detect_reset(now, before); }));
 }
 
 void first_mixed(const MixedWindow& w, const KernelArgs&, std::size_t step, HistogramNotes*,

@@ -92,6 +92,18 @@ StatusOr<eval::Result> timestamp(const CallContext& context) {
   return nameless_result(context.run, std::move(set));
 }
 
+// Of selectors only: an expression has no samples of its own.
+StatusOr<eval::Result> start_timestamp(const CallContext& context) {
+  const auto* select = context.argument(0).as<plan::Select>();
+  if (select == nullptr || !context.run.setup().use_start_timestamps) {
+    RETURN_IF_ERROR(context.vector(0).status());
+    return vector_result({});
+  }
+  ASSIGN_OR_RETURN(eval::VectorSet set,
+                   eval::eval_select_starts(context.run, *select, context.grid));
+  return nameless_result(context.run, std::move(set));
+}
+
 StatusOr<eval::Result> absent(const CallContext& context) {
   ASSIGN_OR_RETURN(const eval::VectorSet set, context.vector(0));
   eval::OutSeries series;
@@ -197,6 +209,7 @@ constexpr NamedFunction kFunctions[] = {
     {"sort_by_label", sort_by_label<false>},
     {"sort_by_label_desc", sort_by_label<true>},
     {"start", start},
+    {"start_timestamp", start_timestamp},
     {"step", step},
     {"time", time},
     {"timestamp", timestamp},

@@ -9,6 +9,7 @@
 #include "promql/functions/mixed_kernels.h"
 #include "promql/functions/numbers.h"
 #include "promql/functions/rate.h"
+#include "promql/functions/start_times.h"
 
 namespace tocsin::promql::functions {
 
@@ -69,12 +70,15 @@ double changes_of(std::span<const double> values) {
   return count;
 }
 
-double resets_of(std::span<const double> values) {
-  double count = 0;
-  for (std::size_t i = 1; i < values.size(); ++i) {
-    if (values[i] < values[i - 1]) count += 1;
+void resets_kernel(const SeriesWindows& s, const KernelArgs&, eval::Column* out) {
+  for (std::size_t i = 0; i < s.lo.size(); ++i) {
+    if (s.lo[i] >= s.hi[i]) continue;
+    double count = 0;
+    for (std::size_t k = s.lo[i] + 1; k < s.hi[i]; ++k) {
+      if (s.values[k] < s.values[k - 1] || starts_anew(s.ms, s.starts, k)) count += 1;
+    }
+    out->put(i, count);
   }
-  return count;
 }
 
 double median_deviation(std::span<const double> values) {
@@ -207,8 +211,8 @@ constexpr RangeFunction kFunctions[] = {
     {"double_exponential_smoothing", smoothing_kernel, ignore_mixed},
     {"first_over_time", over_values<first_of>, first_mixed, true},
     {"idelta", idelta_kernel, instant_mixed<false>},
-    {"increase", increase_kernel, rate_mixed<RateKind::kIncrease>, false, true},
-    {"irate", irate_kernel, instant_mixed<true>},
+    {"increase", increase_kernel, rate_mixed<RateKind::kIncrease>, false, true, 0, true},
+    {"irate", irate_kernel, instant_mixed<true>, false, false, 0, true},
     {"last_over_time", over_values<last_of>, last_mixed, true},
     {"mad_over_time", over_values<median_deviation>, ignore_mixed},
     {"max_over_time", over_values<max_of>, ignore_mixed},
@@ -216,8 +220,8 @@ constexpr RangeFunction kFunctions[] = {
     {"predict_linear", predict_kernel, ignore_mixed},
     {"present_over_time", over_values<one_of>, one_mixed},
     {"quantile_over_time", quantile_kernel, ignore_mixed, false, false, 1},
-    {"rate", rate_kernel, rate_mixed<RateKind::kRate>, false, true},
-    {"resets", over_values<resets_of>, resets_mixed},
+    {"rate", rate_kernel, rate_mixed<RateKind::kRate>, false, true, 0, true},
+    {"resets", resets_kernel, resets_mixed, false, false, 0, true},
     {"stddev_over_time", over_values<stddev_of>, ignore_mixed},
     {"stdvar_over_time", over_values<variance>, ignore_mixed},
     {"sum_over_time", over_values<sum_of>, sum_mixed},
@@ -236,6 +240,7 @@ class FloatsOnly {
       if (s.histograms[k] != nullptr) continue;
       ms_.push_back(s.ms[k]);
       values_.push_back(s.values[k]);
+      if (!s.starts.empty()) starts_.push_back(s.starts[k]);
     }
     before_.push_back(static_cast<std::uint32_t>(s.ms.size() - ms_.size()));
     for (std::size_t i = 0; i < s.lo.size(); ++i) {
@@ -243,7 +248,7 @@ class FloatsOnly {
       hi_.push_back(s.hi[i] - before_[s.hi[i]]);
     }
   }
-  SeriesWindows windows() const { return {ms_, values_, lo_, hi_}; }
+  SeriesWindows windows() const { return {ms_, values_, lo_, hi_, {}, starts_}; }
   // Histograms among the samples [lo, hi) of the series.
   std::size_t histograms(std::uint32_t lo, std::uint32_t hi) const {
     return before_[hi] - before_[lo];
@@ -252,11 +257,32 @@ class FloatsOnly {
  private:
   std::vector<std::int64_t> ms_;
   std::vector<double> values_;
+  std::vector<std::int64_t> starts_;
   std::vector<std::uint32_t> before_;  // histograms before each sample
   std::vector<std::uint32_t> lo_, hi_;
 };
 
 }  // namespace
+
+std::uint64_t count_overlapping(const SeriesWindows& s) {
+  std::vector<std::uint32_t> at;  // second samples of pairs
+  for (std::size_t i = 1; i < s.ms.size(); ++i) {
+    if (overlaps(s.ms, s.starts, i)) at.push_back(static_cast<std::uint32_t>(i));
+  }
+  if (at.empty()) return 0;
+  const auto one_kind = [&s](std::uint32_t lo, std::uint32_t hi) {
+    if (s.histograms.empty()) return true;
+    const bool first = s.histograms[lo] != nullptr;
+    return std::all_of(s.histograms.begin() + lo, s.histograms.begin() + hi,
+                       [&](const eval::HistogramPtr& h) { return (h != nullptr) == first; });
+  };
+  std::uint64_t count = 0;
+  for (std::size_t i = 0; i < s.lo.size(); ++i) {
+    const auto inside = std::upper_bound(at.begin(), at.end(), s.lo[i]);
+    if (inside != at.end() && *inside < s.hi[i] && one_kind(s.lo[i], s.hi[i])) ++count;
+  }
+  return count;
+}
 
 void run_kernels(const RangeFunction& function, const SeriesWindows& s, const KernelArgs& args,
                  HistogramNotes* notes, eval::Column* out) {
@@ -271,8 +297,9 @@ void run_kernels(const RangeFunction& function, const SeriesWindows& s, const Ke
     const std::size_t count = s.hi[i] - lo;
     const std::size_t histograms = floats.histograms(s.lo[i], s.hi[i]);
     if (histograms == 0) continue;
-    const MixedWindow window{s.ms.subspan(lo, count), s.values.subspan(lo, count),
-                             s.histograms.subspan(lo, count), histograms};
+    MixedWindow window{s.ms.subspan(lo, count), s.values.subspan(lo, count),
+                       s.histograms.subspan(lo, count), histograms};
+    if (!s.starts.empty()) window.starts = s.starts.subspan(lo, count);
     function.mixed(window, args, i, notes, out);
   }
 }

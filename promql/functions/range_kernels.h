@@ -22,6 +22,8 @@ struct SeriesWindows {
   std::span<const std::uint32_t> hi;
   // Empty when there are only floats; else one per sample, null for a float.
   std::span<const eval::HistogramPtr> histograms = {};
+  // Since when each sample counts, 0 where that is unknown; empty when no use is to be made of it.
+  std::span<const std::int64_t> starts = {};
 };
 
 struct KernelArgs {
@@ -51,6 +53,7 @@ struct MixedWindow {
   std::span<const double> values;
   std::span<const eval::HistogramPtr> histograms;
   std::size_t histogram_count = 0;
+  std::span<const std::int64_t> starts = {};  // as in SeriesWindows
 
   std::size_t float_count() const { return ms.size() - histogram_count; }
   const model::FloatHistogram& histogram(std::size_t i) const { return *histograms[i]; }
@@ -65,9 +68,13 @@ struct RangeFunction {
   RangeKernel kernel;
   MixedKernel mixed;
   bool keeps_name = false;
-  bool counter = false;    // warns when the metric does not look like one
-  std::size_t matrix = 0;  // position of the range vector among the arguments
+  bool counter = false;      // warns when the metric does not look like one
+  std::size_t matrix = 0;    // position of the range vector among the arguments
+  bool uses_starts = false;  // of samples
 };
+
+// The windows of samples of one kind in which two neighbours count the same events.
+std::uint64_t count_overlapping(const SeriesWindows& series);
 
 // Runs the function over a series that may hold histograms.
 void run_kernels(const RangeFunction& function, const SeriesWindows& series, const KernelArgs& args,

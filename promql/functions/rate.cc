@@ -3,22 +3,27 @@
 // Extrapolation: the difference of a window's last and first sample covers only the time between
 // them, so it is stretched towards the window's borders. A border farther away than 1.1 times the
 // average sample distance is taken as the end of the series: half a distance is added there. A
-// counter is not stretched below zero.
+// counter is not stretched below zero; one that is known to have begun inside the window was zero
+// then, and is not stretched to that side at all.
 //
 // Counter resets are found once per series; a window that holds none, nearly every one, costs O(1).
 #include "promql/functions/rate.h"
 
 #include <vector>
 
+#include "promql/functions/start_times.h"
+
 namespace tocsin::promql::functions {
 
 namespace {
 
-// Indexes i with values[i] < values[i - 1].
-std::vector<std::uint32_t> find_resets(std::span<const double> values) {
+// Indexes i where the value falls or the counter began anew.
+std::vector<std::uint32_t> find_resets(const SeriesWindows& s) {
   std::vector<std::uint32_t> resets;
-  for (std::size_t i = 1; i < values.size(); ++i) {
-    if (values[i] < values[i - 1]) resets.push_back(static_cast<std::uint32_t>(i));
+  for (std::size_t i = 1; i < s.values.size(); ++i) {
+    if (s.values[i] < s.values[i - 1] || starts_anew(s.ms, s.starts, i)) {
+      resets.push_back(static_cast<std::uint32_t>(i));
+    }
   }
   return resets;
 }
@@ -27,12 +32,15 @@ template <RateKind kKind>
 void extrapolated(const SeriesWindows& s, const KernelArgs& args, eval::Column* out) {
   constexpr bool kCounter = kKind != RateKind::kDelta;
   const std::vector<std::uint32_t> resets =
-      kCounter ? find_resets(s.values) : std::vector<std::uint32_t>();
+      kCounter ? find_resets(s) : std::vector<std::uint32_t>();
   std::size_t next_reset = 0;
   for (std::size_t i = 0; i < s.lo.size(); ++i) {
     const std::uint32_t lo = s.lo[i];
     const std::uint32_t hi = s.hi[i];
-    if (hi < lo + 2) continue;
+    if (hi == lo) continue;
+    const std::int64_t start_ms =
+        kCounter ? start_inside(s.ms, s.starts, lo, args.range_end[i] - args.range_ms) : 0;
+    if (hi == lo + 1 && start_ms == 0) continue;
     double difference = s.values[hi - 1] - s.values[lo];
     if (kCounter) {
       while (next_reset < resets.size() && resets[next_reset] <= lo) ++next_reset;
@@ -40,7 +48,8 @@ void extrapolated(const SeriesWindows& s, const KernelArgs& args, eval::Column* 
         difference += s.values[resets[r] - 1];
       }
     }
-    const Extent extent{s.ms[lo], s.ms[hi - 1], hi - lo, s.values[lo], difference};
+    if (start_ms != 0) difference += s.values[lo];
+    const Extent extent{s.ms[lo], s.ms[hi - 1], hi - lo, s.values[lo], difference, start_ms};
     out->put(i, difference * extrapolation_factor<kKind>(extent, args, i));
   }
 }
@@ -50,7 +59,8 @@ void instant_change(const SeriesWindows& s, eval::Column* out) {
   for (std::size_t i = 0; i < s.lo.size(); ++i) {
     if (s.hi[i] < s.lo[i] + 2) continue;
     const std::size_t last = s.hi[i] - 1;
-    const bool reset = kRate && s.values[last] < s.values[last - 1];
+    const bool reset =
+        kRate && (s.values[last] < s.values[last - 1] || starts_anew(s.ms, s.starts, last));
     double change = reset ? s.values[last] : s.values[last] - s.values[last - 1];
     const std::int64_t interval = s.ms[last] - s.ms[last - 1];
     if (interval == 0) continue;

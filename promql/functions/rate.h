@@ -28,9 +28,10 @@ void instant_mixed(const MixedWindow& window, const KernelArgs& args, std::size_
 // The samples of a window that a rate looks at.
 struct Extent {
   std::int64_t first_ms, last_ms;
-  std::size_t samples;  // at least 2
-  double first;         // value or count of the first
-  double difference;    // of the last to it, resets added
+  std::size_t samples;        // at least 2, or 1 with start_ms
+  double first;               // value or count of the first
+  double difference;          // of the last to it, resets added; with start_ms, of the last to zero
+  std::int64_t start_ms = 0;  // when the first began to count, inside the window; 0: unknown
 };
 
 // What the difference of a window's samples is multiplied with to stand for the whole window.
@@ -39,13 +40,16 @@ double extrapolation_factor(const Extent& extent, const KernelArgs& args, std::s
   constexpr double kBorderFactor = 1.1;
   constexpr bool kCounter = kKind != RateKind::kDelta;
   const std::int64_t start_ms = args.range_end[step] - args.range_ms;
-  const double sampled = static_cast<double>(extent.last_ms - extent.first_ms) / 1000;
-  const double average = sampled / static_cast<double>(extent.samples - 1);
+  double sampled = static_cast<double>(extent.last_ms - extent.first_ms) / 1000;
+  const double average = extent.samples > 1 ? sampled / static_cast<double>(extent.samples - 1) : 0;
   const double threshold = average * kBorderFactor;
   double to_start = static_cast<double>(extent.first_ms - start_ms) / 1000;
   double to_end = static_cast<double>(args.range_end[step] - extent.last_ms) / 1000;
   if (to_start >= threshold) to_start = average / 2;
-  if (kCounter) {
+  if (extent.start_ms != 0) {
+    to_start = 0;
+    sampled = static_cast<double>(extent.last_ms - extent.start_ms) / 1000;
+  } else if (kCounter) {
     double to_zero = to_start;
     if (extent.difference > 0 && extent.first >= 0) {
       to_zero = sampled * (extent.first / extent.difference);

@@ -24,6 +24,7 @@ EngineOptions script_engine_options() {
   EngineOptions options;
   options.max_samples = 10'000;
   options.delayed_name_removal = true;
+  options.use_start_timestamps = true;
   options.parser.experimental_functions = true;
   options.parser.duration_expressions = true;
   options.parser.extended_range_selectors = true;
