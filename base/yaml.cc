@@ -518,6 +518,11 @@ Status YamlNode::key_error(std::size_t entry, std::string_view text) const {
   return invalid_argument("{}", located(file(), data_->key_positions[entry], text));
 }
 
+int YamlNode::key_line(std::size_t entry) const {
+  CHECK(is_mapping() && entry < data_->key_positions.size());
+  return data_->key_positions[entry].line;
+}
+
 namespace {
 
 // What follows the first document must be another one; anything else is a mistake in the first

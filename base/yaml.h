@@ -45,6 +45,8 @@ class YamlNode {
   Status error(std::string_view text) const;
   // The same at the key of entries()[entry], without the path. REQUIRES: a mapping with that entry.
   Status key_error(std::size_t entry, std::string_view text) const;
+  // The line of that key. REQUIRES: as above.
+  int key_line(std::size_t entry) const;
 
   std::string_view scalar() const;          // raw text; "" when not a scalar
   StatusOr<std::string> as_string() const;  // any scalar; null is ""

@@ -62,5 +62,7 @@ struct SeriesLine {
   std::vector<Item> points;
 };
 StatusOr<SeriesLine> parse_series_line(std::string_view text);
+// A native histogram as such a line has it: {{count:2 sum:3 buckets:[2]}}.
+std::string histogram_text(const model::FloatHistogram& histogram);
 
 }  // namespace tocsin::promql

@@ -68,7 +68,7 @@ TEST(SeriesLine, Mistakes) {
   EXPECT_EQ(points("x {{schema:1}}+{{schema:0}}x2"),
             "error combining histograms: cannot increase schema from 0 to 1");
   EXPECT_EQ(points("x 1x99999999999"), "bad number of repetitions \"99999999999\"");
-  EXPECT_EQ(points("x{a=\"b\" 1"), "unterminated labels in \"x{a=\\\"b\\\" 1\"");
+  EXPECT_EQ(points("x{a=\"b\" 1"), "1:9: parse error: unexpected character inside braces: '1'");
 }
 
 TEST(Script, CountsAndGoesOnAfterAFailure) {

@@ -18,6 +18,7 @@ struct Evaluator::Impl {
   base::Gate gate;
   base::Mutex mutex;
   std::map<std::string, std::shared_ptr<Group>> groups ABSL_GUARDED_BY(mutex);
+  std::vector<std::string> order ABSL_GUARDED_BY(mutex);  // keys of `groups`
   model::Labels external_labels ABSL_GUARDED_BY(mutex);
   std::string external_url ABSL_GUARDED_BY(mutex);
 };
@@ -63,6 +64,10 @@ Status Evaluator::apply(const RulesOptions& options) {
   }
   for (auto& [key, group] : impl_->groups) group->stop(Group::AfterStop::kMarkStale);
   impl_->groups = std::move(next);
+  impl_->order.clear();
+  for (const GroupOptions& group : options.groups) {
+    impl_->order.push_back(group.file + ";" + group.name);
+  }
   return ok();
 }
 
@@ -88,9 +93,14 @@ void Evaluator::evaluate_once(base::Timestamp at) {
   std::vector<std::shared_ptr<Group>> groups;
   {
     base::MutexLock lock(impl_->mutex);
-    for (auto& [key, group] : impl_->groups) groups.push_back(group);
+    for (const std::string& key : impl_->order) groups.push_back(impl_->groups.at(key));
   }
   for (auto& group : groups) group->evaluate(at);
+}
+
+void Evaluator::skip_restoring() {
+  base::MutexLock lock(impl_->mutex);
+  for (auto& [key, group] : impl_->groups) group->skip_restoring();
 }
 
 }  // namespace tocsin::rules

@@ -92,9 +92,12 @@ class Evaluator {
   // Finishes running evaluations. Idempotent.
   void stop();
 
-  // Evaluates every group once at `at`, in order, on the calling thread; for rule tests. Timers are
-  // not used then.
+  // Evaluates every group once at `at`, in the order of the options, on the calling thread; for rule
+  // tests. Timers are not used then.
   void evaluate_once(base::Timestamp at);
+  // Alerts show from the first evaluation on, as if their state had been restored; for rule tests,
+  // before evaluate_once().
+  void skip_restoring();
 
  private:
   struct Impl;

@@ -322,6 +322,13 @@ void Group::restore(base::Timestamp at) {
   }
 }
 
+void Group::skip_restoring() {
+  for (Rule& rule : rules_) {
+    if (rule.alerting) rule.alerting->set_restored();
+  }
+  restored_ = true;
+}
+
 void Group::publish(std::size_t index, base::Timestamp at, double seconds, const Status& status) {
   const Rule& rule = rules_[index];
   base::MutexLock lock(mutex_);

@@ -51,6 +51,8 @@ class Group : public std::enable_shared_from_this<Group> {
   void after_current(std::function<void()> then);
 
   void evaluate(base::Timestamp at);
+  // Takes alerts as restored. REQUIRES: nothing is evaluated meanwhile.
+  void skip_restoring();
   GroupStatus status() const;
   const GroupOptions& options() const { return options_; }
   std::string key() const { return options_.file + ";" + options_.name; }

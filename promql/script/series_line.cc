@@ -231,8 +231,10 @@ Status append_offsets(std::string_view word, std::vector<std::optional<std::int6
 StatusOr<SplitLine> split_line(std::string_view text) {
   text = trim_left(text);
   const std::size_t length = metric_length(text);
-  if (length == std::string_view::npos)
+  if (length == std::string_view::npos) {
+    RETURN_IF_ERROR(parse_metric(text).status());  // the parser says what is wrong
     return invalid_argument("unterminated labels in {:?}", text);
+  }
   SplitLine line;
   ASSIGN_OR_RETURN(line.labels, parse_metric(text.substr(0, length)));
   std::string_view rest = text.substr(length);
@@ -262,6 +264,10 @@ StatusOr<std::vector<std::optional<std::int64_t>>> parse_start_offsets(std::stri
 }  // namespace tocsin::promql::script
 
 namespace tocsin::promql {
+
+std::string histogram_text(const model::FloatHistogram& histogram) {
+  return script::to_text(histogram);
+}
 
 StatusOr<SeriesLine> parse_series_line(std::string_view text) {
   ASSIGN_OR_RETURN(const script::SplitLine line, script::split_line(text));

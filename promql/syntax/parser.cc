@@ -193,6 +193,11 @@ StatusOr<ExprPtr> Parser::parse_expr(int min_precedence) {
     if (info->precedence < min_precedence) break;
     advance();
     ASSIGN_OR_RETURN(BinaryModifiers modifiers, parse_binary_modifiers());
+    const bool fills = modifiers.matching.fill_left || modifiers.matching.fill_right;
+    if (fills && !options_.fill_modifiers) {
+      return error_at(left->position.start,
+                      "binop fill modifiers are experimental and not enabled");
+    }
     // Only ^ groups to the right.
     const int right_minimum =
         info->precedence == kPowPrecedence ? kPowPrecedence : info->precedence + 1;
@@ -329,10 +334,7 @@ StatusOr<ExprPtr> Parser::parse_call(const Token& name) {
     return error_at(start, "unknown function with name {}", model::go_quote(name.text));
   }
   if (function->experimental && !options_.experimental_functions) {
-    return error_at(start,
-                    "function {} is not enabled: it is experimental and needs "
-                    "--enable-feature=promql-experimental-functions",
-                    model::go_quote(name.text));
+    return error_at(start, "function {} is not enabled", model::go_quote(name.text));
   }
   return finish(Call{function, std::move(arguments)}, start, height_ + 1);
 }
@@ -441,11 +443,6 @@ Status Parser::parse_fill(VectorMatching* matching) {
     const bool left = type != TokenType::kFillRight;
     const bool right = type != TokenType::kFillLeft;
     if ((left && matching->fill_left) || (right && matching->fill_right)) return unexpected("", "");
-    if (!options_.fill_modifiers) {
-      return error_at(token_.position.start,
-                      "binop fill modifiers are experimental and not enabled: they need "
-                      "--enable-feature=promql-binop-fill-modifiers");
-    }
     advance();
     ASSIGN_OR_RETURN(const double value, parse_fill_value());
     if (left) matching->fill_left = value;

@@ -201,10 +201,7 @@ Status Parser::parse_range_mode(Expr* expr) {
   const std::string_view word = anchored ? "anchored" : "smoothed";
   const std::uint32_t start = expr->position.start;
   if (!options_.extended_range_selectors) {
-    return error_at(start,
-                    "{} modifier is experimental and not enabled: it needs "
-                    "--enable-feature=promql-extended-range-selectors",
-                    word);
+    return error_at(start, "{} modifier is experimental and not enabled", word);
   }
   advance();
   auto* matrix = expr->as<MatrixSelector>();
