@@ -439,8 +439,8 @@ StatusOr<PrometheusConfig> load_prometheus_config(base::FileSystem& files, const
   config.evaluation_interval = global.evaluation_interval;
   config.collector.external_labels = global.external_labels;
   config.rules.external_labels = global.external_labels;
-  RETURN_IF_ERROR(
-      load_rules(files, {global.evaluation_interval, global.rule_query_offset}, &config));
+  RETURN_IF_ERROR(load_rules(
+      files, {global.evaluation_interval, global.rule_query_offset, defaults.parser}, &config));
   config.printed = print_masked(root);
   return config;
 }

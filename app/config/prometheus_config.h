@@ -16,6 +16,7 @@
 #include "base/status.h"
 #include "collector/options.h"
 #include "model/relabel.h"
+#include "promql/parser.h"
 #include "rules/options.h"
 
 namespace tocsin::app {
@@ -38,6 +39,7 @@ struct PrometheusConfig {
 
 struct ConfigDefaults {
   bool extra_scrape_metrics = false;  // of global
+  promql::ParserOptions parser = {};  // of rules
 };
 
 // Reads `path` and the rule files it names.

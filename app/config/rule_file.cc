@@ -16,8 +16,9 @@ namespace {
 
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 
-Status check_expression(const base::YamlNode& node, const std::string& text) {
-  StatusOr<promql::ExprPtr> expr = promql::parse_expr(text);
+Status check_expression(const base::YamlNode& node, const std::string& text,
+                        const promql::ParserOptions& parser) {
+  StatusOr<promql::ExprPtr> expr = promql::parse_expr(text, parser);
   if (!expr.ok())
     return node.error(fmt::format("could not parse expression: {}", message(expr.status())));
   return ok();
@@ -78,16 +79,17 @@ void check_kind(base::YamlMapping& mapping, const std::string& record, const std
   }
 }
 
-StatusOr<rules::RuleOptions> read_rule(const base::YamlNode& node, const Pairs& group_labels) {
+StatusOr<rules::RuleOptions> read_rule(const base::YamlNode& node, const Pairs& group_labels,
+                                       const promql::ParserOptions& parser) {
   rules::RuleOptions rule;
   std::string record, alert;
   Pairs labels;
   base::YamlMapping mapping(node);
   mapping.string("record", &record);
   mapping.string("alert", &alert);
-  mapping.with("expr", [&rule](const base::YamlNode& expr) -> Status {
+  mapping.with("expr", [&](const base::YamlNode& expr) -> Status {
     ASSIGN_OR_RETURN(rule.expr, expr.as_string());
-    return rule.expr.empty() ? ok() : check_expression(expr, rule.expr);
+    return rule.expr.empty() ? ok() : check_expression(expr, rule.expr, parser);
   });
   read_duration(mapping, "for", &rule.hold);
   read_duration(mapping, "keep_firing_for", &rule.keep_firing);
@@ -127,7 +129,7 @@ StatusOr<rules::GroupOptions> read_group(const base::YamlNode& node, const std::
   mapping.string_pairs("labels", &labels);
   check_labels(mapping, labels);
   mapping.each("rules", [&](const base::YamlNode& item) -> Status {
-    ASSIGN_OR_RETURN(rules::RuleOptions rule, read_rule(item, labels));
+    ASSIGN_OR_RETURN(rules::RuleOptions rule, read_rule(item, labels, defaults.parser));
     group.rules.push_back(std::move(rule));
     return ok();
   });

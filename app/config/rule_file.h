@@ -11,6 +11,7 @@
 
 #include "base/status.h"
 #include "base/time.h"
+#include "promql/parser.h"
 #include "rules/options.h"
 
 namespace tocsin::app {
@@ -18,6 +19,7 @@ namespace tocsin::app {
 struct RuleFileDefaults {
   base::Duration interval{60'000};
   base::Duration query_offset{0};
+  promql::ParserOptions parser = {};  // of the expressions
 };
 
 // `file` is the group's file name and used in errors. Expressions are parsed, so that a bad one is

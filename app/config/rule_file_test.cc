@@ -35,6 +35,16 @@ std::string rule(std::string_view fields) {
   return fmt::format("groups:\n- name: g\n  rules:\n  - {}\n", fields);
 }
 
+TEST(RuleFile, ExpressionsMayUseWhatIsEnabled) {
+  const std::string text = "groups: [{name: g, rules: [{record: r, expr: 'max_of(1, 2)'}]}]";
+  EXPECT_NE(message(parse_rule_file(text, "r.yml", {}).status())
+                .find("function \"max_of\" is not enabled"),
+            std::string_view::npos);
+  RuleFileDefaults defaults;
+  defaults.parser.experimental_functions = true;
+  EXPECT_TRUE(parse_rule_file(text, "r.yml", defaults).ok());
+}
+
 TEST(RuleFile, EveryKeyIsRead) {
   const auto groups = parse(R"(
 groups:

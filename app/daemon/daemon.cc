@@ -85,6 +85,7 @@ struct Daemon::Impl {
   void serve();
   tsdb::Options store_options(const PrometheusConfig& config) const;
   void log_features() const;
+  promql::ParserOptions parser_options() const;
   void note_reload(bool ok);
   void stop();
 
@@ -208,6 +209,9 @@ Status Daemon::Impl::open_engine(const PrometheusConfig& config) {
   engine_options.max_concurrent = options.max_concurrency;
   engine_options.max_memory_bytes = physical_memory_bytes() / 2;
   engine_options.default_subquery_step = config.evaluation_interval;
+  engine_options.delayed_name_removal = options.features.delayed_name_removal;
+  engine_options.use_start_timestamps = options.features.use_start_timestamps;
+  engine_options.parser = parser_options();
   engine = std::make_unique<promql::Engine>(
       engine_options, promql::Engine::Services{clock, &queries_pool, &metrics});
   http = net::make_http_client(loop, blocking_pool, {.user_agent = "Prometheus/3.14.0"});
@@ -224,8 +228,9 @@ Status Daemon::Impl::open_engine(const PrometheusConfig& config) {
 Status Daemon::Impl::load(PrometheusConfig* config,
                           std::optional<notifier::NotifierConfig>* alertmanager) {
   base::FileSystem& files = base::real_file_system();
-  ASSIGN_OR_RETURN(*config, load_prometheus_config(files, options.config_file,
-                                                   {options.features.extra_scrape_metrics}));
+  ASSIGN_OR_RETURN(
+      *config, load_prometheus_config(files, options.config_file,
+                                      {options.features.extra_scrape_metrics, parser_options()}));
   for (collector::ScrapeOptions& job : config->collector.jobs) {
     job.features = {options.features.exemplars, options.features.zero_starts,
                     options.features.store_starts};
@@ -246,6 +251,14 @@ Status Daemon::Impl::apply(PrometheusConfig config,
   db->reconfigure(store_options(config));
   *printed_config.lock() = std::move(config.printed);
   return ok();
+}
+
+promql::ParserOptions Daemon::Impl::parser_options() const {
+  promql::ParserOptions parser;
+  parser.experimental_functions = options.features.experimental_functions;
+  parser.extended_range_selectors = options.features.extended_range_selectors;
+  parser.fill_modifiers = options.features.fill_modifiers;
+  return parser;
 }
 
 void Daemon::Impl::log_features() const {

@@ -19,6 +19,12 @@ struct Features {
   bool zero_starts = false;           // created-timestamp-zero-ingestion
   bool store_starts = false;          // st-storage
   bool extra_scrape_metrics = false;  // the default of the configuration's key
+  // Of PromQL, in queries and rules.
+  bool experimental_functions = false;    // promql-experimental-functions: aggregations, too
+  bool extended_range_selectors = false;  // promql-extended-range-selectors
+  bool fill_modifiers = false;            // promql-binop-fill-modifiers
+  bool delayed_name_removal = false;      // promql-delayed-name-removal
+  bool use_start_timestamps = false;      // use-start-timestamps
   // Given, and nothing is done: what they turn on is always so here, or concerns only how
   // Prometheus works inside.
   std::vector<std::string> needless;

@@ -96,8 +96,10 @@ void add_write_flags(CLI::App& cli, DaemonOptions& options, Texts& texts) {
 void add_feature_flag(CLI::App& cli, Texts& texts) {
   cli.add_option("--enable-feature", texts.features,
                  "Comma separated names of experimental features: exemplar-storage, "
-                 "created-timestamp-zero-ingestion, st-storage, extra-scrape-metrics. May be "
-                 "repeated.")
+                 "created-timestamp-zero-ingestion, st-storage, extra-scrape-metrics, "
+                 "promql-experimental-functions, promql-extended-range-selectors, "
+                 "promql-binop-fill-modifiers, promql-delayed-name-removal, use-start-timestamps. "
+                 "May be repeated.")
       ->take_all();
 }
 

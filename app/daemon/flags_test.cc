@@ -183,7 +183,8 @@ TEST(Flags, WhatIsWrongIsNamed) {
 TEST(Flags, FeaturesAreListedOrRepeated) {
   const Features none = parse({}).features;
   EXPECT_FALSE(none.exemplars || none.zero_starts || none.store_starts ||
-               none.extra_scrape_metrics);
+               none.extra_scrape_metrics || none.experimental_functions ||
+               none.extended_range_selectors || none.fill_modifiers || none.delayed_name_removal);
   const DaemonOptions o =
       parse({"--enable-feature=exemplar-storage,,created-timestamp-zero-ingestion,yolo",
              "--enable-feature", "st-storage,extra-scrape-metrics,memory-snapshot-on-shutdown"});
@@ -192,6 +193,20 @@ TEST(Flags, FeaturesAreListedOrRepeated) {
   EXPECT_TRUE(o.remote_write.store_starts && o.remote_write.zero_starts);
   EXPECT_THAT(o.features.needless, ElementsAre("memory-snapshot-on-shutdown"));
   EXPECT_THAT(o.features.unknown, ElementsAre("yolo"));
+}
+
+TEST(Flags, EachFeatureOfPromqlIsItsOwn) {
+  const auto enabled = [](const std::string& name) {
+    const Features f = parse({"--enable-feature=" + name}).features;
+    return fmt::format("{:d}{:d}{:d}{:d}{:d}", f.experimental_functions, f.extended_range_selectors,
+                       f.fill_modifiers, f.delayed_name_removal, f.use_start_timestamps);
+  };
+  EXPECT_EQ(enabled("promql-experimental-functions"), "10000");
+  EXPECT_EQ(enabled("promql-extended-range-selectors"), "01000");
+  EXPECT_EQ(enabled("promql-binop-fill-modifiers"), "00100");
+  EXPECT_EQ(enabled("promql-delayed-name-removal"), "00010");
+  EXPECT_EQ(enabled("use-start-timestamps"), "00001");
+  EXPECT_EQ(enabled("promql-duration-expr"), "00000") << "always on";
 }
 
 TEST(Flags, AreShownAsGivenOrByDefault) {
