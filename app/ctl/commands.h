@@ -16,5 +16,13 @@ int run_inbox(const std::vector<std::string>& arguments);
 int run_tsdb(const std::vector<std::string>& arguments);
 // The same, for tests.
 int run_tsdb(const std::vector<std::string>& arguments, std::FILE* out, std::FILE* err);
+int run_promql(const std::vector<std::string>& arguments);
+int run_promql(const std::vector<std::string>& arguments, std::FILE* out, std::FILE* err);
+int run_query(const std::vector<std::string>& arguments);
+int run_query(const std::vector<std::string>& arguments, std::FILE* out, std::FILE* err);
+int run_test(const std::vector<std::string>& arguments);
+int run_test(const std::vector<std::string>& arguments, std::FILE* out, std::FILE* err);
+// `check rules`: the arguments behind it.
+int run_check_rules(const std::vector<std::string>& arguments, std::FILE* out, std::FILE* err);
 
 }  // namespace tocsin::app

@@ -21,6 +21,9 @@ constexpr Command kCommands[] = {
      "FILE...   run official PromQL test scripts and print passed and total"},
     {"check", tocsin::app::run_check,
      "config|rules|alertmanager-config FILE...   check configuration files"},
+    {"promql", tocsin::app::run_promql, "format|label-matchers   print and edit expressions"},
+    {"query", tocsin::app::run_query, "instant|range|series|labels URL   ask a server"},
+    {"test", tocsin::app::run_test, "rules FILE...   run unit tests of rules"},
     {"tsdb", tocsin::app::run_tsdb,
      "list|analyze|dump|dump-openmetrics|verify|snapshot|restore|import-openmetrics   folders of "
      "the store"},

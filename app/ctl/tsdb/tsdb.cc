@@ -3,16 +3,14 @@
 // `tocsinctl tsdb`: the command line.
 #include <cstdio>
 #include <functional>
-#include <optional>
 
 #include <CLI/CLI.hpp>
 
 #include "app/ctl/commands.h"
+#include "app/ctl/http_call.h"
 #include "app/ctl/tsdb/tools.h"
-#include "base/executor.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "net/curl.h"
 #include "tsdb/snapshot_folder.h"
 
 namespace tocsin::app {
@@ -36,44 +34,16 @@ struct Given {
   bool skip_head = false;
 };
 
-// Sends one request and waits.
-StatusOr<net::ClientResponse> post(const std::string& url) {
-  struct Wait {
-    base::Mutex mutex;
-    base::CondVar wake;
-    std::optional<StatusOr<net::ClientResponse>> answer;
-  };
-  const auto wait = std::make_shared<Wait>();
-  base::SystemClock clock;
-  net::IoLoop loop(clock);
-  base::ThreadPool blocking({"blocking", 1, 10, 0});
-  auto client = net::make_http_client(loop, blocking, {.user_agent = "tocsinctl"});
-  net::ClientRequest request;
-  request.method = "POST";
-  request.url = url;
-  request.timeout = kSnapshotTimeout;
-  client->send(std::move(request), [wait](StatusOr<net::ClientResponse> answer) {
-    base::MutexLock lock(wait->mutex);
-    wait->answer = std::move(answer);
-    wait->wake.notify_one();
-  });
-  {
-    base::MutexLock lock(wait->mutex);
-    while (!wait->answer) wait->wake.wait(wait->mutex);
-  }
-  client.reset();
-  loop.stop();
-  blocking.stop();
-  base::MutexLock lock(wait->mutex);
-  return *std::move(wait->answer);
-}
-
 Status snapshot(const Given& given, std::FILE* out) {
   std::string url = given.url;
   while (url.ends_with('/')) url.pop_back();
   url += "/api/v1/admin/tsdb/snapshot";
   if (given.skip_head) url += "?skip_head=true";
-  ASSIGN_OR_RETURN(const net::ClientResponse response, post(url));
+  net::ClientRequest request;
+  request.method = "POST";
+  request.url = url;
+  request.timeout = kSnapshotTimeout;
+  ASSIGN_OR_RETURN(const net::ClientResponse response, call(std::move(request)));
   const StatusOr<base::JsonValue> parsed = base::parse_json(response.body);
   if (!parsed.ok()) {
     return unavailable("{}: status {} and no answer that can be read", url, response.status);
