@@ -83,7 +83,7 @@ class SelectRun {
       }
       out->put(i, value(w.values[last], w.ms[last]));
     }
-    if (any && !w.histograms.empty()) put_histograms(w, out);
+    if (any && !w.histograms.empty() && take_ != Take::kStart) put_histograms(w, out);
     return any;
   }
 
