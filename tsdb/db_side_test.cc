@@ -241,10 +241,11 @@ TEST_F(DbSideTest, StartTimestampsAreKeptWhenTheyChange) {
   ASSERT_TRUE(append_f(l, 3000, 3, start(1500)).ok());
   ASSERT_TRUE(append_f(l, 4000, 1, start(3500)).ok());
   ASSERT_TRUE(append(l, 5000, 2).ok());
-  ASSERT_TRUE(append_f(l, 6000, 2, start(6000)).ok());  // not before its sample: none
+  ASSERT_TRUE(
+      append_f(l, 6000, 2, start(6000)).ok());  // as given, though it is not before its sample
   ASSERT_TRUE(append_h(l, 7000, histogram(1), start(6500)).ok());
   const std::string expected =
-      "1000:1 2000:2@1500 3000:3@1500 4000:1@3500 5000:2 6000:2 7000:h2?@6500\n";
+      "1000:1 2000:2@1500 3000:3@1500 4000:1@3500 5000:2 6000:2@6000 7000:h2?@6500\n";
   expect_everywhere(expected);
   ASSERT_TRUE(append_f(l, 8000, 3, start(6500)).ok());
   ASSERT_TRUE(db_->seal_all().ok());

@@ -12,7 +12,7 @@ namespace {
 
 // What passes today; a change may raise it, never lower it. The same as with the store in memory
 // (kPassedFloor of promql/conformance_test.cc).
-constexpr int kPassedFloor = 2213;
+constexpr int kPassedFloor = 2214;
 
 // The lines of failed evaluations that are excused neither by a native histogram nor by an
 // experimental feature.

@@ -45,9 +45,8 @@ Status duplicate_sample(std::int64_t t_ms, std::uint64_t existing_bits, std::uin
       model::format_float_g(std::bit_cast<double>(bits)));
 }
 
-std::int64_t start_of(std::int64_t t_ms, const AppendOptions& options) {
-  const std::int64_t start_ms = options.start ? base::to_ms(*options.start) : 0;
-  return start_ms < t_ms ? start_ms : 0;
+std::int64_t start_of(const AppendOptions& options) {
+  return options.start ? base::to_ms(*options.start) : 0;
 }
 
 // Order -----------------------------------------------------------------------------------------
@@ -174,7 +173,7 @@ StatusOr<AppendResult> TsdbAppender::append_value(SeriesRef ref, const model::La
   if (verdict == Verdict::kDuplicate) return result;
   note_series(id, labels);
   RETURN_IF_ERROR(
-      put_side({id, t_ms, start_of(t_ms, options), verdict == Verdict::kLate, std::move(value)}));
+      put_side({id, t_ms, start_of(options), verdict == Verdict::kLate, std::move(value)}));
   return result;
 }
 
@@ -192,7 +191,7 @@ Status TsdbAppender::put_side(SideSample sample) {
 }
 
 Status TsdbAppender::put_start(SeriesId id, std::int64_t t_ms, const AppendOptions& options) {
-  const std::int64_t start_ms = start_of(t_ms, options);
+  const std::int64_t start_ms = start_of(options);
   const auto pending = pending_start_.find(id);
   if (pending != pending_start_.end()) {
     if (pending->second == start_ms) return ok();

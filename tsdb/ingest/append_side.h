@@ -13,8 +13,8 @@ namespace tocsin::tsdb {
 // kAlreadyExists in the words of Prometheus, for two floats.
 Status duplicate_sample(std::int64_t t_ms, std::uint64_t existing_bits, std::uint64_t bits);
 
-// The start timestamp that a sample at `t_ms` gets; 0 for none. One that is not before its sample
-// is wrong and counts as none.
-std::int64_t start_of(std::int64_t t_ms, const storage::AppendOptions& options);
+// The start timestamp that a sample gets, 0 for none: as given, also when it is not before the
+// sample. What such a one means is the reader's business.
+std::int64_t start_of(const storage::AppendOptions& options);
 
 }  // namespace tocsin::tsdb

@@ -195,7 +195,7 @@ Status TsdbAppender::append_to(SeriesId id, const model::Labels& labels, const P
   RETURN_IF_ERROR(charge(kMaxSampleBytes));
   note_series(id, labels);
   if (verdict == Verdict::kLate) {
-    return put_side({id, t_ms, start_of(t_ms, options), true, bits});
+    return put_side({id, t_ms, start_of(options), true, bits});
   }
   RETURN_IF_ERROR(put_start(id, t_ms, options));
   add_sample(id, t_ms, bits);
