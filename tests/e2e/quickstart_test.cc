@@ -42,8 +42,8 @@ TEST(Examples, ABrokenFileIsNot) {
   const std::string file = files.write("broken.yml", "groups:\n  - name: g\n    ruls: []\n");
   const Finished finished = run({built_program("tocsinctl"), "check", "rules", file});
   EXPECT_EQ(finished.exit_code, 1);
-  EXPECT_NE(finished.err.find(file + ":3:5: field ruls not found"), std::string::npos)
-      << finished.err;
+  EXPECT_NE(finished.err.find(file), std::string::npos) << finished.err;
+  EXPECT_NE(finished.err.find("line 3: field ruls not found"), std::string::npos) << finished.err;
 }
 
 }  // namespace

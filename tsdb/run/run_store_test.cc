@@ -244,30 +244,6 @@ TEST(RunStore, RetentionDropsRunsAndForgetsSeriesThatNoneHas) {
   EXPECT_EQ(write(*store, later(shape, 2), 3, &expected).id, RunId(3)) << "numbers are not reused";
 }
 
-TEST(TimesCache, KeepsWhatIsUsedWithinItsBound) {
-  const auto column = [](std::int64_t first) {
-    auto times = std::make_shared<storage::TimestampColumn>();
-    for (std::int64_t i = 0; i < 100; ++i) times->ms.push_back(first + i);
-    return std::shared_ptr<const storage::TimestampColumn>(std::move(times));
-  };
-  TimesCache cache(1000 * sizeof(std::int64_t));  // ten columns
-  const auto used = column(0);
-  cache.put(RunId(1), 0, used);
-  std::vector<std::weak_ptr<const storage::TimestampColumn>> others;
-  for (std::uint32_t i = 1; i < 40; ++i) {
-    const auto other = column(i);
-    cache.put(RunId(1), i, other);
-    others.emplace_back(other);
-    ASSERT_EQ(cache.find(RunId(1), 0), used) << i;
-    ASSERT_EQ(cache.find(RunId(1), i), other);
-  }
-  EXPECT_EQ(cache.find(RunId(2), 0), nullptr);
-  EXPECT_EQ(cache.find(RunId(1), 1), nullptr);
-  const auto kept = std::ranges::count_if(others, [](const auto& one) { return !one.expired(); });
-  EXPECT_GE(kept, 4);
-  EXPECT_LE(kept, 9);
-}
-
 TEST(RunStore, BatchesShareTimestampColumns) {
   const TestDirectory directory;
   const auto store = must_open(directory.path());

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "tsdb/run/run_snapshot.h"
@@ -12,15 +14,29 @@ TimesCache::TimesPtr column_of(std::size_t rows) {
   return column;
 }
 
-TEST(TimesCache, KeepsWhatIsUsed) {
-  TimesCache cache(64 << 10);
-  cache.put(RunId(1), 0, column_of(100));
-  for (std::uint32_t i = 1; i < 1000; ++i) {
-    cache.put(RunId(1), i, column_of(100));
-    ASSERT_NE(cache.find(RunId(1), 0), nullptr) << "after " << i;
+TEST(TimesCache, KeepsWhatIsUsedWithinItsBound) {
+  const auto column = [](std::int64_t first) {
+    auto times = std::make_shared<storage::TimestampColumn>();
+    times->ms.reserve(100);
+    for (std::int64_t i = 0; i < 100; ++i) times->ms.push_back(first + i);
+    return std::shared_ptr<const storage::TimestampColumn>(std::move(times));
+  };
+  TimesCache cache(10'000);  // ten columns with what they cost beside their rows
+  const auto used = column(0);
+  cache.put(RunId(1), 0, used);
+  std::vector<std::weak_ptr<const storage::TimestampColumn>> others;
+  for (std::uint32_t i = 1; i < 40; ++i) {
+    const auto other = column(i);
+    cache.put(RunId(1), i, other);
+    others.emplace_back(other);
+    ASSERT_EQ(cache.find(RunId(1), 0), used) << i;
+    ASSERT_EQ(cache.find(RunId(1), i), other);
   }
-  EXPECT_EQ(cache.find(RunId(1), 1), nullptr);
   EXPECT_EQ(cache.find(RunId(2), 0), nullptr);
+  EXPECT_EQ(cache.find(RunId(1), 1), nullptr);
+  const auto kept = std::ranges::count_if(others, [](const auto& one) { return !one.expired(); });
+  EXPECT_GE(kept, 4);
+  EXPECT_LE(kept, 9);
 }
 
 TEST(TimesCache, ShortColumnsCountForWhatTheyTake) {
