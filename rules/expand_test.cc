@@ -28,7 +28,7 @@ TEST(Expand, SeesLabelsValueExternalLabelsAndQueries) {
            Case{"{{ .Labels.job }} {{ .Value }}", "node 0.8125"},
            Case{"{{ $externalLabels.region }} {{ $externalURL }}", "eu http://host:9090"},
            Case{"{{ with query \"up\" }}{{ . | first | value }}{{ end }}", "1"},
-           Case{"{{ $labels.absent }}", "<no value>"},
+           Case{"<{{ $labels.absent }}>", "<>"},
        }) {
     EXPECT_EQ(expand(c.text, context), c.expected) << c.text;
   }

@@ -47,7 +47,7 @@ TEST(AlertTemplate, HasLabelsAndValue) {
       {"no action", "no action"},
       {"{{$labels.instance}} of {{.Labels.job}} is {{$value}}", "host:80 of api is 0.1234567"},
       {"{{ $labels.nope }}|{{ $externalLabels.dc }}|{{ $externalURL }}",
-       "<no value>|eu|http://tocsin.example:9090/path"},
+       "|eu|http://tocsin.example:9090/path"},
       {"{{ $value | humanizePercentage }} {{ printf \"%.2f\" $value }}", "12.35% 0.12"},
       {"{{ $labels }}", "map[instance:host:80 job:api]"},
       {"{{ range $k, $v := $labels }}{{$k}}={{$v}} {{ end }}", "instance=host:80 job=api "},

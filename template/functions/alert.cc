@@ -206,6 +206,7 @@ StatusOr<std::string> expand_alert_template(std::string_view name, std::string_v
                               *type);
   Options options;
   options.functions = &functions;
+  options.missing_key = MissingKey::kZero;  // a label that is not there is empty text
   return TemplateSet().execute_text(std::string(kPrelude).append(text), dot, options, name);
 }
 
