@@ -35,16 +35,32 @@ void append_wrapped(std::string_view text, std::size_t indent, std::string* out)
   out->push_back('\n');
 }
 
+// A boolean as Go reads it.
+std::optional<bool> to_bool(std::string_view text) {
+  for (const std::string_view one : {"1", "t", "T", "TRUE", "true", "True"}) {
+    if (text == one) return true;
+  }
+  for (const std::string_view one : {"0", "f", "F", "FALSE", "false", "False"}) {
+    if (text == one) return false;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
-Flags::Flags(std::string program, std::string about)
-    : program_(std::move(program)), about_(std::move(about)) {}
+Flags::Flags(std::string program, std::string about, Style style)
+    : program_(std::move(program)), about_(std::move(about)), style_(style) {}
 
 void Flags::add(std::string name, std::string help, std::string shown_default, Kind kind,
                 Setter set) {
   CHECK(find(name) == nullptr);
-  flags_.push_back(
-      {std::move(name), std::move(help), std::move(shown_default), kind, std::move(set)});
+  flags_.push_back({std::move(name),
+                    std::move(help),
+                    std::move(shown_default),
+                    kind,
+                    std::move(set),
+                    false,
+                    {}});
 }
 
 void Flags::text(std::string name, std::string help, std::string* value) {
@@ -122,6 +138,61 @@ Status Flags::unknown(std::string_view name) const {
   return invalid_argument("unknown long flag '--{}'", name);
 }
 
+void Flags::environment(std::string_view name, std::string variable) {
+  Flag* flag = find(name);
+  CHECK(flag != nullptr);
+  flag->variable = std::move(variable);
+}
+
+Status Flags::read_environment(const std::function<const char*(const char*)>& get) {
+  for (const Flag& flag : flags_) {
+    const char* value = flag.variable.empty() ? nullptr : get(flag.variable.c_str());
+    if (value == nullptr) continue;
+    const bool is_switch = flag.kind == Kind::kToggle || flag.kind == Kind::kUnsupportedToggle;
+    const std::optional<bool> on = to_bool(value);
+    if (is_switch && !on) {
+      return invalid_argument("{}: expected true or false, got {:?}", flag.variable, value);
+    }
+    const bool is_unsupported = flag.kind == Kind::kUnsupportedToggle
+                                    ? *on
+                                    : flag.kind == Kind::kUnsupported && *value != '\0';
+    if (is_unsupported) return unimplemented("not supported yet: {}", flag.variable);
+    // A copy, because the first use of a list on the command line replaces what was set here.
+    const Setter set = flag.set;
+    RETURN_IF_ERROR(
+        annotate(set(is_switch ? (*on ? "true" : "false") : value), "{}", flag.variable));
+  }
+  return ok();
+}
+
+Status Flags::take_go(std::span<const std::string> arguments, std::size_t* i) {
+  std::string_view name = arguments[*i];
+  name.remove_prefix(name.starts_with("--") ? 2 : 1);
+  std::optional<std::string_view> value;
+  if (const std::size_t equals = name.find('='); equals != std::string_view::npos) {
+    value = name.substr(equals + 1);
+    name = name.substr(0, equals);
+  }
+  const Flag* flag = find(name);
+  if (flag == nullptr) return invalid_argument("flag provided but not defined: -{}", name);
+  if (flag->kind == Kind::kToggle || flag->kind == Kind::kUnsupportedToggle) {
+    const std::optional<bool> on = to_bool(value.value_or("true"));
+    if (!on) {
+      return invalid_argument("invalid boolean value {:?} for -{}: parse error", *value, name);
+    }
+    if (*on && flag->kind == Kind::kUnsupportedToggle) {
+      return unimplemented("not supported yet: -{}", name);
+    }
+    return flag->set(*on ? "true" : "false");
+  }
+  if (flag->kind == Kind::kUnsupported) return unimplemented("not supported yet: -{}", name);
+  if (!value) {
+    if (*i + 1 == arguments.size()) return invalid_argument("flag needs an argument: -{}", name);
+    value = arguments[++*i];
+  }
+  return annotate(flag->set(*value), "-{}", name);
+}
+
 Status Flags::take(std::span<const std::string> arguments, std::size_t* i) {
   std::string_view name = std::string_view(arguments[*i]).substr(2);
   std::optional<std::string_view> value;
@@ -157,16 +228,25 @@ Status Flags::take(std::span<const std::string> arguments, std::size_t* i) {
   return annotate(flag->set(*value), "--{}", name);
 }
 
+bool Flags::is_flag(std::string_view argument) const {
+  if (argument.starts_with("--")) return argument.size() > 2;
+  return style_ == Style::kGo && argument.starts_with('-') && argument.size() > 1;
+}
+
 StatusOr<Flags::Outcome> Flags::parse(std::span<const std::string> arguments) {
   std::optional<Outcome> outcome;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const std::string& argument = arguments[i];
-    if (argument == "--help" || argument == "-h" || argument == "--help-long") {
+    const bool is_go = style_ == Style::kGo;
+    if (argument == "--help" || argument == "-h" || argument == "--help-long" ||
+        (is_go && argument == "-help")) {
       return Outcome::kHelp;
     }
-    if (argument == "--version") {
+    if (argument == "--version" || (is_go && argument == "-version")) {
       outcome = Outcome::kVersion;
-    } else if (argument.starts_with("--") && argument.size() > 2) {
+    } else if (is_go && is_flag(argument)) {
+      RETURN_IF_ERROR(take_go(arguments, &i));
+    } else if (is_flag(argument)) {
       RETURN_IF_ERROR(take(arguments, &i));
     } else if (argument.starts_with('-') && argument.size() > 1 && argument != "--") {
       return invalid_argument("unknown short flag '{}'", argument.substr(0, 2));
@@ -179,6 +259,10 @@ StatusOr<Flags::Outcome> Flags::parse(std::span<const std::string> arguments) {
 
 std::string Flags::help() const {
   std::string out = fmt::format("usage: {} [<flags>]\n\n{}\n\nFlags:\n", program_, about_);
+  const auto with_variable = [](const Flag& flag) {
+    return flag.variable.empty() ? flag.help
+                                 : fmt::format("{} Variable: {}.", flag.help, flag.variable);
+  };
   const auto entry = [&out](std::string_view title, std::string_view text) {
     out.append("  ").append(title).append("\n");
     append_wrapped(text, 8, &out);
@@ -187,12 +271,12 @@ std::string Flags::help() const {
   entry("--version", "Show the version.");
   for (const Flag& flag : flags_) {
     if (flag.kind == Kind::kToggle) {
-      entry(fmt::format("--[no-]{}", flag.name),
-            flag.help + (flag.shown_default.empty() ? "" : " Default: on."));
+      entry(fmt::format("--{}{}", style_ == Style::kGo ? "" : "[no-]", flag.name),
+            with_variable(flag) + (flag.shown_default.empty() ? "" : " Default: on."));
     } else if (flag.kind == Kind::kValue || flag.kind == Kind::kList) {
       entry(fmt::format("--{}={:?}{}", flag.name, flag.shown_default,
                         flag.kind == Kind::kList ? " ..." : ""),
-            flag.help);
+            with_variable(flag));
     }
   }
   return out;

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Flags: a command line as the Go exporters read it: --flag=value, --flag value, --switch,
-// --no-switch, --help, --version.
+// --no-switch, --help, --version; and environment variables that stand for flags.
+//
+// Style::kKingpin is that of the exporters of the Prometheus project, Style::kGo that of Go's own
+// package: one dash is as good as two, --switch=false instead of --no-switch, the last use counts.
 //
 // A value; built and used by main before other threads start. Flags of upstream that are not built
 // yet are known by name, so that they fail as "not supported yet: --flag" and not as a typing
 // error.
-// Errors: kInvalidArgument in upstream's words ("unknown long flag '--x'"), kUnimplemented.
+// Errors: kInvalidArgument in upstream's words ("unknown long flag '--x'", "flag provided but not
+// defined: -x"), kUnimplemented.
 // The targets may then be partly set.
 #pragma once
 
@@ -24,9 +28,10 @@ namespace tocsin::exporters {
 class Flags {
  public:
   enum class Outcome { kRun, kHelp, kVersion };
+  enum class Style { kKingpin, kGo };
   using Setter = std::function<Status(std::string_view)>;
 
-  Flags(std::string program, std::string about);
+  Flags(std::string program, std::string about, Style style = Style::kKingpin);
 
   // The pointers must stay valid until parse() ends; what they point to holds the default.
   void text(std::string name, std::string help, std::string* value);
@@ -44,6 +49,12 @@ class Flags {
   // Every other flag that starts with `prefix` is known and not built yet.
   void unsupported_prefix(std::string prefix);
 
+  // The flag takes its value from this variable of the environment unless it is on the command line.
+  // REQUIRES: `name` is a flag.
+  void environment(std::string_view name, std::string variable);
+  // Sets the flags whose variables `get` knows (as getenv()). REQUIRES: before parse().
+  Status read_environment(const std::function<const char*(const char*)>& get);
+
   // REQUIRES: once. `arguments` is without the name of the program.
   StatusOr<Outcome> parse(std::span<const std::string> arguments);
   // The manual, as --help prints it.
@@ -58,16 +69,20 @@ class Flags {
     Kind kind;
     Setter set;
     bool seen = false;
+    std::string variable;  // "" for none
   };
 
   void add(std::string name, std::string help, std::string shown_default, Kind kind, Setter set);
   Flag* find(std::string_view name);
   Status unknown(std::string_view name) const;
+  bool is_flag(std::string_view argument) const;
   // Handles arguments[*i], and the value after it.
   Status take(std::span<const std::string> arguments, std::size_t* i);
+  Status take_go(std::span<const std::string> arguments, std::size_t* i);
 
   const std::string program_;
   const std::string about_;
+  const Style style_;
   std::vector<Flag> flags_;
   std::vector<std::string> unsupported_prefixes_;
 };

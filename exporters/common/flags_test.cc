@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporters/common/flags.h"
 
+#include <map>
+
 #include <gtest/gtest.h>
 
 #include "exporters/common/web.h"
@@ -134,6 +136,76 @@ TEST(FlagsTest, TheManualNamesEveryFlagThatWorks) {
     const std::string line = manual.substr(at, manual.find('\n', at) - at);
     EXPECT_TRUE(!line.starts_with("        ") || line.size() <= 80) << line;
   }
+}
+
+// A program with a flag of each kind, in Go's style.
+struct GoCommandLine {
+  GoCommandLine() {
+    flags.text("addr", "Address.", &addr);
+    flags.toggle("debug", "Say more.", &debug);
+    flags.list("key", "Keys.", &keys);
+    flags.unsupported_toggle("gcp");
+    flags.environment("addr", "X_ADDR");
+    flags.environment("debug", "X_DEBUG");
+    flags.environment("key", "X_KEY");
+    flags.environment("gcp", "X_GCP");
+  }
+  // What was set, or the error.
+  std::string parse(const std::vector<std::string>& arguments,
+                    const std::map<std::string, std::string>& environment = {}) {
+    Status status = flags.read_environment([&](const char* name) {
+      const auto it = environment.find(name);
+      return it == environment.end() ? nullptr : it->second.c_str();
+    });
+    if (status.ok()) status = flags.parse(arguments).status();
+    if (!status.ok()) return std::string(message(status));
+    return fmt::format("{} {} {}", addr, debug, joined(keys));
+  }
+
+  std::string addr = "a";
+  bool debug = false;
+  std::vector<std::string> keys = {"k"};
+  Flags flags{"program", "About.", Flags::Style::kGo};
+};
+
+TEST(FlagsTest, ReadsACommandLineAsGosPackageDoes) {
+  const auto check = [](const std::vector<std::string>& arguments, std::string_view expected) {
+    EXPECT_EQ(GoCommandLine().parse(arguments), expected) << joined(arguments);
+  };
+  check({}, "a false k ");
+  check({"-addr", "b", "--debug"}, "b true k ");
+  check({"--addr=b", "-addr=c"}, "c false k ");
+  check({"-addr", "-debug"}, "-debug false k ");
+  check({"-debug=false"}, "a false k ");
+  check({"-debug=T", "-key=1", "--key", "2"}, "a true 1 2 ");
+  check({"-debug=maybe"}, "invalid boolean value \"maybe\" for -debug: parse error");
+  check({"-nope"}, "flag provided but not defined: -nope");
+  check({"--no-debug"}, "flag provided but not defined: -no-debug");
+  check({"-addr"}, "flag needs an argument: -addr");
+  check({"-gcp"}, "not supported yet: -gcp");
+  check({"-gcp=false"}, "a false k ");
+  check({"b"}, "unexpected b");
+  check({"-"}, "unexpected -");
+}
+
+TEST(FlagsTest, TakesWhatIsNotOnTheCommandLineFromTheEnvironment) {
+  const auto check = [](const std::vector<std::string>& arguments,
+                        const std::map<std::string, std::string>& environment,
+                        std::string_view expected) {
+    EXPECT_EQ(GoCommandLine().parse(arguments, environment), expected) << joined(arguments);
+  };
+  check({}, {{"X_ADDR", "b"}, {"X_DEBUG", "true"}, {"X_KEY", "1"}}, "b true 1 ");
+  check({"-addr=c", "-key=2"}, {{"X_ADDR", "b"}, {"X_KEY", "1"}}, "c false 2 ");
+  check({"-debug=false"}, {{"X_DEBUG", "1"}}, "a false k ");
+  check({}, {{"X_DEBUG", "on"}}, "X_DEBUG: expected true or false, got \"on\"");
+  check({}, {{"X_GCP", "true"}}, "not supported yet: X_GCP");
+  check({}, {{"X_GCP", "false"}}, "a false k ");
+}
+
+TEST(FlagsTest, TheManualOfGosStyleNamesTheVariables) {
+  const std::string manual = GoCommandLine().flags.help();
+  EXPECT_NE(manual.find("  --debug\n        Say more. Variable: X_DEBUG.\n"), std::string::npos)
+      << manual;
 }
 
 TEST(FlagsTest, ListenersWithIpv6NeedBeast) {

@@ -7,7 +7,6 @@
 #include "base/log.h"
 #include "exporters/common/page.h"
 #include "exporters/common/version.h"
-#include "formats/text_writer.h"
 
 namespace tocsin::exporters {
 namespace {
@@ -43,34 +42,6 @@ std::string html_escaped(std::string_view text) {
   return out;
 }
 
-struct MediaRange {
-  std::string_view type;
-  std::string_view version;
-  double quality = 1;
-};
-
-std::string_view without_blanks(std::string_view text) {
-  while (text.starts_with(' ')) text.remove_prefix(1);
-  while (text.ends_with(' ')) text.remove_suffix(1);
-  return text;
-}
-
-// "text/plain; version=0.0.4; q=0.5"
-MediaRange parse_media_range(std::string_view text) {
-  MediaRange media{.type = without_blanks(text.substr(0, text.find(';'))), .version = {}};
-  while (text.find(';') != std::string_view::npos) {
-    text.remove_prefix(text.find(';') + 1);
-    const std::string_view parameter = without_blanks(text.substr(0, text.find(';')));
-    if (parameter.starts_with("version=")) media.version = parameter.substr(8);
-    if (!parameter.starts_with("q=")) continue;
-    const char* end = parameter.data() + parameter.size();
-    if (std::from_chars(parameter.data() + 2, end, media.quality).ec != std::errc()) {
-      media.quality = 0;
-    }
-  }
-  return media;
-}
-
 // Counts a request for as long as it lives.
 class InFlight {
  public:
@@ -97,22 +68,6 @@ base::Duration scrape_budget(std::string_view timeout_header, base::Duration fal
   if (!is_sane) return fallback;
   const double budget = std::max(seconds - kTimeoutOffsetSeconds, seconds / 2);
   return base::Duration(static_cast<std::int64_t>(budget * 1000));
-}
-
-MetricsHandler::Format MetricsHandler::choose_format(std::string_view accept) {
-  double text = -1, open = -1;
-  while (!accept.empty()) {
-    const std::string_view range = accept.substr(0, accept.find(','));
-    accept.remove_prefix(std::min(range.size() + 1, accept.size()));
-    const MediaRange media = parse_media_range(range);
-    if (media.type == "application/openmetrics-text" &&
-        (media.version.empty() || media.version == "1.0.0" || media.version == "0.0.1")) {
-      open = std::max(open, media.quality);
-    } else if (media.type == "text/plain" || media.type == "text/*" || media.type == "*/*") {
-      text = std::max(text, media.quality);
-    }
-  }
-  return open > 0 && open >= text ? Format::kOpenMetrics : Format::kText;
 }
 
 base::MetricFamily build_info(std::string_view program) {
@@ -168,8 +123,8 @@ StatusOr<std::vector<std::string>> MetricsHandler::chosen_collectors(
   return rest;
 }
 
-std::string MetricsHandler::page(const std::vector<std::string>& collectors, base::Duration budget,
-                                 Format format) {
+std::vector<base::MetricFamily> MetricsHandler::page(const std::vector<std::string>& collectors,
+                                                     base::Duration budget) {
   std::vector<base::MetricFamily> families = runner_.collect(collectors, budget);
   families.push_back(build_info(options_.program));
   if (options_.exporter_metrics) base::collect_process_metrics(&families);
@@ -177,13 +132,7 @@ std::string MetricsHandler::page(const std::vector<std::string>& collectors, bas
   if (dropped != 0 && !warned_of_duplicates_.exchange(true)) {
     base::log::warn("dropped samples that came twice", {{"count", dropped}});
   }
-  std::string text;
-  if (format == Format::kOpenMetrics) {
-    formats::write_openmetrics(families, &text);
-  } else {
-    formats::write_text(families, &text);
-  }
-  return text;
+  return families;
 }
 
 net::HttpResponse MetricsHandler::serve_metrics(const net::HttpRequest& request) {
@@ -195,15 +144,9 @@ net::HttpResponse MetricsHandler::serve_metrics(const net::HttpRequest& request)
   }
   const StatusOr<std::vector<std::string>> collectors = chosen_collectors(request.query);
   if (!collectors.ok()) return net::HttpResponse::text(400, message(collectors.status()));
-  net::HttpResponse response;
-  const Format format = choose_format(request.headers.get("Accept"));
-  response.headers.set("Content-Type", format == Format::kOpenMetrics
-                                           ? formats::kOpenMetricsContentType
-                                           : formats::kTextContentType);
-  response.body =
-      page(*collectors, scrape_budget(request.headers.get(kTimeoutHeader), options_.default_budget),
-           format);
-  return response;
+  const base::Duration budget =
+      scrape_budget(request.headers.get(kTimeoutHeader), options_.default_budget);
+  return page_response(page(*collectors, budget), choose_format(request.headers.get("Accept")));
 }
 
 net::HttpResponse MetricsHandler::serve_landing_page() const {

@@ -34,10 +34,6 @@ class MetricsHandler {
 
   MetricsHandler(Options options, Runner& runner);
 
-  enum class Format { kText, kOpenMetrics };
-  // OpenMetrics for a client that likes it at least as much as text.
-  static Format choose_format(std::string_view accept);
-
   // Routes for a server. The handler must outlive what is returned.
   net::Handler routes();
 
@@ -46,8 +42,8 @@ class MetricsHandler {
 
  private:
   StatusOr<std::vector<std::string>> chosen_collectors(const net::QueryParams& query) const;
-  std::string page(const std::vector<std::string>& collectors, base::Duration budget,
-                   Format format);
+  std::vector<base::MetricFamily> page(const std::vector<std::string>& collectors,
+                                       base::Duration budget);
 
   const Options options_;
   Runner& runner_;

@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "exporters/common/page.h"
 #include "exporters/common/web.h"
 #include "exporters/testing/fake_collector.h"
 #include "net/testing/raw_socket.h"
@@ -125,7 +126,7 @@ TEST_P(MetricsHandlerTest, ServesOpenMetricsToAClientThatAsks) {
 
 TEST(MetricsFormatTest, FollowsTheHeaderAccept) {
   const auto is_open = [](std::string_view accept) {
-    return MetricsHandler::choose_format(accept) == MetricsHandler::Format::kOpenMetrics;
+    return choose_format(accept) == PageFormat::kOpenMetrics;
   };
   EXPECT_FALSE(is_open(""));
   EXPECT_FALSE(is_open("*/*"));

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "exporters/node/collectors.h"
-#include "exporters/node/families.h"
+#include "exporters/common/families.h"
 #include "exporters/node/text.h"
 
 namespace tocsin::exporters {

@@ -13,7 +13,7 @@
 
 #include "base/file_system.h"
 #include "base/metrics.h"
-#include "exporters/node/families.h"
+#include "exporters/common/families.h"
 #include "exporters/node/options.h"
 #include "model/matcher.h"
 

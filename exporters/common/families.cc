@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "exporters/node/families.h"
+#include "exporters/common/families.h"
 
 #include <algorithm>
 
