@@ -91,8 +91,8 @@ base::MetricFamily build_info(std::string_view program) {
   return family;
 }
 
-MetricsHandler::MetricsHandler(Options options, Runner& runner)
-    : options_(std::move(options)), runner_(runner) {}
+MetricsHandler::MetricsHandler(Options options, PageSource& source)
+    : options_(std::move(options)), source_(source) {}
 
 net::Handler MetricsHandler::routes() {
   auto router = std::make_shared<net::Router>();
@@ -112,20 +112,20 @@ StatusOr<std::vector<std::string>> MetricsHandler::chosen_collectors(
     return invalid_argument("Combined collect and exclude queries are not allowed.");
   }
   for (const std::string& name : wanted) {
-    if (contains(runner_.names(), name)) continue;
+    if (contains(source_.names(), name)) continue;
     return invalid_argument(
         "Couldn't create filtered metrics handler: couldn't create collector: {} collector: {}",
         contains(options_.disabled_collectors, name) ? "disabled" : "missing", name);
   }
   if (!wanted.empty()) return wanted;
-  std::vector<std::string> rest = runner_.names();
+  std::vector<std::string> rest = source_.names();
   std::erase_if(rest, [&](const std::string& name) { return contains(unwanted, name); });
   return rest;
 }
 
 std::vector<base::MetricFamily> MetricsHandler::page(const std::vector<std::string>& collectors,
                                                      base::Duration budget) {
-  std::vector<base::MetricFamily> families = runner_.collect(collectors, budget);
+  std::vector<base::MetricFamily> families = source_.collect(collectors, budget);
   families.push_back(build_info(options_.program));
   if (options_.exporter_metrics) base::collect_process_metrics(&families);
   const std::size_t dropped = tidy_families(&families);

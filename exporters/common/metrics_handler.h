@@ -3,7 +3,7 @@
 // MetricsHandler answers the requests to an exporter: the page of metrics, filtered by ?collect[]=
 // or ?exclude[]=, and a landing page at /.
 //
-// Borrows: Runner (must outlive it).
+// Borrows: PageSource (must outlive it).
 // Threads: shared; serving a page blocks for as long as the
 // collectors take, at most for the budget of the request.
 // Errors: HTTP statuses with upstream's texts: 400 for a bad filter, 503 above max_requests.
@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "base/metrics.h"
-#include "exporters/common/runner.h"
+#include "exporters/common/page_source.h"
 #include "net/http.h"
 #include "net/router.h"
 
@@ -32,7 +32,7 @@ class MetricsHandler {
     std::vector<std::string> disabled_collectors;  // known by name, but not running
   };
 
-  MetricsHandler(Options options, Runner& runner);
+  MetricsHandler(Options options, PageSource& source);
 
   // Routes for a server. The handler must outlive what is returned.
   net::Handler routes();
@@ -46,7 +46,7 @@ class MetricsHandler {
                                        base::Duration budget);
 
   const Options options_;
-  Runner& runner_;
+  PageSource& source_;
   std::atomic<std::size_t> in_flight_ = 0;
   std::atomic<bool> warned_of_duplicates_ = false;
 };

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "exporters/common/page.h"
+#include "exporters/common/runner.h"
 #include "exporters/common/web.h"
 #include "exporters/testing/fake_collector.h"
 #include "net/testing/raw_socket.h"

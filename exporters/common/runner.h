@@ -23,10 +23,11 @@
 #include "base/metrics.h"
 #include "base/time.h"
 #include "exporters/common/collector.h"
+#include "exporters/common/page_source.h"
 
 namespace tocsin::exporters {
 
-class Runner {
+class Runner final : public PageSource {
  public:
   struct Services {
     base::Executor& executor;
@@ -36,17 +37,15 @@ class Runner {
 
   // `prefix` starts the names of the runner's own families, and "<prefix>_exporter" their help.
   Runner(std::string prefix, std::vector<std::unique_ptr<Collector>> collectors, Services services);
-  ~Runner();
+  ~Runner() override;
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
 
-  // Names of the collectors, sorted.
-  const std::vector<std::string>& names() const { return names_; }
+  const std::vector<std::string>& names() const override { return names_; }
 
-  // Runs the collectors in `names` (others are ignored) and returns their families, not merged,
-  // with <prefix>_scrape_collector_duration_seconds and _success.
+  // With <prefix>_scrape_collector_duration_seconds and _success.
   std::vector<base::MetricFamily> collect(const std::vector<std::string>& names,
-                                          base::Duration budget);
+                                          base::Duration budget) override;
 
   // Ends the scrapes that wait, with what they have; later ones end at once. Idempotent.
   void stop();
