@@ -24,6 +24,7 @@
 #include "tsdb/head/head.h"
 #include "tsdb/index/series_index.h"
 #include "tsdb/ingest/backlog.h"
+#include "tsdb/ingest/batch_pool.h"
 #include "tsdb/ingest/commit_queue.h"
 #include "tsdb/ingest/new_series_limit.h"
 #include "tsdb/journal/journal.h"
@@ -85,6 +86,7 @@ struct Core {
   std::unique_ptr<Journal> journal;
   std::unique_ptr<CommitQueue> queue;
   Backlog backlog;
+  BatchPool batches;
   NewSeriesLimit new_series;
   TombstoneFile tombstones;
   SpaceGuard space;

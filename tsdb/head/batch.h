@@ -106,7 +106,27 @@ struct Batch {
     ++ops.back().count;
     notes.push_back(std::move(note));
   }
-  void clear() { *this = Batch(); }
+  // Keeps memory.
+  void clear() {
+    new_series.clear();
+    definitions.clear();
+    samples.clear();
+    rows.clear();
+    side.clear();
+    notes.clear();
+    set.clear();
+    values.clear();
+    written.clear();
+    ops.clear();
+    repeats = false;
+  }
+  std::size_t memory_bytes() const {
+    const auto of = [](const auto& values_of) {
+      return values_of.capacity() * sizeof(values_of[0]);
+    };
+    return of(new_series) + of(definitions) + of(samples) + of(rows) + of(side) + of(notes) +
+           of(set) + of(values) + of(written) + of(ops);
+  }
 };
 
 }  // namespace tocsin::tsdb

@@ -2,6 +2,7 @@
 #include "tsdb/head/group.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "base/check.h"
 
@@ -54,17 +55,23 @@ void Group::set_members(MembersPtr members) {
 Group::Positions Group::positions() const {
   Positions all;
   if (ready_) {
+    all.are_slots = positions_are_slots_;
     all.newest_ms = times_.empty() ? ready_newest_ms_ : std::max(ready_newest_ms_, times_.back());
     return all;
   }
-  for (const std::uint32_t slot : slot_at_) {
+  all.are_slots = slot_at_.size() == slots();
+  for (std::uint32_t position = 0; position < slot_at_.size(); ++position) {
+    const std::uint32_t slot = slot_at_[position];
     const std::int64_t newest = slot == kNoSlot ? kUnknownTime : newest_ms(slot);
+    all.are_slots = all.are_slots && slot == position;
     all.all_here = all.all_here && slot != kNoSlot;
     all.all_known = all.all_known && newest != kUnknownTime;
     all.newest_ms = std::max(all.newest_ms, newest);
   }
   ready_ = all.all_here && all.all_known && !is_pool();
+  positions_are_slots_ = all.are_slots;
   ready_newest_ms_ = all.newest_ms;
+  if (!times_.empty()) all.newest_ms = std::max(all.newest_ms, times_.back());
   return all;
 }
 
@@ -111,10 +118,14 @@ void Group::add_dead_slot(storage::SeriesId id) {
 
 // Appending -------------------------------------------------------------------------------------
 
+bool Group::is_full(std::uint32_t slot) const {
+  return log_size_[slot] + kMaxRowBytes > TokenArena::kMaxLog;
+}
+
 Group::Put Group::put(std::uint32_t slot, std::int64_t t_ms, std::uint64_t bits,
                       const Batch::Written* written) {
   if (t_ms <= newest_ms(slot)) return Put::kOld;
-  if (log_size_[slot] + kMaxRowBytes > TokenArena::kMaxLog) return Put::kFull;
+  if (is_full(slot)) return Put::kFull;
   if (is_pool()) return put_own(slot, t_ms, bits);
   if (times_.empty() || t_ms > times_.back()) {
     if (rows() == UINT16_MAX) return Put::kFull;
@@ -125,6 +136,57 @@ Group::Put Group::put(std::uint32_t slot, std::int64_t t_ms, std::uint64_t bits,
   ++samples_;
   put_row(slot, rows() - 1, bits, written);
   return Put::kDone;
+}
+
+// Which of the 64 slots from `first` have in `row` the value of the row before, as bits.
+std::uint64_t Group::repeated(std::uint32_t first, std::uint32_t row,
+                              const std::uint64_t* values) const {
+  const std::uint32_t count = std::min(64U, slots() - first);
+  std::uint64_t same = 0;
+  // Without a branch: which values change is not predictable.
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const std::uint32_t slot = first + i;
+    const bool is_same = (values[slot] == last_bits_[slot]) & (lengths_[slot] == row) &
+                         ((states_[slot] & kPresent) != 0);
+    same |= std::uint64_t{is_same} << i;
+  }
+  return same;
+}
+
+// Gives those of the 64 slots from `first` in `which` their last value in `row` too.
+void Group::repeat(std::uint32_t first, std::uint64_t which, std::uint32_t row) {
+  for (; which != 0; which &= which - 1) {
+    lengths_[first + static_cast<std::uint32_t>(std::countr_zero(which))] =
+        static_cast<std::uint16_t>(row + 1);
+  }
+}
+
+std::uint32_t Group::put_row_of(std::int64_t t_ms, const Cells& cells) {
+  DCHECK(!is_pool() && (times_.empty() || t_ms > times_.back()));
+  if (rows() == UINT16_MAX) return 0;
+  times_.push_back(t_ms);
+  const std::uint32_t row = rows() - 1;
+  auto next = cells.written.begin();
+  for (std::uint32_t first = 0; first < slots(); first += 64) {
+    const std::uint64_t set = cells.set[first / 64];
+    if (set == 0) continue;
+    const std::uint64_t same = set & repeated(first, row, cells.values);
+    for (std::uint64_t left = set & ~same; left != 0; left &= left - 1) {
+      const std::uint64_t before = (left & -left) - 1;  // the lower slots
+      const std::uint32_t slot = first + static_cast<std::uint32_t>(std::countr_zero(left));
+      if (is_full(slot)) {
+        repeat(first, same & before, row);
+        samples_ += static_cast<std::uint64_t>(std::popcount(set & before));
+        return slot;
+      }
+      while (next != cells.written.end() && next->member < slot) ++next;
+      const bool here = next != cells.written.end() && next->member == slot;
+      put_row(slot, row, cells.values[slot], here ? &*next : nullptr);
+    }
+    repeat(first, same, row);
+    samples_ += static_cast<std::uint64_t>(std::popcount(set));
+  }
+  return slots();
 }
 
 Token Group::value_token(std::uint32_t slot, std::uint64_t bits, const Batch::Written* written) {

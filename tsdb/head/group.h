@@ -93,6 +93,7 @@ class Group {
   struct Positions {
     bool all_here = true;
     bool all_known = true;
+    bool are_slots = true;  // each position is the number of its slot
     std::int64_t newest_ms = kUnknownTime;
   };
   Positions positions() const;
@@ -122,6 +123,16 @@ class Group {
     ++samples_;
     return true;
   }
+  // Samples of one time by slot: which slots are set, their values, and how the journal wrote those
+  // that changed, by ascending slot.
+  struct Cells {
+    std::span<const std::uint64_t> set;  // a bitmap
+    const std::uint64_t* values;
+    std::span<const Batch::Written> written;
+  };
+  // Puts them in one new row, up to the first slot whose log is full; returns that slot, or slots().
+  // REQUIRES: not a pool; t_ms is after the newest sample of each slot and after the newest row.
+  std::uint32_t put_row_of(std::int64_t t_ms, const Cells& cells);
   // How often a series of a pool was seen together with others.
   std::uint8_t streak(std::uint32_t slot) const { return streaks_[slot]; }
   void count_streak(std::uint32_t slot) {
@@ -164,6 +175,9 @@ class Group {
   }
   void set_closed_ms(std::uint32_t slot, std::int64_t ms);
   std::int64_t newest_ms(std::uint32_t slot) const;
+  std::uint64_t repeated(std::uint32_t first, std::uint32_t row, const std::uint64_t* values) const;
+  void repeat(std::uint32_t first, std::uint64_t which, std::uint32_t row);
+  bool is_full(std::uint32_t slot) const;
   void put_row(std::uint32_t slot, std::uint32_t row, std::uint64_t bits,
                const Batch::Written* written);
   Put put_own(std::uint32_t slot, std::int64_t t_ms, std::uint64_t bits);
@@ -209,6 +223,7 @@ class Group {
   // Whether all positions are here and known, which holds until slots change, and the newest of
   // their samples when that was seen or a chunk closed since.
   mutable bool ready_ = false;
+  mutable bool positions_are_slots_ = false;
   mutable std::int64_t ready_newest_ms_ = kUnknownTime;
 
   std::vector<ChunkPtr> closed_;

@@ -68,6 +68,75 @@ TEST(Group, AJournalsTokenOfTheSameBaseIsTheGroupsOwn) {
   }
 }
 
+// Two groups of which one takes rows as a whole.
+class GroupRowTest : public ::testing::Test {
+ protected:
+  static constexpr std::uint32_t kSlots = 130;
+
+  GroupRowTest() {
+    for (std::uint32_t slot = 0; slot < kSlots; ++slot) {
+      single_.add_slot(SeriesId(slot + 1), {});
+      whole_.add_slot(SeriesId(slot + 1), {});
+    }
+  }
+  // Puts samples from `first` on one by one.
+  static void put_singly(Group& group, std::int64_t t_ms, const Group::Cells& cells,
+                         std::uint32_t first) {
+    for (std::uint32_t slot = first; slot < kSlots; ++slot) {
+      if (((cells.set[slot / 64] >> (slot % 64)) & 1U) == 0) continue;
+      while (group.put(slot, t_ms, cells.values[slot]) == Group::Put::kFull) group.close(0, 0);
+      ASSERT_EQ(group.newest(slot).time_ms, t_ms);
+    }
+  }
+  void put_both(std::int64_t t_ms, const Group::Cells& cells) {
+    put_singly(single_, t_ms, cells, 0);
+    const std::uint32_t first = whole_.put_row_of(t_ms, cells);
+    full_ += first == kSlots ? 0 : 1;
+    if (first != kSlots) whole_.close(0, 0);
+    put_singly(whole_, t_ms, cells, first);
+  }
+  void expect_equal() const {
+    ASSERT_EQ(single_.closed().size(), whole_.closed().size());
+    for (std::uint32_t slot = 0; slot < kSlots; ++slot) {
+      ASSERT_EQ(single_.length(slot), whole_.length(slot)) << slot;
+      ASSERT_EQ(single_.newest(slot).time_ms, whole_.newest(slot).time_ms) << slot;
+      ASSERT_EQ(single_.newest(slot).bits, whole_.newest(slot).bits) << slot;
+      if (single_.length(slot) == 0) continue;
+      ASSERT_EQ(single_.open_piece(slot).own_log, whole_.open_piece(slot).own_log) << slot;
+    }
+  }
+
+  Group single_ = Group(GroupId(1), Group::Kind::kDefined, 0);
+  Group whole_ = Group(GroupId(1), Group::Kind::kDefined, 0);
+  int full_ = 0;
+};
+
+TEST_F(GroupRowTest, ARowAtOnceIsAsItsSamplesOneByOne) {
+  const std::uint64_t seed = testing::make_seed();
+  SCOPED_TRACE(fmt::format("TOCSIN_TEST_SEED={}", seed));
+  testing::Random random(seed);
+  std::vector<std::uint64_t> values(kSlots);
+  std::vector<std::uint64_t> set(3);
+  for (std::int64_t t = 1; t <= 1500; ++t) {
+    const std::uint64_t rare = random() % 3;  // all, most or some are set
+    for (std::uint32_t slot = 0; slot < kSlots; ++slot) {
+      if (random() % 3 == 0) values[slot] = next_value(random, values[slot]);
+      if (slot == 77) values[slot] = random();  // 9 bytes in the log: it is full before row 500
+      const bool is_set = rare == 0 || random() % (rare * rare * 3) != 0;
+      set[slot / 64] &= ~(1ULL << (slot % 64));
+      set[slot / 64] |= std::uint64_t{is_set} << (slot % 64);
+    }
+    put_both(t, {set, values.data(), {}});
+    if (t % 20 == 0) {
+      ASSERT_NO_FATAL_FAILURE(expect_equal()) << "at " << t;
+    }
+    if (t != 100) continue;
+    single_.close(0, 0);
+    whole_.close(0, 0);
+  }
+  EXPECT_GT(full_, 0) << "a log was full in the middle of a row";
+}
+
 TEST(Group, PositionsAreReadyAgainOnlyWhenEachIsKnown) {
   Group group(GroupId(1), Group::Kind::kDefined, 0);
   group.set_members(std::make_shared<const std::vector<SeriesId>>(

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Head::apply: how a batch, from an appender or from the journal, changes the head.
+#include <algorithm>
+#include <bit>
 #include <limits>
+#include <utility>
 
 #include "base/check.h"
 #include "model/value.h"
@@ -18,6 +21,17 @@ bool is_stale(const Newest& newest) {
   return newest.time_ms != kUnknownTime && newest.bits == model::kStaleNanBits;
 }
 
+// Bits of a bitmap below `end`.
+std::uint64_t count_before(std::span<const std::uint64_t> bitmap, std::uint32_t end) {
+  std::uint64_t count = 0;
+  for (std::uint32_t word = 0; word * 64 < end; ++word) {
+    const std::uint32_t in_word = std::min(64U, end - word * 64);
+    const std::uint64_t ones = in_word == 64 ? ~0ULL : (1ULL << in_word) - 1;
+    count += static_cast<std::uint64_t>(std::popcount(bitmap[word] & ones));
+  }
+  return count;
+}
+
 }  // namespace
 
 struct Head::Tally {
@@ -25,8 +39,9 @@ struct Head::Tally {
   std::int64_t min_ms = INT64_MAX;
   std::int64_t max_ms = INT64_MIN;
 
-  void took(std::int64_t t_ms) {
-    ++applied.samples;
+  void took(std::int64_t t_ms, std::uint64_t samples = 1) {
+    if (samples == 0) return;
+    applied.samples += samples;
     min_ms = std::min(min_ms, t_ms);
     max_ms = std::max(max_ms, t_ms);
   }
@@ -317,19 +332,27 @@ void Head::put_row(const Batch& batch, const Batch::Row& row, std::vector<Batch:
   settle(group);
   make_way(group, row.time_ms);
   group->note_step(row.time_ms);
-  const std::span<const Batch::Written> all_written(batch.written);
-  auto next = all_written.subspan(row.written_at, row.written_count).begin();
-  const auto written_end = next + static_cast<std::ptrdiff_t>(row.written_count);
-  for (std::uint32_t i = 0; i < row.members; ++i) {
+  const auto written =
+      std::span(std::as_const(batch.written)).subspan(row.written_at, row.written_count);
+  const auto set = std::span(std::as_const(batch.set)).subspan(row.set_at, (row.members + 63) / 64);
+  std::uint32_t first = 0;
+  const Group::Positions positions = group->positions();
+  if (!row.stale && positions.are_slots && row.time_ms > positions.newest_ms) {
+    first = group->put_row_of(row.time_ms, {set, &batch.values[row.values_at], written});
+    tally->took(row.time_ms, count_before(set, first));
+  }
+  auto next = std::find_if(written.begin(), written.end(),
+                           [first](const Batch::Written& w) { return w.member >= first; });
+  for (std::uint32_t i = first; i < row.members; ++i) {
     if (!batch.is_set(row, i)) continue;
-    const Batch::Written* const written =
-        next != written_end && next->member == i ? &*next++ : nullptr;
+    const Batch::Written* const as_written =
+        next != written.end() && next->member == i ? &*next++ : nullptr;
     const std::uint32_t slot = group->slot_at(i);
     const Batch::Sample sample{group->members()[i], row.time_ms, bits_of(i), {}};
     if (slot == Group::kNoSlot) {
       rest->push_back(sample);
     } else if (!row.stale || !is_stale(group->newest(slot))) {
-      if (!put_sample(group, slot, sample, tally, written)) rest->push_back(sample);
+      if (!put_sample(group, slot, sample, tally, as_written)) rest->push_back(sample);
     }
   }
 }

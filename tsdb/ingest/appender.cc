@@ -30,7 +30,10 @@ constexpr std::int64_t kStaleSearchMs = 3600 * 1000;
 }  // namespace
 
 TsdbAppender::TsdbAppender(Core& core, base::Gate::Pass pass)
-    : core_(core), pass_(std::move(pass)), removals_(core.head.removals()) {}
+    : core_(core),
+      pass_(std::move(pass)),
+      removals_(core.head.removals()),
+      batch_(core.batches.take()) {}
 
 Status TsdbAppender::charge(std::uint64_t bytes) {
   if (bytes_ + bytes > kMaxJournalRecord)

@@ -73,8 +73,8 @@ Backlog::Stats Backlog::stats() const {
 
 namespace {
 
-void finish(Commit* commit, const Status& result) {
-  commit->batch.clear();
+void finish(Core& core, Commit* commit, const Status& result) {
+  core.batches.give_back(std::exchange(commit->batch, {}));
   commit->pass = base::Gate::Pass();
   commit->done(result);
 }
@@ -87,7 +87,7 @@ void write(Core& core, Commit commit) {
     core.space.check(reserve);
   }
   if (result.ok() && core.backlog.note(commit.bytes)) measure_backlog(core);
-  finish(&commit, result);
+  finish(core, &commit, result);
 }
 
 std::uint64_t limit_of(const Core& core) {
@@ -121,7 +121,7 @@ void commit_or_wait(Core& core, Commit commit) {
 void resume_commits(Core& core) {
   while (std::optional<Backlog::Resumed> next = core.backlog.take(core.clock.steady_now())) {
     if (next->expired) {
-      finish(&next->commit, Backlog::refusal());
+      finish(core, &next->commit, Backlog::refusal());
     } else {
       write(core, std::move(next->commit));
     }

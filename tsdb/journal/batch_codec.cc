@@ -17,6 +17,8 @@
 //   notes (9)  = varint count, (zigzag id - id before, note of notes/note.h)*
 #include "tsdb/journal/batch_codec.h"
 
+#include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "base/check.h"
@@ -64,10 +66,15 @@ std::uint64_t read_value(ByteReader* reader, Decimal* base) {
   return bits ? *bits : reader->fail();
 }
 
-// Bits of a bitmap that is a string of bytes.
-void clear_bits(std::uint32_t size, std::string* bitmap) { bitmap->assign((size + 7) / 8, '\0'); }
-void set_bit(std::uint32_t i, std::string* bitmap) {
-  (*bitmap)[i / 8] = static_cast<char>((*bitmap)[i / 8] | (1 << (i % 8)));
+// Bitmaps in memory are words of 64 bits, lowest bit first; in the journal as many bytes as needed.
+std::size_t words_of(std::uint32_t members) { return (members + 63) / 64; }
+std::size_t count_bits(std::span<const std::uint64_t> bitmap) {
+  std::size_t count = 0;
+  for (const std::uint64_t word : bitmap) count += static_cast<std::size_t>(std::popcount(word));
+  return count;
+}
+void put_bitmap(std::span<const std::uint64_t> bitmap, std::uint32_t members, std::string* out) {
+  out->append(reinterpret_cast<const char*>(bitmap.data()), (members + 7) / 8);
 }
 
 class Bitmap {
@@ -195,6 +202,7 @@ void BatchCodec::forget_gone() {
 
 void BatchCodec::GroupState::reset(std::size_t members) {
   time_ms = 0;
+  unset = members;
   bits.assign(members, 0);
   bits.shrink_to_fit();
   mantissas.assign(members, 0);
@@ -267,10 +275,14 @@ void BatchCodec::put_samples(Samples samples, std::uint64_t segment, std::string
     put_singles(samples.first(singles), out);
     samples = samples.subspan(end);
     singles = 0;
-    cells_.clear();
-    for (const Batch::Sample& sample : row) cells_.push_back({sample.slot, sample.bits});
+    set_.assign(words_of(group->members()), 0);
+    values_.resize(group->members());
+    for (const Batch::Sample& sample : row) {
+      set_[sample.slot / 64] |= 1ULL << (sample.slot % 64);
+      values_[sample.slot] = sample.bits;
+    }
     out->push_back(kRow);
-    put_cells(row.front().group, row.front().time_ms, group, nullptr, out);
+    put_cells(row.front().group, row.front().time_ms, group, {set_, values_.data()}, nullptr, out);
   }
   put_singles(samples, out);
 }
@@ -297,15 +309,13 @@ void BatchCodec::put_row(Batch* to_write, Batch::Row* row_to_write, std::uint64_
   const Batch::Row& row = *row_to_write;
   GroupState& group = groups_[row.group];
   if (group.segment != segment) put_definition(row.group, &group, segment, out);
-  cells_.clear();
-  for (std::uint32_t i = 0; i < row.members; ++i) {
-    if (batch.is_set(row, i))
-      cells_.push_back({i, row.stale ? 0 : batch.values[row.values_at + i]});
-  }
+  const std::span<const std::uint64_t> set =
+      std::span(batch.set).subspan(row.set_at, words_of(row.members));
   if (!row.stale) {
     out->push_back(kRow);
     row_to_write->written_at = batch.written.size();
-    put_cells(row.group, row.time_ms, &group, &to_write->written, out);
+    put_cells(row.group, row.time_ms, &group, {set, &batch.values[row.values_at]},
+              &to_write->written, out);
     row_to_write->written_count = batch.written.size() - row.written_at;
     return;
   }
@@ -315,16 +325,28 @@ void BatchCodec::put_row(Batch* to_write, Batch::Row* row_to_write, std::uint64_
                          static_cast<std::uint64_t>(group.time_ms)));
   group.time_ms = row.time_ms;
   put_varint(out, row.members);
-  const bool all_set = cells_.size() == row.members;
+  const bool all_set = count_bits(set) == row.members;
   out->push_back(static_cast<char>((all_set ? kAllSet : 0) | kNoneChanged));
-  if (all_set) return;
-  clear_bits(row.members, &set_);
-  for (const Cell& cell : cells_) set_bit(cell.member, &set_);
-  out->append(set_);
+  if (!all_set) put_bitmap(set, row.members, out);
 }
 
-// Writes cells_ as what follows the number of a row.
-void BatchCodec::put_cells(GroupId id, std::int64_t time_ms, GroupState* group,
+// Which of the 64 members from `first` have another value than the row before, as bits.
+std::uint64_t BatchCodec::GroupState::changes(std::uint32_t first,
+                                              const std::uint64_t* values) const {
+  const std::uint32_t count = std::min(64U, members() - first);
+  std::uint64_t changed = 0;
+  // Without a branch: which values change is not predictable.
+  for (std::uint32_t i = 0; i < count; ++i) {
+    changed |= std::uint64_t{values[first + i] != bits[first + i]} << i;
+  }
+  for (std::uint32_t i = 0; i < count && unset != 0; ++i) {
+    changed |= std::uint64_t{exponents[first + i] == kNoValue} << i;
+  }
+  return changed;
+}
+
+// Writes what follows the number of a row.
+void BatchCodec::put_cells(GroupId id, std::int64_t time_ms, GroupState* group, const Cells& cells,
                            std::vector<Batch::Written>* written, std::string* out) {
   const std::uint32_t members = group->members();
   put_varint(out, id.value());
@@ -332,29 +354,34 @@ void BatchCodec::put_cells(GroupId id, std::int64_t time_ms, GroupState* group,
                          static_cast<std::uint64_t>(group->time_ms)));
   put_varint(out, members);
   group->time_ms = time_ms;
-  const bool all_set = cells_.size() == members;
-  if (!all_set) clear_bits(members, &set_);
-  clear_bits(members, &changed_);
-  values_.clear();
-  for (const Cell& cell : cells_) {
-    if (!all_set) set_bit(cell.member, &set_);
-    const bool first = group->exponents[cell.member] == kNoValue;
-    const std::uint64_t before = group->bits[cell.member];
-    if (!first && before == cell.bits) continue;
-    set_bit(cell.member, &changed_);
-    Decimal base = group->base(cell.member);
-    const std::uint8_t base_exponent = base.exponent;
-    const Token token = make_token(cell.bits, &base);
-    put_token(token, &values_);
-    group->set(cell.member, cell.bits, base);
-    if (first || written == nullptr) continue;
-    written->push_back({cell.member, base_exponent, base.exponent, before, token});
+  changed_.resize(words_of(members));
+  for (std::uint32_t word = 0; word < changed_.size(); ++word) {
+    const std::uint64_t set = cells.set[word];
+    changed_[word] = set == 0 ? 0 : set & group->changes(word * 64, cells.values);
   }
-  const bool any_changed = !values_.empty();
-  out->push_back(static_cast<char>((all_set ? kAllSet : 0) | (any_changed ? 0 : kNoneChanged)));
-  if (!all_set) out->append(set_);
-  if (any_changed) out->append(changed_);
-  out->append(values_);
+  const std::size_t changes = count_bits(changed_);
+  const bool all_set = count_bits(cells.set) == members;
+  out->push_back(static_cast<char>((all_set ? kAllSet : 0) | (changes != 0 ? 0 : kNoneChanged)));
+  if (!all_set) put_bitmap(cells.set, members, out);
+  if (changes == 0) return;
+  put_bitmap(changed_, members, out);
+  if (written != nullptr && written->capacity() - written->size() < changes) {
+    written->reserve(std::max(written->size() + changes, 2 * written->capacity()));
+  }
+  for (std::uint32_t word = 0; word < changed_.size(); ++word) {
+    for (std::uint64_t left = changed_[word]; left != 0; left &= left - 1) {
+      const std::uint32_t member = word * 64 + static_cast<std::uint32_t>(std::countr_zero(left));
+      const bool first = group->exponents[member] == kNoValue;
+      const std::uint64_t before = group->bits[member];
+      Decimal base = group->base(member);
+      const std::uint8_t base_exponent = base.exponent;
+      const Token token = make_token(cells.values[member], &base);
+      put_token(token, out);
+      group->set(member, cells.values[member], base);
+      if (first || written == nullptr) continue;
+      written->push_back({member, base_exponent, base.exponent, before, token});
+    }
+  }
 }
 
 // Whether a sample must be written: a start change that is in the segment already is not.

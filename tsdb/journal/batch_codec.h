@@ -62,6 +62,7 @@ class BatchCodec {
     std::uint64_t segment = 0;  // where the definition was written last; 0: nowhere that counts
     std::int64_t time_ms = 0;
     bool shared = false;
+    std::size_t unset = 0;               // members without a value
     std::vector<storage::SeriesId> ids;  // not in a writer's state of a shared group
     // By member: the last changed value and the base after it; the exponent is kNoValue before the
     // first.
@@ -75,15 +76,18 @@ class BatchCodec {
       return {mantissas[member], exponents[member]};
     }
     void set(std::uint32_t member, std::uint64_t value, Decimal base) {
+      if (exponents[member] == kNoValue) --unset;
       bits[member] = value;
       mantissas[member] = base.mantissa;
       exponents[member] = base.exponent;
     }
     std::uint32_t members() const { return static_cast<std::uint32_t>(bits.size()); }
+    std::uint64_t changes(std::uint32_t first, const std::uint64_t* values) const;
   };
-  struct Cell {
-    std::uint32_t member;
-    std::uint64_t bits;
+  // Of a row: a bitmap of the members that are set, and values by member.
+  struct Cells {
+    std::span<const std::uint64_t> set;
+    const std::uint64_t* values;
   };
 
   Status check(const Batch& batch) const;
@@ -95,7 +99,7 @@ class BatchCodec {
   // The state of a shared group that can take the row; null when there is none.
   GroupState* shared_state(Samples row, std::uint64_t segment, std::string* out);
   // Tokens of changed cells go to `written` too, unless it is null.
-  void put_cells(storage::GroupId id, std::int64_t time_ms, GroupState* group,
+  void put_cells(storage::GroupId id, std::int64_t time_ms, GroupState* group, const Cells& cells,
                  std::vector<Batch::Written>* written, std::string* out);
   void forget_gone();
   static void read_cells(const Batch::Row& row, std::uint8_t flags, GroupState* group,
@@ -113,10 +117,9 @@ class BatchCodec {
   SharedMembers shared_members_;
   std::uint64_t segment_ = 0;  // written to last
   // Of the row being written.
-  std::vector<Cell> cells_;
-  std::string set_;
-  std::string changed_;
-  std::string values_;
+  std::vector<std::uint64_t> set_;
+  std::vector<std::uint64_t> values_;
+  std::vector<std::uint64_t> changed_;
   std::unordered_map<storage::GroupId, GroupState> groups_;
   // Start changes that are in the segment already: they are written when they change.
   std::unordered_map<storage::SeriesId, std::int64_t> starts_;
