@@ -18,6 +18,7 @@ struct CurlOptions {
   std::size_t max_in_flight =
       2000;  // more wait in a queue of the same size, then kResourceExhausted
   std::size_t max_idle_connections = 512;
+  bool direct = true;  // plain GETs of numeric addresses go past libcurl (net/direct)
 };
 
 // Borrows: loop, files' blocking executor `blocking` (credential files are read there).

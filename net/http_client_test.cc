@@ -16,6 +16,7 @@
 namespace tocsin::net {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using testing::RawListener;
@@ -42,7 +43,8 @@ HttpResponse show(const HttpRequest& request) {
                        request.headers.get("Content-Type"), request.body));
 }
 
-class HttpClientTest : public ::testing::Test {
+// With and without the direct exchanges of net/direct.
+class HttpClientTest : public ::testing::TestWithParam<bool> {
  protected:
   HttpClientTest() { make_client({}); }
   ~HttpClientTest() override {
@@ -51,6 +53,7 @@ class HttpClientTest : public ::testing::Test {
   }
 
   void make_client(CurlOptions options) {
+    options.direct = GetParam();
     client_ = make_http_client(loop_, blocking_, std::move(options));
   }
   // A server of our own; returns http://host:port.
@@ -76,7 +79,7 @@ class HttpClientTest : public ::testing::Test {
     request.options = std::make_shared<const HttpClientOptions>(std::move(options));
     return call(std::move(request));
   }
-  // Runs `play` with the first connection to a scripted server; returns its URL.
+  // Runs `play` with the next connection to a scripted server; returns its URL.
   std::string script(std::function<void(RawSocket)> play) {
     EXPECT_TRUE(player_.post([this, play = std::move(play)] { play(listener_.accept()); }));
     return "http://" + listener_.address();
@@ -102,7 +105,7 @@ class HttpClientTest : public ::testing::Test {
   base::ThreadPool player_{{.name = "player", .threads = 1}};
 };
 
-TEST_F(HttpClientTest, SendsMethodsHeadersAndBodies) {
+TEST_P(HttpClientTest, SendsMethodsHeadersAndBodies) {
   const std::string url = serve(show);
   const auto check = [&](std::string method, std::string body, std::string_view want) {
     ClientRequest request = get(url + "/p?q=1#fragment");
@@ -124,7 +127,7 @@ TEST_F(HttpClientTest, SendsMethodsHeadersAndBodies) {
   check("HEAD", "", "");
 }
 
-TEST_F(HttpClientTest, AnyStatusIsAResponse) {
+TEST_P(HttpClientTest, AnyStatusIsAResponse) {
   const std::string url = serve([](const HttpRequest&) { return HttpResponse::text(503, "busy"); });
   const auto response = call(get(url));
   ASSERT_TRUE(response.ok());
@@ -132,7 +135,7 @@ TEST_F(HttpClientTest, AnyStatusIsAResponse) {
   EXPECT_EQ(response->body, "busy");
 }
 
-TEST_F(HttpClientTest, ReusesConnections) {
+TEST_P(HttpClientTest, ReusesConnections) {
   const std::string url = serve(show);
   for (int i = 0; i < 5; ++i) EXPECT_TRUE(call(get(url)).ok());
   for (const base::MetricFamily& family : metrics_.gather()) {
@@ -141,7 +144,7 @@ TEST_F(HttpClientTest, ReusesConnections) {
   }
 }
 
-TEST_F(HttpClientTest, AddsCredentialsAndHeadersOfTheOptions) {
+TEST_P(HttpClientTest, AddsCredentialsAndHeadersOfTheOptions) {
   const std::string url = serve(show);
   HttpClientOptions basic;
   basic.basic_auth = BasicAuth{"user", "", {"pass", ""}};
@@ -156,7 +159,7 @@ TEST_F(HttpClientTest, AddsCredentialsAndHeadersOfTheOptions) {
   EXPECT_THAT(text(call(get(with_user))), HasSubstr("auth=[Basic dXNlcjpwYXNz]"));
 }
 
-TEST_F(HttpClientTest, SecretFilesAreReadAtEachUseAndTrimmed) {
+TEST_P(HttpClientTest, SecretFilesAreReadAtEachUseAndTrimmed) {
   std::string directory = ::testing::TempDir() + "net_client_XXXXXX";
   ASSERT_NE(::mkdtemp(directory.data()), nullptr);
   const std::string file = directory + "/token";
@@ -176,7 +179,7 @@ TEST_F(HttpClientTest, SecretFilesAreReadAtEachUseAndTrimmed) {
   EXPECT_EQ(base::real_file_system().remove_recursively(directory), ok());
 }
 
-TEST_F(HttpClientTest, RedirectKeepsCredentialsForTheSameOriginOnly) {
+TEST_P(HttpClientTest, RedirectKeepsCredentialsForTheSameOriginOnly) {
   const std::string other = serve(show);
   Router router;
   router.add("GET,POST", "/show", show);
@@ -218,7 +221,7 @@ TEST_F(HttpClientTest, RedirectKeepsCredentialsForTheSameOriginOnly) {
   EXPECT_EQ(call(url + "/same", options)->status, 302);
 }
 
-TEST_F(HttpClientTest, DecodesGzipWhenItAskedForIt) {
+TEST_P(HttpClientTest, DecodesGzipWhenItAskedForIt) {
   const std::string big(100'000, 'x');
   const std::string url = serve([&](const HttpRequest&) { return HttpResponse::text(200, big); });
   ClientRequest request = get(url);
@@ -233,7 +236,7 @@ TEST_F(HttpClientTest, DecodesGzipWhenItAskedForIt) {
   EXPECT_EQ(call(request)->wire_body_bytes, big.size());
 }
 
-TEST_F(HttpClientTest, BodyLimitStopsPlainBodiesAndBombs) {
+TEST_P(HttpClientTest, BodyLimitStopsPlainBodiesAndBombs) {
   const std::string head = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n";
   const std::string bomb = gzip(std::string(64 << 20, '\0'));
   const auto exploded = answered_with(head + bomb, 1 << 20);
@@ -246,7 +249,7 @@ TEST_F(HttpClientTest, BodyLimitStopsPlainBodiesAndBombs) {
   EXPECT_EQ(text(answered_with(head + gzip("fits") + gzip(" well"), 9)), "OK: fits well");
 }
 
-TEST_F(HttpClientTest, BrokenResponsesAreErrors) {
+TEST_P(HttpClientTest, BrokenResponsesAreErrors) {
   const std::string prefix = "Get \"http://" + listener_.address() + "\": ";
   EXPECT_EQ(text(answered_with("")), prefix + "EOF");
   EXPECT_EQ(text(answered_with("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")),
@@ -255,13 +258,17 @@ TEST_F(HttpClientTest, BrokenResponsesAreErrors) {
   EXPECT_EQ(text(answered_with(head + gzip(std::string(5000, 'x')).substr(0, 20))),
             prefix + "unexpected EOF");
   EXPECT_THAT(text(answered_with(head + "not gzip at all")), StartsWith(prefix + "gzip: "));
-  EXPECT_THAT(text(answered_with("220 smtp.example.org ESMTP\r\n")), StartsWith(prefix));
+  // What is no HTTP to the direct exchange, curl is asked about too.
+  const std::string greeting = "220 smtp.example.org ESMTP\r\n";
+  if (GetParam()) script([&](RawSocket socket) { socket.write(greeting); });
+  const std::string refused = text(answered_with(greeting));
+  EXPECT_THAT(refused, AllOf(StartsWith(prefix), Not(HasSubstr("deadline"))));
   EXPECT_EQ(text(answered_with("HTTP/1.1 200 OK\r\nX: " + std::string(50'000, 'x') +
                                "\r\nContent-Length: 1\r\n\r\nb")),
             "OK: b");
 }
 
-TEST_F(HttpClientTest, ConnectionRefusedReadsAsInGo) {
+TEST_P(HttpClientTest, ConnectionRefusedReadsAsInGo) {
   listener_.close();
   const std::string address = listener_.address();
   const auto response = call(get("http://" + address + "/metrics"));
@@ -271,7 +278,7 @@ TEST_F(HttpClientTest, ConnectionRefusedReadsAsInGo) {
                         address, address));
 }
 
-TEST_F(HttpClientTest, ErrorsHideSecrets) {
+TEST_P(HttpClientTest, ErrorsHideSecrets) {
   listener_.close();
   ClientRequest request = get("http://user:pa55@" + listener_.address() + "/t0ken");
   request.method = "POST";
@@ -285,7 +292,7 @@ TEST_F(HttpClientTest, ErrorsHideSecrets) {
   EXPECT_THAT(text(call(request)), Not(HasSubstr("pa55")));
 }
 
-TEST_F(HttpClientTest, SilentServerEndsInTheDeadline) {
+TEST_P(HttpClientTest, SilentServerEndsInTheDeadline) {
   Waiter<bool> over;
   ClientRequest request = get(script([&](RawSocket socket) {
     socket.read_until("\r\n\r\n");
@@ -299,7 +306,7 @@ TEST_F(HttpClientTest, SilentServerEndsInTheDeadline) {
   EXPECT_EQ(text(response), "Get \"" + request.url + "\": context deadline exceeded");
 }
 
-TEST_F(HttpClientTest, RefusesRequestsItCannotSend) {
+TEST_P(HttpClientTest, RefusesRequestsItCannotSend) {
   const auto check = [&](ClientRequest request, std::string_view error) {
     const auto response = call(std::move(request));
     EXPECT_EQ(response.status().code(), StatusCode::kInvalidArgument) << error;
@@ -325,7 +332,7 @@ TEST_F(HttpClientTest, RefusesRequestsItCannotSend) {
   check(tls, "unknown TLS version: SSL3");
 }
 
-TEST_F(HttpClientTest, TlsFailuresSaySo) {
+TEST_P(HttpClientTest, TlsFailuresSaySo) {
   HttpClientOptions options;
   const std::string url = "https" + script([](RawSocket socket) {
                                       socket.read_some();
@@ -339,7 +346,7 @@ TEST_F(HttpClientTest, TlsFailuresSaySo) {
       HasSubstr("tls: "));
 }
 
-TEST_F(HttpClientTest, SendsServerNameWhileItConnectsToTheHost) {
+TEST_P(HttpClientTest, SendsServerNameWhileItConnectsToTheHost) {
   Waiter<std::string> hello;
   HttpClientOptions options;
   options.tls.server_name = "sni.example.org";
@@ -349,7 +356,7 @@ TEST_F(HttpClientTest, SendsServerNameWhileItConnectsToTheHost) {
   EXPECT_THAT(hello.wait().value_or(""), HasSubstr("sni.example.org"));
 }
 
-TEST_F(HttpClientTest, GoesThroughTheProxy) {
+TEST_P(HttpClientTest, GoesThroughTheProxy) {
   Waiter<std::string> seen;
   HttpClientOptions options;
   options.proxy_url = script([&](RawSocket socket) {
@@ -363,7 +370,7 @@ TEST_F(HttpClientTest, GoesThroughTheProxy) {
   EXPECT_THAT(text(call(url, options)), StartsWith("OK: GET / "));
 }
 
-TEST_F(HttpClientTest, AboveTheLimitRequestsWaitAndThenFail) {
+TEST_P(HttpClientTest, AboveTheLimitRequestsWaitAndThenFail) {
   make_client({.max_in_flight = 1});
   Waiter<bool> entered;
   Waiter<bool> release;
@@ -387,7 +394,7 @@ TEST_F(HttpClientTest, AboveTheLimitRequestsWaitAndThenFail) {
   EXPECT_THAT(waiting.wait().value_or(""), StartsWith("OK: GET /waiting"));
 }
 
-TEST_F(HttpClientTest, DestructionCancelsWhatIsInFlight) {
+TEST_P(HttpClientTest, DestructionCancelsWhatIsInFlight) {
   Waiter<bool> over;
   Waiter<StatusCode> result;
   Waiter<bool> entered;
@@ -405,7 +412,7 @@ TEST_F(HttpClientTest, DestructionCancelsWhatIsInFlight) {
   player_.stop();  // it uses `over`
 }
 
-TEST_F(HttpClientTest, CallbackMaySendAgainAndDestroyTheClient) {
+TEST_P(HttpClientTest, CallbackMaySendAgainAndDestroyTheClient) {
   const std::string url = serve(show);
   Waiter<bool> done;
   client_->send(get(url), [&](const auto&) {
@@ -418,7 +425,7 @@ TEST_F(HttpClientTest, CallbackMaySendAgainAndDestroyTheClient) {
   EXPECT_TRUE(done.wait());
 }
 
-TEST_F(HttpClientTest, ManyRequestsAtOnce) {
+TEST_P(HttpClientTest, ManyRequestsAtOnce) {
   const std::string url = serve(show);
   std::atomic<int> good = 0;
   std::atomic<int> left = 200;
@@ -434,6 +441,72 @@ TEST_F(HttpClientTest, ManyRequestsAtOnce) {
   EXPECT_TRUE(done.wait());
   EXPECT_EQ(good, 200);
 }
+
+TEST_P(HttpClientTest, ReadsEveryFraming) {
+  const std::string head = "HTTP/1.1 200 OK\r\n";
+  const auto body = [this](const std::string& bytes) { return text(answered_with(bytes)); };
+  EXPECT_EQ(body(head + "Content-Length: 3\r\n\r\nabc"), "OK: abc");
+  EXPECT_EQ(body(head + "Content-Length: 0\r\n\r\n"), "OK: ");
+  EXPECT_EQ(body(head + "\r\nto the end"), "OK: to the end");
+  EXPECT_EQ(body("HTTP/1.0 200 OK\r\n\r\nold"), "OK: old");
+  EXPECT_EQ(body("HTTP/1.1 204 No Content\r\n\r\n"), "OK: ");
+  EXPECT_EQ(body("HTTP/1.1 100 Continue\r\n\r\n" + head + "Content-Length: 1\r\n\r\nx"), "OK: x");
+  const std::string chunked = head + "Transfer-Encoding: chunked\r\n\r\n";
+  EXPECT_EQ(body(chunked + "4;name=value\r\nabcd\r\n2\r\nef\r\n0\r\nX-Trailer: 1\r\n\r\n"),
+            "OK: abcdef");
+  const std::string big(300'000, 'x');
+  EXPECT_EQ(body(chunked + fmt::format("{:x}\r\n{}\r\n0\r\n\r\n", big.size(), big)), "OK: " + big);
+  EXPECT_THAT(body(chunked + "4\r\nab"), HasSubstr("unexpected EOF"));
+  EXPECT_THAT(body(chunked + "zz\r\nab"), Not(StartsWith("OK")));
+}
+
+TEST_P(HttpClientTest, AConnectionThatItsServerClosedIsReplaced) {
+  const std::string answer = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n";
+  const std::string url = script([&](RawSocket socket) {
+    socket.read_until("\r\n\r\n");
+    socket.write(answer + "1");
+    socket.read_until("\r\n\r\n");  // and closes: as if it had been idle for too long
+  });
+  script([&](RawSocket socket) {
+    socket.read_until("\r\n\r\n");
+    socket.write(answer + "2");
+  });
+  EXPECT_EQ(text(call(get(url))), "OK: 1");
+  EXPECT_EQ(text(call(get(url))), "OK: 2");
+}
+
+// curl asks again.
+class DirectClientTest : public HttpClientTest {};
+
+TEST_P(DirectClientTest, HalfAnAnswerIsNotAskedForAgain) {
+  const std::string url = script([&](RawSocket socket) {
+    socket.read_until("\r\n\r\n");
+    socket.write("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1");
+    socket.read_until("\r\n\r\n");
+    socket.write("HTTP/1.1 200");
+  });
+  EXPECT_EQ(text(call(get(url))), "OK: 1");
+  EXPECT_THAT(text(call(get(url))), HasSubstr("EOF"));
+}
+
+TEST_P(DirectClientTest, LeavesATargetThatRedirectsToCurl) {
+  std::atomic<int> asked = 0;
+  const std::string url = serve([&](const HttpRequest& request) {
+    ++asked;
+    if (request.target == "/to") return HttpResponse::text(200, "there");
+    HttpResponse response = HttpResponse::text(302, "");
+    response.headers.add("Location", "/to");
+    return response;
+  });
+  EXPECT_EQ(text(call(get(url + "/from"))), "OK: there");
+  EXPECT_EQ(asked.exchange(0), 3) << "the redirect was seen twice";
+  EXPECT_EQ(text(call(get(url + "/from"))), "OK: there");
+  EXPECT_EQ(asked, 2) << "and is remembered";
+}
+
+INSTANTIATE_TEST_SUITE_P(, DirectClientTest, ::testing::Values(true));
+INSTANTIATE_TEST_SUITE_P(, HttpClientTest, ::testing::Bool(),
+                         [](const auto& test_case) { return test_case.param ? "Direct" : "Curl"; });
 
 }  // namespace
 }  // namespace tocsin::net

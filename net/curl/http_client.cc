@@ -12,7 +12,8 @@ class CurlHttpClient final : public HttpClient {
       : user_agent_(std::move(options.user_agent)),
         transfers_(std::make_shared<Transfers>(
             loop, blocking,
-            Transfers::Options{options.max_in_flight, options.max_idle_connections})) {}
+            Transfers::Options{options.max_in_flight, options.max_idle_connections,
+                               options.direct})) {}
   ~CurlHttpClient() override { transfers_->shutdown(); }
 
   void send(ClientRequest request, Callback callback) override {

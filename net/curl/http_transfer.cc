@@ -12,6 +12,7 @@ constexpr int kMaxRedirects = 10;
 // Pages of metrics are larger than curl's 16 KiB; each piece costs a poll() and a recv().
 constexpr long kReceiveBuffer = 128L << 10;
 constexpr std::size_t kMaxHeaderBytes = 1 << 20;
+constexpr std::uint64_t kMaxReserve = 16U << 20;  // what a header alone may make us allocate
 
 std::string_view trim(std::string_view text) {
   const std::size_t begin = text.find_first_not_of(" \t\r\n");
@@ -28,6 +29,11 @@ bool is_token(std::string_view name) {
 
 bool is_field_value(std::string_view value) {
   return value.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos;
+}
+
+// Whether curl would not encode any of it.
+bool is_sent_as_written(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
 }
 
 // "Get" for "GET", as Go names the operation in its errors.
@@ -142,7 +148,7 @@ Status HttpTransfer::check_request() const {
   return check(request_.options->headers);
 }
 
-Status HttpTransfer::configure(CURL* easy) {
+Status HttpTransfer::prepare() {
   if (!parsed_) {
     auto url = Url::parse(request_.url);
     if (!url.ok()) {
@@ -157,11 +163,48 @@ Status HttpTransfer::configure(CURL* easy) {
   if (!authorization_) {
     ASSIGN_OR_RETURN(authorization_, authorization_of(*request_.options));
   }
+  if (!is_field_value(*authorization_)) {
+    return invalid_argument("invalid header field value for \"Authorization\"");
+  }
+  reset_response();
+  return ok();
+}
+
+std::optional<Transfer::Direct> HttpTransfer::direct() {
+  const HttpClientOptions& options = *request_.options;
+  const bool proxy = !options.proxy_url.empty() || options.proxy_from_environment;
+  // Errors of a direct exchange name the address.
+  if (request_.method != "GET" || !request_.body.empty() || proxy || request_.hide_url ||
+      redirects_ != 0 || exchanged_) {
+    return std::nullopt;
+  }
+  if (!prepare().ok() || url_.scheme != "http") return std::nullopt;
+  if (!is_sent_as_written(url_.path) || !is_sent_as_written(url_.query)) return std::nullopt;
+  boost::system::error_code is_name;
+  const auto address = boost::asio::ip::make_address(url_.host, is_name);
+  if (is_name) return std::nullopt;
+  exchanged_ = true;
+  DirectRequest request{{address, port_of(url_)}, {}};
+  const HttpHeaders headers = request_headers();
+  request.bytes.reserve(512);
+  fmt::format_to(std::back_inserter(request.bytes), "GET {}{}{} HTTP/1.1\r\n",
+                 url_.path.empty() ? "/" : url_.path, url_.query.empty() ? "" : "?", url_.query);
+  if (!headers.has("Host")) {
+    fmt::format_to(std::back_inserter(request.bytes), "Host: {}\r\n", url_.authority());
+  }
+  for (const auto& [name, value] : headers.all()) {
+    fmt::format_to(std::back_inserter(request.bytes), "{}: {}\r\n", name, value);
+  }
+  request.bytes += "\r\n";
+  return Direct{std::move(request), *this};
+}
+
+Status HttpTransfer::configure(CURL* easy) {
+  RETURN_IF_ERROR(prepare());
   RETURN_IF_ERROR(apply_tls(easy, request_.options->tls));
   set_connection(easy);
   set_method(easy);
-  RETURN_IF_ERROR(set_headers(easy));
-  reset_response();
+  set_headers(easy);
 
   Url target = url_;
   target.user.clear();  // sent as a header, so that it can be dropped
@@ -213,7 +256,8 @@ void HttpTransfer::set_method(CURL* easy) const {
   if (method != "POST") curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method.c_str());
 }
 
-Status HttpTransfer::set_headers(CURL* easy) {
+// What the request, its options and its credentials say together. Checked by check_request().
+HttpHeaders HttpTransfer::request_headers() const {
   HttpHeaders headers = request_.headers;
   for (const auto& [name, value] : request_.options->headers) headers.set(name, value);
   if (!headers.has("Authorization")) {
@@ -230,19 +274,25 @@ Status HttpTransfer::set_headers(CURL* easy) {
   if (url_.scheme == "https" && !options.tls.server_name.empty() && !headers.has("Host")) {
     headers.add("Host", url_.authority());
   }
+  if (send_credentials_) return headers;
+  HttpHeaders without;
+  for (const auto& [name, value] : headers.all()) {
+    if (!is_credential(name)) without.add(name, value);
+  }
+  return without;
+}
+
+void HttpTransfer::set_headers(CURL* easy) {
+  const HttpHeaders headers = request_headers();
   header_list_.clear();
   // curl would add these on its own; a name with nothing after the colon takes them away.
   for (const char* name : {"Accept", "Content-Type", "Expect"}) {
     if (!headers.has(name)) header_list_.append(std::string(name) + ":");
   }
   for (const auto& [name, value] : headers.all()) {
-    if (!send_credentials_ && is_credential(name)) continue;
-    if (!is_field_value(value))
-      return invalid_argument("invalid header field value for {:?}", name);
     header_list_.append(value.empty() ? name + ";" : name + ": " + value);
   }
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, header_list_.get());
-  return ok();
 }
 
 void HttpTransfer::reset_response() {
@@ -284,7 +334,6 @@ std::size_t HttpTransfer::on_body(char* data, std::size_t size, std::size_t coun
 }
 
 void HttpTransfer::begin_body() {
-  constexpr std::uint64_t kMaxReserve = 16U << 20;  // what a header alone may make us allocate
   response_.body = bodies_.take();
   const std::string_view length = response_.headers.get("Content-Length");
   std::uint64_t bytes = 0;
@@ -297,16 +346,48 @@ void HttpTransfer::begin_body() {
   if (!response_.gzip) inflater_.emplace(request_.max_body_bytes);
 }
 
+bool HttpTransfer::is_within_limit(std::uint64_t bytes) const {
+  std::uint64_t limit = request_.max_body_bytes;
+  // Incompressible data grows a little; gunzip() sees to the limit itself.
+  if (limit != 0 && response_.gzip) limit += limit / 64 + 1024;
+  return limit == 0 || bytes <= limit;
+}
+
 Status HttpTransfer::take_body(std::string_view data) {
   if (!std::exchange(body_started_, true)) begin_body();
   response_.wire_body_bytes += data.size();
   if (inflater_) return inflater_->append(data, &response_.body);
-  std::uint64_t limit = request_.max_body_bytes;
-  // Incompressible data grows a little; gunzip() sees to the limit itself.
-  if (limit != 0 && response_.gzip) limit += limit / 64 + 1024;
-  if (limit != 0 && response_.body.size() + data.size() > limit) return body_too_large();
+  if (!is_within_limit(response_.body.size() + data.size())) return body_too_large();
   response_.body.append(data);
   return ok();
+}
+
+// Of a direct exchange --------------------------------------------------------------------------
+
+Status HttpTransfer::take_head(int status, HttpHeaders headers) {
+  response_.status = status;
+  response_.headers = std::move(headers);
+  const bool redirect = is_redirect(status) && response_.headers.has("Location");
+  if (redirect && request_.options->follow_redirects)
+    return unimplemented("curl follows redirects");
+  return ok();
+}
+
+StatusOr<char*> HttpTransfer::body_memory(std::uint64_t size) {
+  begin_body();
+  body_started_ = true;
+  if (inflater_ || size > kMaxReserve) return nullptr;
+  if (!is_within_limit(size)) return body_too_large();
+  response_.wire_body_bytes = size;
+  response_.body.resize(size);
+  return response_.body.data();
+}
+
+Transfer::Next HttpTransfer::ended_directly(const Status& status) {
+  if (status.code() == StatusCode::kUnimplemented) return Next::kAgain;
+  error_ = status;
+  if (error_.ok() && inflater_) error_ = inflater_->finish();
+  return Next::kFinish;
 }
 
 Transfer::Next HttpTransfer::ended(CURL* easy, CURLcode code) {

@@ -15,7 +15,7 @@
 
 namespace tocsin::net {
 
-class HttpTransfer final : public Transfer {
+class HttpTransfer final : public Transfer, private DirectReceiver {
  public:
   // Borrows the pool.
   HttpTransfer(ClientRequest request, const std::string& user_agent, BodyPool& bodies,
@@ -24,6 +24,8 @@ class HttpTransfer final : public Transfer {
   const HttpClientOptions& connection_key() const override { return *request_.options; }
   bool needs_files() const override;
   Status read_files() override;
+  std::optional<Direct> direct() override;
+  Next ended_directly(const Status& status) override;
   Status configure(CURL* easy) override;
   Next ended(CURL* easy, CURLcode code) override;
   void finish(const Status& failure) override;
@@ -32,10 +34,15 @@ class HttpTransfer final : public Transfer {
   static std::size_t on_header(char* data, std::size_t size, std::size_t count, void* self);
   static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self);
   Status take_header(std::string_view line);
-  Status take_body(std::string_view data);
+  Status take_head(int status, HttpHeaders headers) override;
+  StatusOr<char*> body_memory(std::uint64_t size) override;
+  Status take_body(std::string_view data) override;
   void begin_body();
+  bool is_within_limit(std::uint64_t bytes) const;
   Status check_request() const;
-  Status set_headers(CURL* easy);
+  Status prepare();
+  HttpHeaders request_headers() const;
+  void set_headers(CURL* easy);
   void set_method(CURL* easy) const;
   void set_connection(CURL* easy);
   void redirect_to(const Url& target);
@@ -50,6 +57,7 @@ class HttpTransfer final : public Transfer {
   std::optional<std::string> authorization_;  // the header's value, once secrets are read
   Url url_;                                   // of this run
   bool parsed_ = false;
+  bool exchanged_ = false;        // directly
   bool send_credentials_ = true;  // false after a redirect to another origin
   int redirects_ = 0;
   CurlList header_list_;

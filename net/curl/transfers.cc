@@ -13,7 +13,10 @@ constexpr base::Duration kPoolIdle = std::chrono::minutes(5);
 }  // namespace
 
 Transfers::Transfers(IoLoop& loop, base::Executor& blocking, Options options)
-    : loop_(loop), blocking_(blocking), options_(options) {
+    : loop_(loop),
+      blocking_(blocking),
+      options_(options),
+      direct_(loop, options.max_idle_connections) {
   CHECK(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
 }
 
@@ -79,6 +82,7 @@ void Transfers::start(const Handle& transfer, const Status& ready) {
   if (transfer->state_ == Transfer::State::kFinished) return;
   if (!ready.ok()) return complete(transfer, ready);
   transfer->state_ = Transfer::State::kRunning;
+  if (start_directly(transfer)) return;
   if (transfer->easy_ == nullptr) {
     transfer->easy_ = take_easy();
   } else {
@@ -90,6 +94,24 @@ void Transfers::start(const Handle& transfer, const Status& ready) {
   transfer->multi_ = &pool_for(transfer->connection_key());
   transfer->multi_->add(transfer->easy_,
                         [this, transfer](CURLcode code) { ended(transfer, code); });
+}
+
+bool Transfers::start_directly(const Handle& transfer) {
+  if (!options_.direct) return false;
+  std::optional<Transfer::Direct> direct = transfer->direct();
+  if (!direct || direct_.avoids(direct->request)) return false;
+  transfer->exchange_ = std::make_shared<DirectExchange>(
+      direct_, std::move(direct->request), direct->receiver,
+      [this, transfer](const Status& status) { ended_directly(transfer, status); });
+  transfer->exchange_->start();
+  return true;
+}
+
+void Transfers::ended_directly(const Handle& transfer, const Status& status) {
+  const std::shared_ptr<DirectExchange> exchange = std::move(transfer->exchange_);
+  if (transfer->ended_directly(status) == Transfer::Next::kFinish) return complete(transfer, ok());
+  direct_.avoid(exchange->request());
+  start(transfer, ok());
 }
 
 void Transfers::ended(const Handle& transfer, CURLcode code) {
@@ -109,6 +131,7 @@ void Transfers::complete(const Handle& handle, const Status& failure) {
   active_.erase(transfer);
   if (transfer->multi_ != nullptr)
     std::exchange(transfer->multi_, nullptr)->remove(transfer->easy_);
+  if (transfer->exchange_ != nullptr) std::exchange(transfer->exchange_, nullptr)->cancel();
   transfer->finish(failure);
   if (transfer->easy_ != nullptr) give_back(std::exchange(transfer->easy_, nullptr));
   begin_waiting();
@@ -120,6 +143,7 @@ void Transfers::cancel_all() {
   while (!waiting_.empty()) complete(waiting_.front(), stopped);
   while (!active_.empty()) complete(*active_.begin(), stopped);
   pools_.clear();
+  direct_.close_all();
 }
 
 void Transfers::shutdown() {

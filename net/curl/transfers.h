@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Transfers runs exchanges of curl's multi interface from submission to completion: admission,
-// credential files on the blocking executor, connections per options, retries, deadlines, shutdown.
+// Transfers runs exchanges of curl's multi interface, and the simplest ones without it, from
+// submission to completion: admission, credential files on the blocking executor, connections per
+// options, retries, deadlines, shutdown.
 //
 // Owns: easy handles and connections.
 // Borrows: loop, blocking.
@@ -13,6 +14,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <optional>
 #include <set>
 
 #include <curl/curl.h>
@@ -22,6 +24,7 @@
 #include "base/status.h"
 #include "base/time.h"
 #include "net/curl/multi.h"
+#include "net/direct/exchange.h"
 #include "net/http_client.h"
 #include "net/io_loop.h"
 
@@ -38,6 +41,14 @@ class Transfer {
   virtual bool needs_files() const = 0;
   // Reads credential files; on the blocking executor, at most once and before configure().
   virtual Status read_files() = 0;
+  // What can be done without curl, and who takes the response; nothing when curl has to do it.
+  struct Direct {
+    DirectRequest request;
+    DirectReceiver& receiver;
+  };
+  virtual std::optional<Direct> direct() { return std::nullopt; }
+  // The result of a direct exchange; kAgain leaves the rest to curl.
+  virtual Next ended_directly(const Status& /*status*/) { return Next::kAgain; }
   // Sets the options of `easy`, which is fresh.
   virtual Status configure(CURL* easy) = 0;
   // The result of one run; kAgain starts another with configure().
@@ -52,13 +63,15 @@ class Transfer {
   base::Timers::Id deadline_ = 0;
   CURL* easy_ = nullptr;
   CurlMulti* multi_ = nullptr;
+  std::shared_ptr<DirectExchange> exchange_;
 };
 
 class Transfers : public std::enable_shared_from_this<Transfers> {
  public:
   struct Options {
-    std::size_t max_in_flight = 2000;  // as many more wait
-    std::size_t max_idle_connections = 512;
+    std::size_t max_in_flight = 2000;        // as many more wait
+    std::size_t max_idle_connections = 512;  // of curl, and as many direct ones
+    bool direct = true;
   };
 
   Transfers(IoLoop& loop, base::Executor& blocking, Options options);
@@ -82,7 +95,9 @@ class Transfers : public std::enable_shared_from_this<Transfers> {
   void begin(const Handle& transfer);
   void read_files(const Handle& transfer);
   void start(const Handle& transfer, const Status& ready);
+  bool start_directly(const Handle& transfer);
   void ended(const Handle& transfer, CURLcode code);
+  void ended_directly(const Handle& transfer, const Status& status);
   void complete(const Handle& transfer, const Status& failure);
   void begin_waiting();
   void cancel_all();
@@ -101,6 +116,7 @@ class Transfers : public std::enable_shared_from_this<Transfers> {
   std::deque<Handle> waiting_;
   std::list<Pool> pools_;
   std::vector<CURL*> idle_easy_;
+  DirectConnections direct_;
 };
 
 }  // namespace tocsin::net
