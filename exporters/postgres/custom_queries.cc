@@ -197,7 +197,7 @@ LoadedQueries load_custom_queries(const std::string& path, std::string_view pref
     if (status.ok()) loaded.queries = *std::move(queries);
   }
   if (!status.ok()) {
-    base::log::error("failed to load custom queries", {{"path", path}, {"error", message(status)}});
+    base::log::warn("failed to load custom queries", {{"path", path}, {"error", message(status)}});
   }
   loaded.families.push_back(
       {"pg_exporter_user_queries_load_error",

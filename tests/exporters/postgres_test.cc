@@ -174,6 +174,23 @@ TEST_F(PostgresExporterTest, EveryFamilyOfUpstreamIsThereWithItsTypeAndLabels) {
   EXPECT_GT(compared, 300U);
 }
 
+TEST_F(PostgresExporterTest, TheRoleOfTheExampleIsEnoughAndCannotReadTables) {
+  server_->sql(replaced_once(read_file(source_path("examples/postgres/exporter.sql")),
+                             "PASSWORD :password", "PASSWORD 'secret'"));
+  const PostgresExporterProcess exporter(server_->source("tocsin_exporter", "shop"));
+  std::istringstream lines(exporter.page());
+  std::size_t collectors = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("pg_scrape_collector_success{")) continue;
+    EXPECT_TRUE(line.ends_with(" 1")) << line;
+    ++collectors;
+  }
+  EXPECT_EQ(collectors, 20U);
+  EXPECT_EQ(
+      server_->sql("SELECT has_table_privilege('tocsin_exporter', 'orders', 'SELECT')", "shop"),
+      "f\n");
+}
+
 TEST_F(PostgresExporterTest, AServerThatIsGoneIsSeenAndFoundAgain) {
   const PostgresExporterProcess exporter(server_->source("exporter", "shop"));
   EXPECT_EQ(sample(exporter.page(), "pg_up"), "1");
