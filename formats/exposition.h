@@ -62,6 +62,7 @@ Status parse_openmetrics(std::string_view page, ExpositionSink& sink);
 struct HistogramOptions {
   bool native = false;       // hand on native histograms; otherwise their classic buckets
   bool classic_too = false;  // beside a native histogram its classic buckets, if it has any
+  friend bool operator==(const HistogramOptions&, const HistogramOptions&) = default;
 };
 // io.prometheus.client.MetricFamily, delimited. Series have the texts that they have in text pages.
 Status parse_protobuf(std::string_view page, const HistogramOptions& options, ExpositionSink& sink);

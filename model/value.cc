@@ -217,4 +217,12 @@ std::string format_float_f(double v) {
   return out;
 }
 
+std::optional<bool> parse_go_bool(std::string_view text) {
+  constexpr std::string_view kTrue[] = {"1", "t", "T", "TRUE", "true", "True"};
+  constexpr std::string_view kFalse[] = {"0", "f", "F", "FALSE", "false", "False"};
+  if (std::find(std::begin(kTrue), std::end(kTrue), text) != std::end(kTrue)) return true;
+  if (std::find(std::begin(kFalse), std::end(kFalse), text) != std::end(kFalse)) return false;
+  return std::nullopt;
+}
+
 }  // namespace tocsin::model

@@ -8,6 +8,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -37,5 +38,8 @@ std::string format_float_g(double v);
 std::string format_float_e(double v);
 // Plain decimal without exponent.
 std::string format_float_f(double v);
+
+// Go's strconv.ParseBool: 1, t, T, TRUE, true, True and their opposites; nothing for other texts.
+std::optional<bool> parse_go_bool(std::string_view text);
 
 }  // namespace tocsin::model

@@ -71,6 +71,7 @@ struct HttpClientOptions {
 struct ClientRequest {
   std::string method = "GET";
   std::string url;
+  std::string unix_socket;  // a path: connect there instead of to the URL's host
   HttpHeaders headers;
   std::string body;
   base::Duration timeout{10'000};           // of the whole exchange

@@ -6,6 +6,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "base/file_system.h"
 #include "net/beast.h"
@@ -473,6 +475,33 @@ TEST_P(HttpClientTest, AConnectionThatItsServerClosedIsReplaced) {
   });
   EXPECT_EQ(text(call(get(url))), "OK: 1");
   EXPECT_EQ(text(call(get(url))), "OK: 2");
+}
+
+TEST_P(HttpClientTest, AsksAtAUnixSocket) {
+  char directory[] = "/tmp/tocsin_client_XXXXXX";
+  ASSERT_NE(mkdtemp(directory), nullptr);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string path = std::string(directory) + "/s";
+  path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+  const int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  ASSERT_EQ(bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+  ASSERT_EQ(listen(listener, 1), 0);
+  ASSERT_TRUE(player_.post([listener] {
+    RawSocket socket(accept(listener, nullptr, nullptr));
+    const std::string head = socket.read_until("\r\n\r\n");
+    EXPECT_THAT(head, HasSubstr("Host: app.example:1"));
+    socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+  }));
+  ClientRequest request = get("http://app.example:1/metrics");
+  request.unix_socket = path;
+  EXPECT_EQ(text(call(request)), "OK: hi");
+  close(listener);
+  unlink(path.c_str());
+  request.unix_socket = path + ".gone";
+  EXPECT_EQ(text(call(request)), "Get \"http://app.example:1/metrics\": dial unix " + path +
+                                     ".gone: connect: no such file or directory");
+  rmdir(directory);
 }
 
 // curl asks again.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "model/labels.h"
+#include "model/value.h"
 #include "web/api/envelope.h"
 #include "web/api/params.h"
 
@@ -26,13 +27,10 @@ Status internal_error(const Status& status, std::string_view what) {
   return what.empty() ? internal("{}", message(status)) : internal("{}: {}", what, message(status));
 }
 
-// What Go's ParseBool takes.
 StatusOr<bool> bool_param(const net::QueryParams& params, std::string_view name) {
-  constexpr std::string_view kTrue[] = {"1", "t", "T", "TRUE", "true", "True"};
-  constexpr std::string_view kFalse[] = {"", "0", "f", "F", "FALSE", "false", "False"};
   const std::string_view text = params.get(name);
-  if (std::ranges::find(kTrue, text) != std::end(kTrue)) return true;
-  if (std::ranges::find(kFalse, text) != std::end(kFalse)) return false;
+  if (text.empty()) return false;
+  if (const std::optional<bool> value = model::parse_go_bool(text)) return *value;
   return bad_parameter(name, fmt::format("unable to parse boolean: strconv.ParseBool: parsing {}: "
                                          "invalid syntax",
                                          model::go_quote(text)));

@@ -427,8 +427,11 @@ TEST_F(PrometheusApiTest, Targets) {
   EXPECT_THAT(
       active,
       HasSubstr(
-          R"({"activeTargets":[{"discoveredLabels":{"__address__":"b:1","__metrics_path__":"/metrics",)"
-          R"("__scheme__":"http","__scrape_interval__":"15s","__scrape_timeout__":"10s","job":"down"},)"
+          R"({"activeTargets":[{"discoveredLabels":{"__address__":"b:1",)"
+          R"("__always_scrape_classic_histograms__":"false",)"
+          R"("__convert_classic_histograms_to_nhcb__":"false","__metrics_path__":"/metrics",)"
+          R"("__scheme__":"http","__scrape_interval__":"15s","__scrape_native_histograms__":"false",)"
+          R"("__scrape_timeout__":"10s","job":"down"},)"
           R"("labels":{"instance":"b:1","job":"down"},"scrapePool":"down","scrapeUrl":"http://b:1/metrics",)"));
   EXPECT_THAT(active,
               HasSubstr(R"("health":"down","scrapeInterval":"15s","scrapeTimeout":"10s"})"));

@@ -63,14 +63,27 @@ void Pool::update(std::size_t source, std::vector<discovery::TargetGroup> groups
     }
     for (auto& [key, target] : wanted) {
       if (loops_.contains(key)) continue;
+      const auto options = options_for(target);
       added.push_back(
-          std::make_shared<ScrapeLoop>(std::move(target), options_, services_, shared_, seed_));
+          std::make_shared<ScrapeLoop>(std::move(target), options, services_, shared_, seed_));
       loops_.emplace(key, added.back());
     }
     shared_->metrics.pool_targets.with({options_->job}).set(static_cast<double>(loops_.size()));
   }
   for (auto& loop : removed) loop->stop(ScrapeLoop::AfterStop::kMarkStale);
   for (auto& loop : added) loop->start();
+}
+
+// The job's options, or a copy for a target with its own settings.
+std::shared_ptr<const ScrapeOptions> Pool::options_for(const Target& target) const {
+  if (target.histograms == options_->histograms &&
+      target.convert_classic == options_->convert_classic) {
+    return options_;
+  }
+  auto own = std::make_shared<ScrapeOptions>(*options_);
+  own->histograms = target.histograms;
+  own->convert_classic = target.convert_classic;
+  return own;
 }
 
 std::map<std::string, Target> Pool::wanted_targets() {

@@ -43,6 +43,7 @@ class Pool {
   // Sources are told apart by their index.
   using GroupKey = std::pair<std::size_t, std::string>;
   void update(std::size_t source, std::vector<discovery::TargetGroup> groups);
+  std::shared_ptr<const ScrapeOptions> options_for(const Target& target) const;
   std::map<std::string, Target> wanted_targets() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::shared_ptr<const ScrapeOptions> options_;

@@ -135,6 +135,7 @@ void ScrapeLoop::begin() {
 net::ClientRequest ScrapeLoop::make_request() const {
   net::ClientRequest request;
   request.url = target_.url;
+  request.unix_socket = target_.unix_socket;
   const std::vector<formats::ScrapeProtocol>& wanted = options_->protocols;
   const bool protobuf_first = options_->histograms.native || options_->features.starts();
   const std::span<const formats::ScrapeProtocol> usual =

@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "model/timestamp.h"
+#include "model/value.h"
 #include "net/http.h"
 
 namespace tocsin::collector {
@@ -16,6 +17,10 @@ constexpr std::string_view kScheme = "__scheme__";
 constexpr std::string_view kMetricsPath = "__metrics_path__";
 constexpr std::string_view kInterval = "__scrape_interval__";
 constexpr std::string_view kTimeout = "__scrape_timeout__";
+constexpr std::string_view kNativeHistograms = "__scrape_native_histograms__";
+constexpr std::string_view kClassicToo = "__always_scrape_classic_histograms__";
+constexpr std::string_view kConvertClassic = "__convert_classic_histograms_to_nhcb__";
+constexpr std::string_view kUnixSocket = "__unix_socket__";
 constexpr std::string_view kParamPrefix = "__param_";
 
 void set_default(model::LabelsBuilder* labels, std::string_view name, std::string_view value) {
@@ -59,7 +64,23 @@ Status read_times(const model::LabelsBuilder& labels, Target* target) {
   return ok();
 }
 
+Status read_flag(const model::LabelsBuilder& labels, std::string_view name, bool* flag) {
+  const std::string_view text = labels.get(name);
+  const std::optional<bool> value = model::parse_go_bool(text);
+  if (!value) {
+    return invalid_argument("error parsing {}: strconv.ParseBool: parsing {}: invalid syntax", name,
+                            model::go_quote(text));
+  }
+  *flag = *value;
+  return ok();
+}
+
 }  // namespace
+
+std::string Target::key() const {
+  return fmt::format("{}\xff{}\xff{}\xff{}{}{}", url, unix_socket, labels.encoded(),
+                     int{histograms.native}, int{histograms.classic_too}, int{convert_classic});
+}
 
 model::Labels discovered_labels(const discovery::TargetGroup& group, const model::Labels& target,
                                 const ScrapeOptions& options) {
@@ -70,6 +91,12 @@ model::Labels discovered_labels(const discovery::TargetGroup& group, const model
   set_default(&labels, kTimeout, model::format_duration(options.timeout));
   set_default(&labels, kMetricsPath, options.metrics_path);
   set_default(&labels, kScheme, options.scheme);
+  const auto set_flag = [&](std::string_view name, bool value) {
+    set_default(&labels, name, value ? "true" : "false");
+  };
+  set_flag(kNativeHistograms, options.histograms.native);
+  set_flag(kClassicToo, options.histograms.classic_too);
+  set_flag(kConvertClassic, options.convert_classic);
   for (const auto& [name, values] : options.params) {
     if (!values.empty()) labels.set(fmt::format("{}{}", kParamPrefix, name), values.front());
   }
@@ -88,6 +115,10 @@ StatusOr<std::optional<Target>> make_target(const model::Labels& discovered,
   Target target;
   target.discovered = discovered;
   RETURN_IF_ERROR(read_times(labels, &target));
+  RETURN_IF_ERROR(read_flag(labels, kNativeHistograms, &target.histograms.native));
+  RETURN_IF_ERROR(read_flag(labels, kClassicToo, &target.histograms.classic_too));
+  RETURN_IF_ERROR(read_flag(labels, kConvertClassic, &target.convert_classic));
+  target.unix_socket = labels.get(kUnixSocket);
 
   std::string path(labels.get(kMetricsPath));
   if (!path.starts_with('/')) path.insert(path.begin(), '/');

@@ -23,9 +23,13 @@ struct Target {
   std::string url;
   base::Duration interval{0};
   base::Duration timeout{0};
+  std::string unix_socket;  // where the URL is asked for; "": over the network
+  // The job's settings for histograms, unless relabelling changed them.
+  formats::HistogramOptions histograms;
+  bool convert_classic = false;
 
   // Targets of a job with equal keys are one target.
-  std::string key() const { return url + '\xff' + std::string(labels.encoded()); }
+  std::string key() const;
 };
 
 // The labels of `target` in `group` as relabelling first sees them, with the job's defaults.

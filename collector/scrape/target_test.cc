@@ -38,7 +38,9 @@ TEST(Target, RelabellingMaySetEverything) {
        {std::pair{"__address__", "other:2"}, std::pair{"__scheme__", "https"},
         std::pair{"__metrics_path__", "probe"}, std::pair{"__param_target", "a b"},
         std::pair{"__scrape_interval__", "5s"}, std::pair{"__scrape_timeout__", "3s"},
-        std::pair{"instance", "named"}}) {
+        std::pair{"__scrape_native_histograms__", "t"},
+        std::pair{"__convert_classic_histograms_to_nhcb__", "True"},
+        std::pair{"__unix_socket__", "/run/app.sock"}, std::pair{"instance", "named"}}) {
     model::RelabelOptions set;
     set.target_label = label;
     set.replacement = value;
@@ -50,6 +52,10 @@ TEST(Target, RelabellingMaySetEverything) {
   EXPECT_EQ((*target)->url, "https://other:2/probe?target=a+b");
   EXPECT_EQ((*target)->interval, base::Duration(5'000));
   EXPECT_EQ((*target)->labels.get("instance"), "named");
+  EXPECT_TRUE((*target)->histograms.native);
+  EXPECT_FALSE((*target)->histograms.classic_too);
+  EXPECT_TRUE((*target)->convert_classic);
+  EXPECT_EQ((*target)->unix_socket, "/run/app.sock");
 }
 
 TEST(Target, IsDroppedOrRefused) {
@@ -67,12 +73,16 @@ TEST(Target, IsDroppedOrRefused) {
   struct Case {
     std::string label, value, expected;
   };
-  for (const Case& c :
-       {Case{"__address__", "", "no address"},
-        Case{"__address__", "h/path", "is not a valid hostname"},
-        Case{"__scrape_interval__", "x", "error parsing scrape interval"},
-        Case{"__scrape_interval__", "0s", "scrape interval cannot be 0"},
-        Case{"__scrape_timeout__", "2m", "cannot be greater than scrape interval"}}) {
+  for (
+      const Case& c :
+      {Case{"__address__", "", "no address"},
+       Case{"__address__", "h/path", "is not a valid hostname"},
+       Case{"__scrape_interval__", "x", "error parsing scrape interval"},
+       Case{"__scrape_interval__", "0s", "scrape interval cannot be 0"},
+       Case{"__scrape_timeout__", "2m", "cannot be greater than scrape interval"},
+       Case{
+           "__always_scrape_classic_histograms__", "yes",
+           R"(error parsing __always_scrape_classic_histograms__: strconv.ParseBool: parsing "yes": invalid syntax)"}}) {
     model::LabelsBuilder labels(
         discovered_labels({}, model::Labels::of({{"__address__", "h:1"}}), job()));
     labels.set(c.label, c.value);

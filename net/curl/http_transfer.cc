@@ -174,8 +174,9 @@ std::optional<Transfer::Direct> HttpTransfer::direct() {
   const HttpClientOptions& options = *request_.options;
   const bool proxy = !options.proxy_url.empty() || options.proxy_from_environment;
   // Errors of a direct exchange name the address.
-  if (request_.method != "GET" || !request_.body.empty() || proxy || request_.hide_url ||
-      redirects_ != 0 || exchanged_) {
+  const bool plain =
+      request_.method == "GET" && request_.body.empty() && request_.unix_socket.empty() && !proxy;
+  if (!plain || request_.hide_url || redirects_ != 0 || exchanged_) {
     return std::nullopt;
   }
   if (!prepare().ok() || url_.scheme != "http") return std::nullopt;
@@ -229,6 +230,9 @@ void HttpTransfer::set_connection(CURL* easy) {
     curl_easy_setopt(easy, CURLOPT_PROXY,
                      options.proxy_url.c_str());  // "": none, whatever the environment
     curl_easy_setopt(easy, CURLOPT_NOPROXY, options.no_proxy.c_str());
+  }
+  if (!request_.unix_socket.empty()) {
+    curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request_.unix_socket.c_str());
   }
   curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
@@ -393,7 +397,8 @@ Transfer::Next HttpTransfer::ended_directly(const Status& status) {
 Transfer::Next HttpTransfer::ended(CURL* easy, CURLcode code) {
   if (!error_.ok()) return Next::kFinish;
   if (code != CURLE_OK) {
-    error_ = to_status(easy, url_, {code, error_text_.data(), request_.hide_url});
+    error_ =
+        to_status(easy, url_, {code, error_text_.data(), request_.hide_url, request_.unix_socket});
     return Next::kFinish;
   }
   const char* target = nullptr;

@@ -60,6 +60,8 @@ std::string connect_failure(CURL* easy, const Url& url, const Failure& failure) 
   const std::string reason =
       number != 0 ? "connect: " + system_error_text(static_cast<int>(number)) : "connection failed";
   if (failure.hide_host) return "dial tcp: " + reason;
+  if (!failure.unix_socket.empty())
+    return fmt::format("dial unix {}: {}", failure.unix_socket, reason);
   return "dial tcp " + remote_address(easy, url) + ": " + reason;
 }
 

@@ -50,6 +50,7 @@ struct Failure {
   CURLcode code = CURLE_OK;
   std::string_view detail;  // curl's error buffer
   bool hide_host = false;
+  std::string_view unix_socket = {};
 };
 Status to_status(CURL* easy, const Url& url, const Failure& failure);
 

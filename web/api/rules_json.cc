@@ -101,8 +101,8 @@ void write_group(const rules::GroupStatus& group,
 
 StatusOr<bool> read_exclude_alerts(const net::QueryParams& params) {
   const std::string text = model::to_lower(params.get("exclude_alerts"));
-  if (text == "true" || text == "t" || text == "1") return true;
-  if (text.empty() || text == "false" || text == "f" || text == "0") return false;
+  if (text.empty()) return false;
+  if (const std::optional<bool> value = model::parse_go_bool(text)) return *value;
   return bad_parameter(
       "exclude_alerts",
       fmt::format("error converting exclude_alerts: strconv.ParseBool: parsing {}: "
