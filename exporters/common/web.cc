@@ -29,7 +29,7 @@ Status set_telemetry_path(std::string_view given, std::string* path) {
 
 }  // namespace
 
-void add_web_flags(Flags* flags, WebOptions* options) {
+void add_listen_flags(Flags* flags, WebOptions* options) {
   flags->list("web.listen-address",
               "Address to serve on, as HOST:PORT, :PORT (all IPv4 interfaces) or [HOST]:PORT for "
               "IPv6. May be given more than once.",
@@ -38,15 +38,19 @@ void add_web_flags(Flags* flags, WebOptions* options) {
                 [options](std::string_view given) {
                   return set_telemetry_path(given, &options->telemetry_path);
                 });
+  flags->text("web.config.file",
+              "File with users, their passwords as bcrypt, and headers of responses. TLS is not "
+              "supported yet.",
+              &options->config_file);
+}
+
+void add_web_flags(Flags* flags, WebOptions* options) {
+  add_listen_flags(flags, options);
   flags->number("web.max-requests", "Pages of metrics served at the same time; 0 for no limit.",
                 &options->max_requests);
   flags->toggle("web.disable-exporter-metrics",
                 "Leave out the metrics about the exporter itself (process_*).",
                 &options->disable_exporter_metrics);
-  flags->text("web.config.file",
-              "File with users, their passwords as bcrypt, and headers of responses. TLS is not "
-              "supported yet.",
-              &options->config_file);
   flags->unsupported_toggle("web.systemd-socket");
   flags->unsupported("runtime.gomaxprocs");
   flags->custom("log.level",

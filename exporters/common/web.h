@@ -27,7 +27,10 @@ struct WebOptions {
   base::log::Options log;
 };
 
-// --web.*, --log.* and --runtime.gomaxprocs. `options` holds the defaults and must outlive `flags`.
+// --web.listen-address, --web.telemetry-path and --web.config.file. `options` holds the defaults and
+// must outlive `flags`.
+void add_listen_flags(Flags* flags, WebOptions* options);
+// These, and the other flags --web.*, --log.* and --runtime.gomaxprocs.
 void add_web_flags(Flags* flags, WebOptions* options);
 
 enum class ServerKind { kCivetweb, kBeast };

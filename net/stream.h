@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Stream: a connection to a server as a blocking stream of bytes over TCP, a unix socket or TLS, in
+// which no call takes longer than its deadline; and TlsClient, the certificates for it.
+//
+// For clients of other protocols than HTTP that ask and wait on a thread of their own.
+//
+// Stream. Owns: its descriptor. Borrows: Clock (must outlive it). Threads: confined.
+// TlsClient. Borrows: FileSystem. Threads: shared. OpenSSL starts with the first context.
+// Errors: kDeadlineExceeded "i/o timeout"; kUnavailable with the system's or OpenSSL's reason,
+// without numbers that change from try to try; kInvalidArgument for certificates that cannot be
+// read. After an error a Stream is only good to be destroyed. Does not throw.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/file_system.h"
+#include "base/mutex.h"
+#include "base/status.h"
+#include "base/time.h"
+#include "net/host_lookup.h"
+
+struct ssl_ctx_st;
+struct ssl_st;
+
+namespace tocsin::net {
+
+struct TlsOptions {
+  std::string ca_file = {};    // "": what the system trusts
+  std::string cert_file = {};  // "": the client shows no certificate
+  std::string key_file = {};
+  bool verify = true;
+};
+
+class TlsClient {
+ public:
+  TlsClient(base::FileSystem& files, TlsOptions options);
+
+  // The context of now: files that changed since the last call are read again.
+  StatusOr<std::shared_ptr<ssl_ctx_st>> context();
+
+ private:
+  std::string fingerprint() const;
+
+  base::FileSystem& files_;
+  const TlsOptions options_;
+  base::Mutex mutex_;
+  std::shared_ptr<ssl_ctx_st> context_ ABSL_GUARDED_BY(mutex_);
+  std::string fingerprint_ ABSL_GUARDED_BY(mutex_);  // of the files that context_ was made from
+};
+
+class Stream {
+ public:
+  // Tries the addresses of a host one after another.
+  static StatusOr<std::unique_ptr<Stream>> connect(const SocketAddresses& addresses,
+                                                   const base::Clock& clock,
+                                                   base::SteadyTime deadline);
+  static StatusOr<std::unique_ptr<Stream>> connect_unix(const std::string& path,
+                                                        const base::Clock& clock,
+                                                        base::SteadyTime deadline);
+  ~Stream();
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  // From now on all bytes are encrypted. The certificate must be for `server_name`, a host or an
+  // address. REQUIRES: nothing was read or written.
+  Status start_tls(TlsClient& tls, const std::string& server_name, base::SteadyTime deadline);
+
+  Status write(std::string_view data, base::SteadyTime deadline);
+  // Reads at least one byte; 0 when the server has ended the stream. REQUIRES: size > 0.
+  StatusOr<std::size_t> read(char* buffer, std::size_t size, base::SteadyTime deadline);
+
+ private:
+  Stream(int descriptor, const base::Clock& clock) : descriptor_(descriptor), clock_(clock) {}
+
+  Status wait(short events, base::SteadyTime deadline) const;
+  // Waits for what a call of OpenSSL that returned `result` waits for; an error for anything else.
+  Status wait_for_tls(int result, std::string_view what, base::SteadyTime deadline) const;
+
+  const int descriptor_;
+  const base::Clock& clock_;
+  std::shared_ptr<ssl_ctx_st> context_;
+  ssl_st* tls_ = nullptr;
+};
+
+}  // namespace tocsin::net

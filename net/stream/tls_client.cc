@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include "net/stream.h"
+
+namespace tocsin::net {
+namespace {
+
+Status tls_error(std::string_view what) {
+  const unsigned long code = ERR_peek_last_error();
+  const char* reason = code != 0 ? ERR_reason_error_string(code) : nullptr;
+  ERR_clear_error();
+  return invalid_argument("tls: {}: {}", what, reason != nullptr ? reason : "unknown error");
+}
+
+StatusOr<std::shared_ptr<ssl_ctx_st>> make_context(const TlsOptions& options) {
+  ERR_clear_error();
+  std::shared_ptr<ssl_ctx_st> context(SSL_CTX_new(TLS_client_method()), SSL_CTX_free);
+  if (context == nullptr) return tls_error("context");
+  SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
+  // Writes give the rest another time, from another place of the same buffer.
+  SSL_CTX_set_mode(context.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_AUTO_RETRY);
+  SSL_CTX_set_verify(context.get(), options.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
+  const bool has_trust =
+      options.ca_file.empty()
+          ? !options.verify || SSL_CTX_set_default_verify_paths(context.get()) == 1
+          : SSL_CTX_load_verify_locations(context.get(), options.ca_file.c_str(), nullptr) == 1;
+  if (!has_trust) return tls_error(fmt::format("reading certificates of {}", options.ca_file));
+  if (options.cert_file.empty()) return context;
+  if (SSL_CTX_use_certificate_chain_file(context.get(), options.cert_file.c_str()) != 1) {
+    return tls_error(fmt::format("reading the certificate {}", options.cert_file));
+  }
+  if (SSL_CTX_use_PrivateKey_file(context.get(), options.key_file.c_str(), SSL_FILETYPE_PEM) != 1) {
+    return tls_error(fmt::format("reading the key {}", options.key_file));
+  }
+  return context;
+}
+
+}  // namespace
+
+TlsClient::TlsClient(base::FileSystem& files, TlsOptions options)
+    : files_(files), options_(std::move(options)) {}
+
+std::string TlsClient::fingerprint() const {
+  std::string out = "1";
+  for (const std::string& path : {options_.ca_file, options_.cert_file, options_.key_file}) {
+    if (path.empty()) continue;
+    const StatusOr<base::FileInfo> info = files_.info(path);
+    if (info.ok()) {
+      out.append(fmt::format(" {}/{}", info->size, base::to_ms(info->modified)));
+    } else {
+      out.append(" missing");
+    }
+  }
+  return out;
+}
+
+StatusOr<std::shared_ptr<ssl_ctx_st>> TlsClient::context() {
+  std::string now = fingerprint();
+  {
+    base::MutexLock lock(mutex_);
+    if (context_ != nullptr && fingerprint_ == now) return context_;
+  }
+  ASSIGN_OR_RETURN(std::shared_ptr<ssl_ctx_st> made, make_context(options_));
+  base::MutexLock lock(mutex_);
+  context_ = made;
+  fingerprint_ = std::move(now);
+  return made;
+}
+
+}  // namespace tocsin::net

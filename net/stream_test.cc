@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "net/stream.h"
+
+#include <gtest/gtest.h>
+
+#include "base/testing/mem_fs.h"
+#include "net/testing/raw_socket.h"
+
+namespace tocsin::net {
+namespace {
+
+using testing::RawListener;
+using testing::RawSocket;
+
+class StreamTest : public ::testing::Test {
+ protected:
+  base::SteadyTime in(std::chrono::milliseconds time) const { return clock_.steady_now() + time; }
+  base::SteadyTime later() const { return in(std::chrono::seconds(20)); }
+  StatusOr<std::unique_ptr<Stream>> connect(const RawListener& listener) {
+    const auto addresses = lookup_.find("127.0.0.1", listener.port(), later());
+    return Stream::connect(*addresses, clock_, later());
+  }
+
+  const base::SystemClock clock_;
+  HostLookup lookup_;
+};
+
+TEST_F(StreamTest, WritesAndReads) {
+  RawListener listener;
+  const auto stream = connect(listener);
+  ASSERT_EQ(stream.status(), ok());
+  RawSocket peer = listener.accept();
+  EXPECT_EQ((*stream)->write("ping\n", later()), ok());
+  EXPECT_EQ(peer.read_until("\n"), "ping\n");
+  peer.write("pong");
+  char buffer[16];
+  const StatusOr<std::size_t> got = (*stream)->read(buffer, sizeof(buffer), later());
+  ASSERT_TRUE(got.ok());
+  EXPECT_EQ(std::string_view(buffer, *got), std::string_view("pong").substr(0, *got));
+  peer.close();
+}
+
+TEST_F(StreamTest, TheEndIsZeroBytes) {
+  RawListener listener;
+  const auto stream = connect(listener);
+  ASSERT_EQ(stream.status(), ok());
+  listener.accept().close();
+  char buffer[16];
+  EXPECT_EQ((*stream)->read(buffer, sizeof(buffer), later()).value_or(99), 0U);
+}
+
+TEST_F(StreamTest, GivesUpAtTheDeadline) {
+  RawListener listener;
+  const auto stream = connect(listener);
+  ASSERT_EQ(stream.status(), ok());
+  char buffer[16];
+  EXPECT_EQ((*stream)->read(buffer, sizeof(buffer), in(std::chrono::milliseconds(1))).status(),
+            deadline_exceeded("i/o timeout"));
+  // Nobody reads: at some point nothing more fits.
+  const std::string much(64 << 20, 'x');
+  EXPECT_EQ((*stream)->write(much, in(std::chrono::milliseconds(50))),
+            deadline_exceeded("i/o timeout"));
+}
+
+TEST_F(StreamTest, TellsWhoRefused) {
+  RawListener listener;
+  const std::string address = listener.address();
+  const auto addresses = lookup_.find("127.0.0.1", listener.port(), later());
+  listener.close();
+  EXPECT_EQ(Stream::connect(*addresses, clock_, later()).status(),
+            unavailable("dial tcp {}: connect: Connection refused", address));
+  EXPECT_EQ(Stream::connect_unix("/nowhere.sock", clock_, later()).status().code(),
+            StatusCode::kUnavailable);
+  EXPECT_EQ(Stream::connect_unix(std::string(200, 'x'), clock_, later()).status().code(),
+            StatusCode::kInvalidArgument);
+}
+
+TEST_F(StreamTest, WhatIsNoTlsIsRefused) {
+  RawListener listener;
+  const auto stream = connect(listener);
+  ASSERT_EQ(stream.status(), ok());
+  RawSocket peer = listener.accept();
+  peer.write("+OK\r\n+OK\r\n+OK\r\n");
+  const auto files = base::testing::make_mem_fs();
+  TlsClient tls(*files, {.verify = false});
+  const Status status = (*stream)->start_tls(tls, "127.0.0.1", later());
+  EXPECT_EQ(status.code(), StatusCode::kUnavailable);
+  EXPECT_TRUE(message(status).starts_with("tls: ")) << message(status);
+}
+
+TEST(TlsClientTest, NamesTheFileThatIsMissing) {
+  const auto files = base::testing::make_mem_fs();
+  const auto error = [&](TlsOptions options) {
+    return std::string(message(TlsClient(*files, std::move(options)).context().status()));
+  };
+  EXPECT_TRUE(
+      error({.ca_file = "/nowhere.pem"}).starts_with("tls: reading certificates of /nowhere.pem: "))
+      << error({.ca_file = "/nowhere.pem"});
+  EXPECT_TRUE(error({.cert_file = "/c.pem", .key_file = "/k.pem"})
+                  .starts_with("tls: reading the certificate /c.pem: "));
+}
+
+TEST(HostLookupTest, SharesALookUpAndNeverWaitsLonger) {
+  const base::SystemClock clock;
+  testing::Waiter<bool> release;
+  std::atomic<int> asked = 0;
+  SocketAddress loopback;
+  loopback.storage.ss_family = AF_INET;
+  HostLookup lookup([&](const std::string&) -> StatusOr<SocketAddresses> {
+    ++asked;
+    release.wait();
+    return SocketAddresses{loopback};
+  });
+  const auto soon = [&] { return clock.steady_now() + std::chrono::milliseconds(20); };
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(lookup.find("slow.test", 1, soon()).status(),
+              deadline_exceeded("lookup slow.test: i/o timeout"));
+  }
+  EXPECT_EQ(lookup.pending(), 1U);
+  release.set(true);
+  const auto later = clock.steady_now() + std::chrono::seconds(20);
+  EXPECT_EQ(lookup.find("127.0.0.1", 80, later)->size(), 1U) << "an address needs no look-up";
+  while (lookup.pending() != 0) static_cast<void>(lookup.find("slow.test", 1, soon()));
+  EXPECT_EQ(asked, 1);
+}
+
+TEST(HostLookupTest, RefusesWhenTooManyNamesWait) {
+  const base::SystemClock clock;
+  base::Mutex mutex;
+  base::CondVar changed;
+  bool open = false;
+  HostLookup lookup([&](const std::string& host) -> StatusOr<SocketAddresses> {
+    base::MutexLock lock(mutex);
+    while (!open) changed.wait(mutex);
+    return not_found("lookup {}: no such host", host);
+  });
+  StatusCode last = StatusCode::kOk;
+  for (int i = 0; i < 200 && last != StatusCode::kResourceExhausted; ++i) {
+    const auto deadline = clock.steady_now() + std::chrono::milliseconds(1);
+    last = lookup.find(fmt::format("host{}.test", i), 1, deadline).status().code();
+  }
+  EXPECT_EQ(last, StatusCode::kResourceExhausted);
+  base::MutexLock lock(mutex);
+  open = true;
+  changed.notify_all();
+}
+
+}  // namespace
+}  // namespace tocsin::net
