@@ -183,7 +183,8 @@ void ordered_buckets(const FloatHistogram& h, Overlap overlap, std::vector<Bucke
     return;
   }
   append_side(h, overlap, true, out);
-  if (h.zero_count != 0) {
+  // As upstream: printed when it is not empty, but walked over only when it is positive.
+  if (overlap == Overlap::kKeep ? h.zero_count != 0 : h.zero_count > 0) {
     out->push_back({-h.zero_threshold, h.zero_threshold, true, true, h.zero_count});
   }
   append_side(h, overlap, false, out);

@@ -38,6 +38,10 @@ class Grouping {
   model::Labels labels(const model::Labels& of) const {
     return without_ ? of.drop(names_) : of.keep(names_);
   }
+  // Whether `without` names it.
+  bool leaves_out(const std::string& name) const {
+    return without_ && std::binary_search(names_.begin(), names_.end(), name);
+  }
 
  private:
   std::vector<std::string> names_;
@@ -192,8 +196,10 @@ class ValueCounts {
   }
 
   std::size_t place(const OutSeries& series, const std::string& value) {
-    model::Labels labels =
-        model::LabelsBuilder(grouping_.labels(series.labels)).set(label_, value).build();
+    model::Labels labels = grouping_.labels(series.labels);
+    if (!grouping_.leaves_out(label_)) {
+      labels = model::LabelsBuilder(labels).set(label_, value).build();
+    }
     auto [it, inserted] = places_.try_emplace(labels, out_.size());
     if (inserted) {
       OutSeries counted;
@@ -201,7 +207,6 @@ class ValueCounts {
       counted.column = Column(steps_);
       out_.push_back(std::move(counted));
     }
-    out_[it->second].drop_name = out_[it->second].drop_name || series.drop_name;
     return it->second;
   }
 
@@ -256,7 +261,7 @@ class HistogramGroup {
       : totals_(steps), where_(where), annotations_(annotations) {}
 
   // The memory that it took, for a rough account: a total holds three numbers per bucket.
-  std::uint64_t add(const Column& column) {
+  std::uint64_t add(const Column& column, std::string_view metric) {
     std::uint64_t bytes = 0;
     if (!column.has_histograms()) return bytes;
     column.histogram_steps().for_each([&](std::size_t i) {
@@ -264,7 +269,7 @@ class HistogramGroup {
         totals_[i].emplace(*column.histograms[i]);
         bytes += 3 * bytes_of(*column.histograms[i]);
       } else if (!totals_[i]->add(*column.histograms[i])) {
-        annotate::mixed_schemas("", where_, annotations_);
+        annotate::mixed_schemas(metric, where_, annotations_);
         misfits_.push_back(i);
       }
     });
@@ -310,7 +315,8 @@ StatusOr<Column> mixed_total(Evaluation& run, const plan::AggregateNode& node, c
   for (std::size_t member : group.members) {
     Column& column = (*set)[member].column;
     RETURN_IF_ERROR(run.check());
-    RETURN_IF_ERROR(charge.add(0, histograms.add(column)));
+    const std::string_view metric = (*set)[member].labels.metric_name();
+    RETURN_IF_ERROR(charge.add(0, histograms.add(column, metric)));
     column.drop_histograms();
   }
   Column out = simple(node.syntax->op, group, *set, steps);
@@ -323,17 +329,44 @@ bool takes_histograms(AggregateOp op) {
          op == AggregateOp::kGroup || op == AggregateOp::kLimitk || op == AggregateOp::kLimitRatio;
 }
 
+// Whether there is a histogram at a step at which something may be chosen.
+bool meets_histogram(const Column& column, std::span<const double> limits) {
+  bool any = false;
+  if (!column.has_histograms()) return false;
+  column.histogram_steps().for_each([&](std::size_t i) { any = any || limits[i] >= 1; });
+  return any;
+}
+
 // For an aggregation of numbers; says so when there were histograms.
 void ignore_histograms(Evaluation& run, const plan::AggregateNode& node, PositionRange whole,
-                       VectorSet* set) {
-  bool any = false;
-  for (OutSeries& series : *set) any = series.column.drop_histograms() || any;
-  if (!any) return;
+                       std::span<const double> parameter, VectorSet* set) {
   const AggregateOp op = node.syntax->op;
   const bool chooses = op == AggregateOp::kTopk || op == AggregateOp::kBottomk;
+  bool any = false, noted = false;
+  for (OutSeries& series : *set) {
+    noted = noted || !chooses || meets_histogram(series.column, parameter);
+    any = series.column.drop_histograms() || any;
+  }
+  if (!any) return;
+  remove_empty(set);
+  if (!noted) return;
   annotate::ignored_in_aggregation(aggregate_text(op), chooses ? whole : node.inner->position(),
                                    &run.annotations);
-  remove_empty(set);
+}
+
+// Upstream names the largest and the smallest only.
+void warn_invalid_parameters(std::span<const double> quantiles, PositionRange where,
+                             AnnotationSet* annotations) {
+  double least = 0, most = 1;
+  std::vector<double> invalid;
+  for (const double q : quantiles) {
+    if (std::isnan(q)) invalid.assign(1, q);
+    least = std::min(least, q);
+    most = std::max(most, q);
+  }
+  invalid.push_back(most);
+  invalid.push_back(least);
+  functions::warn_invalid_quantiles(invalid, where, annotations);
 }
 
 }  // namespace
@@ -350,14 +383,16 @@ StatusOr<VectorSet> eval_aggregate(Evaluation& run, const plan::AggregateNode& n
   if (op == AggregateOp::kLimitRatio) {
     return limit_ratio(std::move(set), parameter, node.parameter->position(), &run.annotations);
   }
-  if (!takes_histograms(op)) ignore_histograms(run, node, whole.position(), &set);
+  if (!takes_histograms(op)) {
+    ignore_histograms(run, node, whole.unsigned_position(), parameter, &set);
+  }
   const Grouping grouping(node.syntax->grouping, node.syntax->without);
   const std::vector<Group> groups = make_groups(grouping, set);
   if (op == AggregateOp::kLimitk) return limit_count(groups, std::move(set), parameter);
   if (op == AggregateOp::kTopk) return choose_extremes<true>(groups, std::move(set), parameter);
   if (op == AggregateOp::kBottomk) return choose_extremes<false>(groups, std::move(set), parameter);
   if (op == AggregateOp::kQuantile) {
-    functions::warn_invalid_quantiles(parameter, node.parameter->position(), &run.annotations);
+    warn_invalid_parameters(parameter, node.parameter->position(), &run.annotations);
     return quantiles(groups, set, parameter);
   }
   const bool totals = op == AggregateOp::kSum || op == AggregateOp::kAvg;

@@ -88,6 +88,7 @@ StatusOr<VectorSet> set_operation(const Binary& binary, VectorSet left, VectorSe
       right[r].column.present.subtract(present_in(left, same, steps));
     }
     std::move(right.begin(), right.end(), std::back_inserter(left));
+    remove_empty(&left);
     RETURN_IF_ERROR(merge_same_labels(&left));
     return left;
   }
@@ -106,9 +107,11 @@ StatusOr<VectorSet> set_operation(const Binary& binary, VectorSet left, VectorSe
 // them, so that `one` may match several of it.
 class VectorOperation {
  public:
+  // `unfilled`: how many series of the one side are not fill values.
   VectorOperation(const Operation& operation, const VectorSet& left, const VectorSet& right,
-                  std::size_t steps)
+                  std::size_t steps, std::size_t unfilled)
       : operation_(operation),
+        unfilled_(unfilled),
         binary_(operation.binary),
         matching_(*binary_.matching),
         swapped_(binary_.matching->cardinality == Cardinality::kOneToMany),
@@ -120,19 +123,40 @@ class VectorOperation {
   StatusOr<VectorSet> all() {
     RETURN_IF_ERROR(check_one_side());
     taken_.resize(signatures_.of_left.size());
+    refused_.resize(signatures_.of_left.size());
     for (std::size_t m = 0; m < many_.size(); ++m) {
       for (std::size_t o : signatures_.of_right[signatures_.left[m]]) {
-        RETURN_IF_ERROR(add_pair(m, o));
+        RETURN_IF_ERROR(add_pair(signatures_.left[m], many_[m], one_[o]));
       }
+    }
+    if (binary_.matching->fill_left) {
+      for (std::size_t o = 0; o < unfilled_; ++o) RETURN_IF_ERROR(fill_refused(o));
     }
     RETURN_IF_ERROR(merge_same_labels(&out_));
     return std::move(out_);
   }
 
  private:
+  // A sample whose only partners the operator does not take has no partner, so it gets one.
+  Status fill_refused(std::size_t o) {
+    const std::uint32_t signature = signatures_.right[o];
+    Bitmap steps = refused_[signature];
+    if (!steps.any()) return ok();
+    steps &= one_[o].column.present;
+    for (const auto& [labels, taken] : taken_[signature]) steps.subtract(taken);
+    if (!steps.any()) return ok();
+    OutSeries partner;
+    partner.labels = matching_.compared(one_[o].labels);
+    partner.column = Column(steps_);
+    steps.for_each([&](std::size_t i) { partner.column.put(i, *binary_.matching->fill_left); });
+    return add_pair(signature, partner, one_[o]);
+  }
+
   // At each step where both sides have samples, a signature may occur once on the one side.
   Status check_one_side() const {
-    Bitmap many_any(steps_);
+    // A fill value makes up for a side without any.
+    const bool filled = binary_.matching->fill_left || binary_.matching->fill_right;
+    Bitmap many_any(steps_, filled);
     for (const OutSeries& series : many_) many_any |= series.column.present;
     for (const std::vector<std::size_t>& members : signatures_.of_right) {
       Bitmap seen(steps_);
@@ -163,26 +187,32 @@ class VectorOperation {
         matching_.compared(labels).to_string(), swapped_ ? "left" : "right", first, second);
   }
 
-  Status add_pair(std::size_t m, std::size_t o) {
-    const OutSeries& many = many_[m];
-    const OutSeries& one = one_[o];
+  Status add_pair(std::uint32_t signature, const OutSeries& many, const OutSeries& one) {
     Bitmap both = many.column.present;
     both &= one.column.present;
     if (!both.any()) return ok();
     const bool arithmetic = operation_.makes_new();
     OutSeries series;
     series.labels = matching_.result(many.labels, one.labels, arithmetic);
-    series.drop_name = !arithmetic && many.drop_name;
-    RETURN_IF_ERROR(take(signatures_.left[m], series.labels, both));
     series.column = Column(steps_);
-    compute(swapped_ ? one.column : many.column, swapped_ ? many.column : one.column, both,
-            &series.column);
+    const Column& left = swapped_ ? one.column : many.column;
+    const Column& right = swapped_ ? many.column : one.column;
+    const Bitmap refused = compute(left, right, both, &series.column);
+    if (refused.any()) {
+      both.subtract(refused);
+      if (!refused_[signature].any()) refused_[signature] = Bitmap(steps_);
+      refused_[signature] |= refused;
+      if (!both.any()) return ok();
+    }
+    RETURN_IF_ERROR(take(signature, series.labels, both));
     if (binary_.return_bool) operation_.run.drop_name(&series);
     if (series.column.present.any()) out_.push_back(std::move(series));
     return ok();
   }
 
-  void compute(const Column& left, const Column& right, const Bitmap& steps, Column* out) {
+  // The steps at which the operands do not fit the operator.
+  Bitmap compute(const Column& left, const Column& right, const Bitmap& steps, Column* out) {
+    Bitmap refused(steps_);
     const bool floats =
         !left.has_histograms() && !right.has_histograms() && !operation_.pairs.always();
     steps.for_each([&](std::size_t i) {
@@ -190,13 +220,16 @@ class VectorOperation {
         const bool pair = left.histogram(i) != nullptr || right.histogram(i) != nullptr ||
                           operation_.pairs.always();
         if (pair) {
-          operation_.pairs.put(operand_of(left, i), operand_of(right, i), i, out);
+          if (!operation_.pairs.put(operand_of(left, i), operand_of(right, i), i, out)) {
+            refused.set(i);
+          }
           return;
         }
       }
       const Outcome outcome = combine(binary_, left.values[i], right.values[i], left.values[i]);
       if (outcome.keep) out->put(i, outcome.value);
     });
+    return refused;
   }
 
   // Counts filtered-out pairs too: whether a query is in error must not depend on values.
@@ -218,6 +251,7 @@ class VectorOperation {
   }
 
   Operation operation_;
+  const std::size_t unfilled_;
   const Binary& binary_;
   const LabelMatching matching_;
   const bool swapped_;
@@ -227,6 +261,7 @@ class VectorOperation {
   const Signatures signatures_;
   // Per signature: the steps at which a result with these labels exists.
   std::vector<std::unordered_map<model::Labels, Bitmap, model::LabelsHash>> taken_;
+  std::vector<Bitmap> refused_;  // per signature: where a pair did not fit the operator
   VectorSet out_;
 };
 
@@ -244,7 +279,7 @@ std::vector<double> scalars(const Binary& binary, std::vector<double> left,
 StatusOr<Result> eval_binary(Evaluation& run, const plan::BinaryNode& node,
                              const plan::PlanNode& whole, const Grid& grid) {
   const Binary& binary = *node.syntax;
-  const Operation operation{run, binary, {binary, whole.position(), &run.annotations}};
+  const Operation operation{run, binary, {binary, whole.unsigned_position(), &run.annotations}};
   ASSIGN_OR_RETURN(Result left, run.eval(*node.left, grid));
   ASSIGN_OR_RETURN(Result right, run.eval(*node.right, grid));
   const bool left_scalar = left.type == ValueType::kScalar;
@@ -267,11 +302,14 @@ StatusOr<Result> eval_binary(Evaluation& run, const plan::BinaryNode& node,
     ASSIGN_OR_RETURN(result.vector, set_operation(binary, std::move(left.vector),
                                                   std::move(right.vector), grid.count));
   } else {
+    const bool swapped = binary.matching->cardinality == Cardinality::kOneToMany;
+    const std::size_t unfilled = (swapped ? left : right).vector.size();
     if (binary.matching->fill_left || binary.matching->fill_right) {
       fill_missing(*binary.matching, &left.vector, &right.vector, grid.count);
     }
-    ASSIGN_OR_RETURN(result.vector,
-                     VectorOperation(operation, left.vector, right.vector, grid.count).all());
+    ASSIGN_OR_RETURN(
+        result.vector,
+        VectorOperation(operation, left.vector, right.vector, grid.count, unfilled).all());
   }
   return result;
 }

@@ -73,12 +73,12 @@ HistogramPtr HistogramPairs::combine(const Operand& left, const Operand& right) 
                                    : with_number(*right.histogram, left.value);
 }
 
-void HistogramPairs::put(const Operand& left, const Operand& right, std::size_t step, Column* out) {
+bool HistogramPairs::put(const Operand& left, const Operand& right, std::size_t step, Column* out) {
   if (!defined_for(left, right)) {
     annotate::incompatible_types(type_of(left), op_text(binary_.op), type_of(right), where_,
                                  annotations_);
     out->present.clear(step);
-    return;
+    return false;
   }
   HistogramPtr result = combine(left, right);
   if (binary_.return_bool) {
@@ -87,7 +87,9 @@ void HistogramPairs::put(const Operand& left, const Operand& right, std::size_t 
     out->put(step, std::move(result));
   } else {
     out->present.clear(step);
+    return is_comparison(binary_.op);
   }
+  return true;
 }
 
 }  // namespace tocsin::promql::eval

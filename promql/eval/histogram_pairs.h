@@ -35,8 +35,9 @@ class HistogramPairs {
 
   // Whether the operator is one for histograms only.
   bool always() const { return is_trim(binary_.op); }
-  // Puts `left op right`, or removes the step where it gives nothing.
-  void put(const Operand& left, const Operand& right, std::size_t step, Column* out);
+  // Puts `left op right`, or removes the step where it gives nothing. False where the operator is
+  // not for such operands, so that they do not count as a match.
+  bool put(const Operand& left, const Operand& right, std::size_t step, Column* out);
 
  private:
   // Null where there is nothing.

@@ -4,6 +4,7 @@
 // from a subquery whose steps become the samples; the kernel turns each column into one over the
 // steps.
 #include <algorithm>
+#include <cmath>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -79,18 +80,22 @@ class RangeCallRun {
       ASSIGN_OR_RETURN(*slots.at(next), run_.eval_scalar(*call_.arguments[i], grid_));
       ++next;
     }
-    if (function_.name == "double_exponential_smoothing") {
-      RETURN_IF_ERROR(check_factor("smoothing factor. Expected: 0 < sf < 1", first_));
-      RETURN_IF_ERROR(check_factor("trend factor. Expected: 0 < tf < 1", second_));
-    }
     return ok();
   }
 
-  static Status check_factor(std::string_view what, std::span<const double> factors) {
-    for (double f : factors) {
-      if (f <= 0 || f >= 1) return failed_precondition("invalid {}, got: {:f}", what, f);
+  // Only where there is something to smooth.
+  Status check_factors(const functions::SeriesWindows& windows) const {
+    if (function_.name != "double_exponential_smoothing") return ok();
+    for (std::size_t i = 0; i < windows.lo.size(); ++i) {
+      if (windows.lo[i] == windows.hi[i]) continue;
+      RETURN_IF_ERROR(check_factor("smoothing factor. Expected: 0 < sf < 1", first_[i]));
+      RETURN_IF_ERROR(check_factor("trend factor. Expected: 0 < tf < 1", second_[i]));
     }
     return ok();
+  }
+  static Status check_factor(std::string_view what, double f) {
+    if (f > 0 && f < 1) return ok();
+    return std::isnan(f) ? ok() : failed_precondition("invalid {}, got: {:f}", what, f);
   }
 
   StatusOr<VectorSet> from_store() {
@@ -181,6 +186,7 @@ class RangeCallRun {
       largest = std::max(largest, size);
     }
     if (total == 0) return false;
+    RETURN_IF_ERROR(check_factors(windows));
     run_.total_samples += total;
     Charge held(run_);
     RETURN_IF_ERROR(held.add(largest, 0));
@@ -224,8 +230,12 @@ class RangeCallRun {
 
   void annotate_results(const VectorSet& out) {
     const PositionRange where = call_.arguments[0]->position();
-    if (function_.name == "quantile_over_time" && !out.empty()) {
-      functions::warn_invalid_quantiles(first_, where, &run_.annotations);
+    if (function_.name == "quantile_over_time") {
+      Bitmap any(grid_.count);
+      for (const OutSeries& series : out) any |= series.column.present;
+      std::vector<double> used;
+      any.for_each([&](std::size_t i) { used.push_back(first_[i]); });
+      functions::warn_invalid_quantiles(used, where, &run_.annotations);
     }
     if (!function_.counter) return;
     for (const OutSeries& series : out) {

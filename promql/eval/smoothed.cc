@@ -81,7 +81,7 @@ class SmoothedRun {
       }
       const auto ms = w.ms.subspan(w.lo[i], w.hi[i] - w.lo[i]);
       HistogramPtr histogram;
-      if (!histogram_at(ms, around, times_[i], &histogram)) {
+      if (!histogram_at(ms, around, times_[i], notes, &histogram)) {
         annotate::mixed_schemas(metric, select_.position, notes);
       }
       if (histogram != nullptr) out->put(i, std::move(histogram));
@@ -89,22 +89,28 @@ class SmoothedRun {
   }
 
   // Null without one before; false when the buckets around do not fit each other.
-  static bool histogram_at(std::span<const std::int64_t> ms,
-                           std::span<const HistogramPtr> histograms, std::int64_t time,
-                           HistogramPtr* out) {
+  bool histogram_at(std::span<const std::int64_t> ms, std::span<const HistogramPtr> histograms,
+                    std::int64_t time, AnnotationSet* notes, HistogramPtr* out) const {
     const auto at = std::lower_bound(ms.begin(), ms.end(), time);
     const auto next = static_cast<std::size_t>(at - ms.begin());
     if (at != ms.end() && *at == time) {
       *out = histograms[next];
     } else if (next > 0 && at == ms.end()) {
-      *out = histograms[next - 1];
+      // The hint says how it follows the one before, not what it is now.
+      auto carried = std::make_shared<model::FloatHistogram>(*histograms[next - 1]);
+      carried->reset_hint = model::CounterResetHint::kUnknown;
+      *out = std::move(carried);
     } else if (next > 0) {
       const model::FloatHistogram& to = *histograms[next];
       const double part =
           static_cast<double>(time - ms[next - 1]) / static_cast<double>(ms[next] - ms[next - 1]);
-      const auto value = functions::interpolate(*histograms[next - 1], to, part,
-                                                to.reset_hint != model::CounterResetHint::kGauge);
+      const model::FloatHistogram& from = *histograms[next - 1];
+      const bool counter = to.reset_hint != model::CounterResetHint::kGauge ||
+                           from.reset_hint != model::CounterResetHint::kGauge;
+      const auto value = functions::interpolate(from, to, part, counter);
       if (!value) return false;
+      if (value->reconciled()) annotate::reconciled("subtraction", select_.position, notes);
+      if (value->reconciled_last()) annotate::reconciled("addition", select_.position, notes);
       *out = std::make_shared<const model::FloatHistogram>(value->value());
     }
     return true;

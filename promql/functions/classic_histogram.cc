@@ -36,7 +36,7 @@ void make_monotonic(std::vector<Bucket>* buckets, Repair* repair) {
       bucket.count = previous;
       continue;
     }
-    if (bucket.count > previous || std::isnan(bucket.count)) {
+    if (!(bucket.count < previous)) {  // also next to NaN
       previous = bucket.count;
       continue;
     }
@@ -85,8 +85,8 @@ double bucket_quantile(double q, std::vector<Bucket>* buckets, Repair* repair) {
 namespace {
 
 // Observations at or below `v`, interpolated inside its bucket. The first bucket begins at 0 when
-// its bound is positive. A bucket of infinite width cannot be interpolated: the first counts as a
-// whole, the last not at all.
+// its bound is positive. A bucket without lower bound cannot be interpolated and counts as a
+// whole; of one without upper bound a share of 1 / Inf counts.
 double rank_of(double v, const std::vector<Bucket>& buckets) {
   double below = 0;
   double start = buckets[0].upper_bound > 0 ? 0 : -kInf;
@@ -94,7 +94,6 @@ double rank_of(double v, const std::vector<Bucket>& buckets) {
     if (v <= start) return below;
     if (v < b.upper_bound) {
       if (std::isinf(start)) return b.count;
-      if (std::isinf(b.upper_bound)) return below;
       return below + (b.count - below) * (v - start) / (b.upper_bound - start);
     }
     below = b.count;

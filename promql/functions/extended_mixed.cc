@@ -38,18 +38,18 @@ class Change {
   }
 
   // False when exponential and custom buckets meet.
-  bool compute(bool counter, native::HistogramSum* sum) const {
+  bool compute(bool counter, HistogramNotes* notes, native::HistogramSum* sum) const {
     if (!one_kind(counter)) return false;
-    if (right_between_) *sum = between(last_ - 1, end_ms_, counter);
-    if (!sum->add(
-            left_between_ ? between(first_, start_ms_, counter).value() : w_.histogram(first_),
-            -1)) {
-      return false;
-    }
+    const FloatHistogram left =
+        left_between_ ? between(first_, start_ms_, counter, notes).value() : w_.histogram(first_);
+    if (right_between_) *sum = between(last_ - 1, end_ms_, counter, notes);
+    if (!sum->add(left, -1)) return false;
+    notes->reconciled_subtraction = notes->reconciled_subtraction || sum->reconciled_last();
     for (std::size_t i = first_ + 1; counter && i <= last_; ++i) {
       if (i == first_ + 1 && left_between_) continue;
       if (!model::detect_reset(w_.histogram(i), w_.histogram(i - 1))) continue;
       if (!sum->add(w_.histogram(i - 1))) return false;
+      notes->reconciled_addition = notes->reconciled_addition || sum->reconciled_last();
     }
     return true;
   }
@@ -65,11 +65,15 @@ class Change {
     return true;
   }
 
-  native::HistogramSum between(std::size_t i, std::int64_t time, bool counter) const {
-    return *interpolate(
+  native::HistogramSum between(std::size_t i, std::int64_t time, bool counter,
+                               HistogramNotes* notes) const {
+    native::HistogramSum sum = *interpolate(
         w_.histogram(i), w_.histogram(i + 1),
         static_cast<double>(time - w_.ms[i]) / static_cast<double>(w_.ms[i + 1] - w_.ms[i]),
         counter);
+    notes->reconciled_subtraction = notes->reconciled_subtraction || sum.reconciled();
+    notes->reconciled_addition = notes->reconciled_addition || sum.reconciled_last();
+    return sum;
   }
 
   const MixedWindow& w_;
@@ -94,6 +98,11 @@ template <RangeMode kMode, bool kCounter, bool kPerSecond>
 void change_mixed(const MixedWindow& w, const KernelArgs& args, std::size_t step,
                   HistogramNotes* notes, eval::Column* out) {
   out->present.clear(step);
+  // Also what lies before the anchor counts.
+  if (w.float_count() > 0 && w.float_count() < w.ms.size()) {
+    notes->mixed_types = true;
+    return;
+  }
   const std::int64_t end_ms = args.range_end[step];
   const std::int64_t start_ms = end_ms - args.range_ms;
   const std::optional<Borders> borders = borders_of(w.ms, start_ms, end_ms, kMode);
@@ -117,7 +126,7 @@ void change_mixed(const MixedWindow& w, const KernelArgs& args, std::size_t step
   const Change change(w, start_ms, end_ms, *borders, kMode);
   change.note_hints(kCounter, notes);
   native::HistogramSum sum(w.histogram(borders->last));
-  if (!change.compute(kCounter, &sum)) {
+  if (!change.compute(kCounter, notes, &sum)) {
     notes->mixed_schemas = true;
     return;
   }

@@ -59,20 +59,25 @@ bool difference(const MixedWindow& w, bool counter, HistogramNotes* notes,
   if (!one_kind(w, counter, !reset_first)) return false;
   if (!reset_first) {
     sum->add(w.histogram(0), -1);
-    notes->reconciled_subtraction = notes->reconciled_subtraction || sum->reconciled();
+  } else {
+    // Nothing, in the layout of what came after the reset.
+    FloatHistogram nothing;
+    nothing.schema = w.histogram(1).schema;
+    nothing.custom_values = w.histogram(1).custom_values;
+    sum->add(nothing, -1);
   }
+  notes->reconciled_subtraction = notes->reconciled_subtraction || sum->reconciled_last();
   if (!counter) return true;
   // The lowest schema of all decides, whether or not the histogram is added.
   for (std::size_t i = 1; i + 1 < count; ++i) {
     const FloatHistogram& h = w.histogram(i);
     if (h.schema < sum->schema()) sum->lower_schema(h.schema);
   }
-  const bool before = sum->reconciled();
   for (std::size_t i = reset_first ? 2 : 1; i < count; ++i) {
     if (!resets(w, i)) continue;
     if (!sum->add(w.histogram(i - 1))) return false;
+    notes->reconciled_addition = notes->reconciled_addition || sum->reconciled_last();
   }
-  notes->reconciled_addition = notes->reconciled_addition || (sum->reconciled() && !before);
   return true;
 }
 
@@ -95,7 +100,10 @@ void rate_mixed(const MixedWindow& w, const KernelArgs& args, std::size_t step,
   if (w.ms.size() > 1) {
     note_hints(w, kCounter, notes);
     fits = difference(w, kCounter, notes, &sum);
-    if (fits && start_ms != 0) fits = sum.add(w.histogram(0));
+    if (fits && start_ms != 0) {
+      fits = sum.add(w.histogram(0));
+      notes->reconciled_addition = notes->reconciled_addition || sum.reconciled_last();
+    }
   }
   if (!fits) {
     notes->mixed_schemas = true;

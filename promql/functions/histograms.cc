@@ -4,6 +4,7 @@
 // "le"; each step of a group is one histogram, unless a native one of these labels is there too.
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <optional>
 #include <unordered_map>
 #include <utility>
@@ -32,6 +33,11 @@ std::string for_metric(std::string_view name) {
   return name.empty() ? "" : fmt::format(" for metric name {}", model::go_quote(name));
 }
 
+// Notes name the metric only where its name is not removed before the end.
+std::string_view noted_metric(const CallContext& context, const model::Labels& labels) {
+  return context.run.setup().delayed_name_removal ? labels.metric_name() : std::string_view();
+}
+
 std::vector<Group> group_buckets(const CallContext& context, const eval::VectorSet& set,
                                  PositionRange position) {
   static const std::vector<std::string> kLe = {std::string(model::kBucketLabel)};
@@ -54,7 +60,7 @@ std::vector<Group> group_buckets(const CallContext& context, const eval::VectorS
     if (!bound.ok()) {
       context.run.annotations.warn(
           fmt::format("bucket label \"le\" is missing or has a malformed value of {}{}",
-                      model::go_quote(le), for_metric(series.labels.metric_name())),
+                      model::go_quote(le), for_metric(noted_metric(context, series.labels))),
           position);
       continue;
     }
@@ -81,11 +87,16 @@ class RepairNote {
       first_ms_ = last_ms_ = time_ms;
     }
     ++count_;
-    total_.min_bound = std::min(total_.min_bound, repair.min_bound);
-    total_.max_bound = std::max(total_.max_bound, repair.max_bound);
-    total_.max_difference = std::max(total_.max_difference, repair.max_difference);
-    first_ms_ = std::min(first_ms_, time_ms);
-    last_ms_ = std::max(last_ms_, time_ms);
+    join(repair, time_ms, time_ms);
+  }
+  void add(const RepairNote& other) {
+    if (other.count_ == 0) return;
+    if (count_ == 0) {
+      *this = other;
+      return;
+    }
+    count_ += other.count_;
+    join(other.total_, other.first_ms_, other.last_ms_);
   }
   void report(std::string_view metric, PositionRange position, eval::AnnotationSet* out) const {
     if (count_ == 0) return;
@@ -102,6 +113,13 @@ class RepairNote {
   }
 
  private:
+  void join(const Repair& repair, std::int64_t first_ms, std::int64_t last_ms) {
+    total_.min_bound = std::min(total_.min_bound, repair.min_bound);
+    total_.max_bound = std::max(total_.max_bound, repair.max_bound);
+    total_.max_difference = std::max(total_.max_difference, repair.max_difference);
+    first_ms_ = std::min(first_ms_, first_ms);
+    last_ms_ = std::max(last_ms_, last_ms);
+  }
   static model::Timestamp whole_second(std::int64_t ms) { return model::from_ms(ms / 1000 * 1000); }
   Repair total_;
   std::uint64_t count_ = 0;
@@ -131,7 +149,7 @@ void evaluate_group(const CallContext& context, const Group& group, PositionRang
     own.column = eval::Column(context.grid.count);
     eval::OutSeries& target = series->labels == group.labels ? result : own;
     series->column.histogram_steps().for_each([&](std::size_t i) {
-      const std::string_view metric = series->labels.metric_name();
+      const std::string_view metric = noted_metric(context, series->labels);
       if (classic.test(i)) {
         result.column.present.clear(i);
         eval::annotate::mixed_classic_and_native(metric, position, &context.run.annotations);
@@ -147,10 +165,9 @@ void evaluate_group(const CallContext& context, const Group& group, PositionRang
 void note_nan(native::NanEffect effect, std::string_view metric, PositionRange position,
               eval::AnnotationSet* out) {
   if (effect == native::NanEffect::kNone) return;
-  out->info(fmt::format("input to histogram_quantile has NaN observations, result is {} for metric "
-                        "name {}",
+  out->info(fmt::format("input to histogram_quantile has NaN observations, result is {}{}",
                         effect == native::NanEffect::kResultIsNan ? "NaN" : "skewed higher",
-                        model::go_quote(metric)),
+                        for_metric(metric)),
             position);
 }
 
@@ -177,8 +194,12 @@ eval::VectorSet quantile_of_group(const CallContext& context, const Group& group
 
 void report(const CallContext& context, const std::vector<Group>& groups,
             const std::vector<RepairNote>& notes, PositionRange position) {
+  std::map<std::string_view, RepairNote> of_metric;
   for (std::size_t g = 0; g < groups.size(); ++g) {
-    notes[g].report(groups[g].labels.metric_name(), position, &context.run.annotations);
+    of_metric[noted_metric(context, groups[g].labels)].add(notes[g]);
+  }
+  for (const auto& [metric, note] : of_metric) {
+    note.report(metric, position, &context.run.annotations);
   }
 }
 
@@ -243,11 +264,11 @@ StatusOr<eval::Result> histogram_fraction(const CallContext& context) {
   const auto of_native = [&](const model::FloatHistogram& histogram, std::string_view metric,
                              std::size_t i) {
     const bool empty = histogram.count == 0 || std::isnan(lower[i]) || std::isnan(upper[i]);
-    if (std::isnan(histogram.sum) && !empty && lower[i] < upper[i]) {
+    if (!empty && lower[i] < upper[i] && native::has_nan_observations(histogram)) {
       context.run.annotations.info(
           fmt::format("input to histogram_fraction has NaN observations, which are excluded from "
-                      "all fractions for metric name {}",
-                      model::go_quote(metric)),
+                      "all fractions{}",
+                      for_metric(metric)),
           position);
     }
     return native::fraction(lower[i], upper[i], histogram);

@@ -40,8 +40,9 @@ StatusOr<eval::Result> range(const CallContext& context) {
   return constant(context, seconds(context.run.setup().end_ms - context.run.setup().grid.start_ms));
 }
 StatusOr<eval::Result> step(const CallContext& context) {
-  return constant(context,
-                  context.run.is_instant() ? 0 : seconds(context.run.setup().grid.step_ms));
+  const eval::Setup& setup = context.run.setup();
+  const bool single = context.run.is_instant() || setup.end_ms == setup.grid.start_ms;
+  return constant(context, single ? 0 : seconds(setup.grid.step_ms));
 }
 
 template <double (*F)(double, double)>
@@ -75,9 +76,14 @@ StatusOr<eval::Result> scalar(const CallContext& context) {
   return scalar_result(std::move(values));
 }
 
+// A selector itself: with a sign it is an expression.
+const plan::Select* selector(const plan::PlanNode& argument) {
+  return argument.expr->as<Unary>() != nullptr ? nullptr : argument.as<plan::Select>();
+}
+
 StatusOr<eval::Result> timestamp(const CallContext& context) {
   eval::VectorSet set;
-  if (const auto* select = context.argument(0).as<plan::Select>()) {
+  if (const auto* select = selector(context.argument(0))) {
     ASSIGN_OR_RETURN(set, eval::eval_select_times(context.run, *select, context.grid));
     for (eval::OutSeries& series : set) series.column.histograms.clear();
   } else {
@@ -94,7 +100,7 @@ StatusOr<eval::Result> timestamp(const CallContext& context) {
 
 // Of selectors only: an expression has no samples of its own.
 StatusOr<eval::Result> start_timestamp(const CallContext& context) {
-  const auto* select = context.argument(0).as<plan::Select>();
+  const auto* select = selector(context.argument(0));
   if (select == nullptr || !context.run.setup().use_start_timestamps) {
     RETURN_IF_ERROR(context.vector(0).status());
     return vector_result({});
@@ -119,7 +125,8 @@ StatusOr<eval::Result> absent(const CallContext& context) {
 
 // False after saying that the order of a range query is that of the labels.
 bool sortable(const CallContext& context) {
-  if (context.run.is_instant()) return true;
+  const eval::Setup& setup = context.run.setup();
+  if (context.run.is_instant() || setup.end_ms == setup.grid.start_ms) return true;
   context.run.annotations.warn(
       "sort is ineffective for range queries since results are always ordered by labels",
       context.position);

@@ -35,7 +35,7 @@ StatusOr<eval::Result> eval_vector_call(eval::Evaluation& run, const plan::CallN
                                         const plan::PlanNode& node, const eval::Grid& grid) {
   const VectorFunction function = find_vector_function(call.function->name);
   if (function == nullptr) return internal("function {} in plan", call.function->name);
-  return function(CallContext{run, call, node.position(), grid});
+  return function(CallContext{run, call, node.unsigned_position(), grid});
 }
 
 StatusOr<std::string> CallContext::text(std::size_t i) const {
@@ -66,19 +66,21 @@ StatusOr<eval::Result> nameless_result(eval::Evaluation& run, eval::VectorSet se
 void warn_invalid_quantiles(std::span<const double> values, PositionRange position,
                             eval::AnnotationSet* annotations) {
   double last = 0;  // a valid one
+  bool nan = false;
   for (double q : values) {
     const bool invalid = std::isnan(q) || q < 0 || q > 1;
-    if (!invalid || q == last) continue;
+    if (!invalid || q == last || (nan && std::isnan(q))) continue;
     annotations->warn(
         fmt::format("quantile value should be between 0 and 1, got {}", model::format_float_g(q)),
         position);
-    if (std::isnan(q)) return;
+    nan = nan || std::isnan(q);
     last = q;
   }
 }
 
 model::Labels labels_of_absent(const eval::Evaluation& run, const plan::PlanNode& argument) {
   const plan::Source* source = nullptr;
+  if (argument.expr->as<Unary>() != nullptr) return {};
   if (const auto* select = argument.as<plan::Select>()) {
     source = &run.setup().plan.sources[select->source];
   } else if (const auto* window = argument.as<plan::Window>(); window && !window->inner) {

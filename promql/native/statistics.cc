@@ -70,9 +70,9 @@ double rank_of(const FloatHistogram& h, const std::vector<Bucket>& buckets, doub
   double rank = 0;
   for (Bucket bucket : buckets) {
     bias_zero_bucket(h, &bucket);
-    if (std::isinf(bucket.lower) && bucket.upper > 0 && std::isfinite(bucket.upper)) {
-      bucket.lower = 0;
-    }
+    // Upstream takes any bucket around zero for a zero bucket here, of custom ones the positive
+    // part.
+    if (model::has_custom_buckets(h) && bucket.lower <= 0 && bucket.upper >= 0) bucket.lower = 0;
     if (v <= bucket.lower) return rank;
     if (v < bucket.upper) {
       if (std::isinf(bucket.lower)) return bucket.count;
@@ -86,6 +86,14 @@ double rank_of(const FloatHistogram& h, const std::vector<Bucket>& buckets, doub
 
 }  // namespace
 
+bool has_nan_observations(const FloatHistogram& h) {
+  if (!std::isnan(h.sum)) return false;
+  double count = h.zero_count;
+  for (const double n : h.positive_buckets) count += n;
+  for (const double n : h.negative_buckets) count += n;
+  return count < h.count;
+}
+
 Quantile quantile(double q, const FloatHistogram& h) {
   if (q < 0) return {-kInf};
   if (q > 1) return {kInf};
@@ -96,18 +104,18 @@ Quantile quantile(double q, const FloatHistogram& h) {
   double rank = (from_above ? 1 - q : q) * h.count;
   auto [bucket, count] = find_rank(h, rank, from_above);
   bias_zero_bucket(h, &bucket);
-  if (has_nan && count < rank) return {kNan, NanEffect::kResultIsNan};
-  const NanEffect effect = has_nan ? NanEffect::kSkewedHigher : NanEffect::kNone;
   if (model::has_custom_buckets(h)) {
     if (std::isinf(bucket.lower) && bucket.lower < 0) {
-      if (bucket.upper <= 0) return {bucket.upper, effect};
+      if (bucket.upper <= 0) return {bucket.upper};
       bucket.lower = 0;
     } else if (std::isinf(bucket.upper)) {
-      return {bucket.lower, effect};
+      return {bucket.lower};
     }
   }
   count = std::min(count, h.count);
-  if (count < rank) return {bucket.upper, effect};
+  if (has_nan && count < rank) return {kNan, NanEffect::kResultIsNan};
+  if (count < rank) return {bucket.upper};
+  const NanEffect effect = has_nan_observations(h) ? NanEffect::kSkewedHigher : NanEffect::kNone;
   rank = from_above ? count - rank : rank - (count - bucket.count);
   return {value_at(h, bucket, rank / bucket.count), effect};
 }
@@ -117,7 +125,13 @@ double fraction(double lower, double upper, const FloatHistogram& h) {
   if (lower >= upper) return 0;
   std::vector<Bucket> buckets;
   model::ordered_buckets(h, model::Overlap::kCutAtZero, &buckets);
-  return (rank_of(h, buckets, upper) - rank_of(h, buckets, lower)) / h.count;
+  double count = h.count;  // of what is in buckets
+  if (std::isnan(h.sum)) {
+    count = 0;
+    for (const Bucket& bucket : buckets) count += bucket.count;
+  }
+  const double high = std::min(rank_of(h, buckets, upper), count);
+  return (high - std::min(rank_of(h, buckets, lower), count)) / h.count;
 }
 
 double variance(const FloatHistogram& h) {
@@ -153,7 +167,7 @@ class Trimmer {
   FloatHistogram trimmed() {
     FloatHistogram out = h_;
     trim_side(out.negative_spans, true, &out.negative_buckets);
-    if (h_.zero_count != 0) {
+    if (h_.zero_count > 0) {
       Bucket zero{-h_.zero_threshold, h_.zero_threshold, true, true, h_.zero_count};
       bias_zero_bucket(h_, &zero);
       out.zero_count = take(zero);

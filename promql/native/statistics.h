@@ -22,6 +22,10 @@ struct Quantile {
 // As upstream: -Inf below 0, +Inf above 1, NaN for an empty histogram.
 Quantile quantile(double q, const model::FloatHistogram& h);
 
+// Whether fewer observations are in buckets than were counted. An infinite one of each sign makes a
+// NaN sum too.
+bool has_nan_observations(const model::FloatHistogram& h);
+
 // The part of the observations in (lower, upper].
 double fraction(double lower, double upper, const model::FloatHistogram& h);
 

@@ -100,7 +100,8 @@ TEST(NativeFraction, Interpolates) {
       {kCustom, 2.5, 7.5, 0.3},
       {kCustom, 0, 1000, 0.6},  // nothing is known of the last bucket
       {kCustom, 0, kInf, 1},
-      {kBelowZero, -1000, 0, 0.25},
+      {kBelowZero, -1000, 0, 0},  // a bucket around zero begins at zero here, as upstream's
+      {kBelowZero, -1000, 2.5, 0.25},
   };
   for (const Case& c : cases) {
     expect_near(fraction(c.lower, c.upper, parse(c.histogram)), c.part,

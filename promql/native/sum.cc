@@ -60,6 +60,7 @@ bool HistogramSum::add(const FloatHistogram& other, double factor) {
   const bool custom = schema_ == model::kCustomBucketsSchema;
   if (custom != model::has_custom_buckets(other)) return false;
   mix_hint(other.reset_hint);
+  reconciled_last_ = false;
   count_.add(factor * other.count);
   sum_.add(factor * other.sum);
   if (custom) {
@@ -76,7 +77,7 @@ void HistogramSum::add_custom(const FloatHistogram& other, double factor) {
     merge(buckets, factor, &positive_);
     return;
   }
-  reconciled_ = true;
+  reconciled_ = reconciled_last_ = true;
   std::vector<double> bounds = model::common_bounds(custom_values_, other.custom_values);
   regroup(
       [&](std::int32_t index) {

@@ -34,8 +34,9 @@ class HistogramSum {
   double count() const { return count_.value(); }
   // Whether something is infinite.
   bool overflowed() const;
-  // Whether custom bounds differed.
+  // Whether custom bounds differed, ever or when the last histogram was added.
   bool reconciled() const { return reconciled_; }
+  bool reconciled_last() const { return reconciled_last_; }
   // Whether counters with and without a reset were added, so that nothing can be said of the sum.
   bool resets_conflict() const { return saw_reset_ && saw_no_reset_; }
   // Without empty buckets.
@@ -70,6 +71,7 @@ class HistogramSum {
   Side positive_, negative_;
   std::vector<double> custom_values_;
   bool reconciled_ = false;
+  bool reconciled_last_ = false;
   bool saw_reset_ = false;
   bool saw_no_reset_ = false;
 };

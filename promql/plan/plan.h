@@ -81,10 +81,23 @@ struct InfoNode {
 struct PlanNode {
   std::variant<Number, Text, Select, Window, Negate, BinaryNode, AggregateNode, CallNode, InfoNode>
       node;
-  const Expr* expr = nullptr;  // what was written, parentheses removed
+  const Expr* expr = nullptr;  // what was written, parentheses around it removed
   bool step_invariant = false;
 
   PositionRange position() const { return expr->position; }
+  // Without the plus signs before it.
+  PositionRange unsigned_position() const {
+    const Expr* own = expr;
+    for (;;) {
+      if (const Paren* paren = own->as<Paren>()) {
+        own = paren->inner.get();
+      } else if (const Unary* unary = own->as<Unary>(); unary != nullptr && !unary->negate) {
+        own = unary->inner.get();
+      } else {
+        return own->position;
+      }
+    }
+  }
   ValueType type() const { return expr->type(); }
   template <typename T>
   const T* as() const {

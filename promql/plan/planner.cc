@@ -128,7 +128,9 @@ class Planner {
     if (unary.negate) {
       out->node = Negate{std::move(inner)};
     } else {
+      const Expr* whole = out->expr;
       *out = std::move(*inner);
+      out->expr = whole;
     }
     return ok();
   }

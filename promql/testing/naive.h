@@ -3,42 +3,75 @@
 // A second evaluator, as slow and as plain as the definition of the language: one step at a time,
 // one series at a time, one sample at a time. Tests compare the engine with it.
 //
-// Values; pure functions.
-// Errors: kUnimplemented for what it does not know, kFailedPrecondition for
-// bad matches.
+// It shares the parser and the histogram's layout with the engine, nothing else. Values; pure
+// functions.
+// Errors: kUnimplemented for what it does not know, kFailedPrecondition for what the language
+// refuses when it evaluates.
+// Read next: docs/decisions/0022-differential-tests.md.
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <memory>
+#include <random>
+#include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/status.h"
+#include "model/histogram.h"
 #include "model/labels.h"
 #include "promql/ast.h"
 
 namespace tocsin::promql::testing {
 
+using HistogramPtr = std::shared_ptr<const model::FloatHistogram>;
+
+struct NaiveSample {
+  std::int64_t t = 0;
+  double value = 0;
+  HistogramPtr histogram;     // set: value is unused
+  std::int64_t start_ms = 0;  // 0: unknown
+  bool is_stale() const;
+};
+
 struct NaiveSeries {
   model::Labels labels;
-  std::vector<std::pair<std::int64_t, double>> samples;  // ascending; staleness markers included
+  std::vector<NaiveSample> samples;  // ascending; staleness markers included
 };
+
+// Notes that an evaluation makes, as "PromQL warning: ... (LINE:COLUMN)".
+using NaiveNotes = std::set<std::string>;
 
 struct NaiveQuery {
   const std::vector<NaiveSeries>& data;
-  std::int64_t start_ms = 0;  // of the whole query, for @ start() and end()
+  std::string text;           // of the expression, for positions
+  std::int64_t start_ms = 0;  // of the whole query
   std::int64_t end_ms = 0;
+  std::int64_t step_ms = 0;  // 0: an instant query
   std::int64_t lookback_ms = 300'000;
+  std::int64_t subquery_step_ms = 60'000;
+  bool delayed_names = false;
+  bool start_timestamps = false;
+  // Not 0: the last bits of each computed number are random, and so is the order of equal values.
+  // A result that differs then does not depend on the definition alone.
+  std::uint32_t noise = 0;
+};
+
+struct NaiveElement {
+  model::Labels labels;
+  NaiveSample sample;
+  bool drop_name = false;  // at the end of the query, with delayed names
 };
 
 struct NaiveValue {
-  bool scalar = false;
+  ValueType type = ValueType::kVector;
   double number = 0;
-  std::map<model::Labels, double> vector;
+  std::string text;
+  std::vector<NaiveElement> vector;
 };
 
-// The value of `expr` at time t. Names are removed at once, not at the end of the query.
-StatusOr<NaiveValue> evaluate_naively(const Expr& expr, const NaiveQuery& query, std::int64_t t);
+// The value of `expr`, whose durations are resolved, at time t. `notes` may be null.
+StatusOr<NaiveValue> evaluate_naively(const Expr& expr, const NaiveQuery& query, std::int64_t t,
+                                      NaiveNotes* notes);
 
 }  // namespace tocsin::promql::testing
