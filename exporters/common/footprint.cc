@@ -31,12 +31,15 @@ int drop_segments(dl_phdr_info* info, std::size_t, void*) {
 
 }  // namespace
 
-void keep_heap_small() {
+void keep_heap_small(int slack) {
   constexpr int kThreshold = 128 << 10;
   ::mallopt(M_ARENA_MAX, 1);
   ::mallopt(M_MMAP_THRESHOLD, kThreshold);
-  ::mallopt(M_TRIM_THRESHOLD, kThreshold);
+  ::mallopt(M_TRIM_THRESHOLD, slack);
+  ::mallopt(M_TOP_PAD, slack);
 }
+
+void give_back_heap() { ::malloc_trim(0); }
 
 void drop_pages_of_start() { ::dl_iterate_phdr(drop_segments, nullptr); }
 

@@ -72,13 +72,14 @@ void set_conninfo(Conninfo* info, std::string_view key, std::string_view value) 
 }
 
 void add_conninfo_defaults(Conninfo* info) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kDefaults = {{
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kDefaults = {{
       {"fallback_application_name", "tocsin_postgres_exporter"},
       {"client_encoding", "UTF8"},
       {"gssencmode", "disable"},
       {"keepalives_idle", "30"},
       {"keepalives_interval", "10"},
       {"keepalives_count", "3"},
+      {"tcp_user_timeout", "60000"},
   }};
   for (const auto& [key, value] : kDefaults) {
     if (conninfo_value(*info, key).empty()) set_conninfo(info, key, value);

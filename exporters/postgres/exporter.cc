@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "exporters/common/footprint.h"
 #include "exporters/common/metrics_handler.h"
 #include "exporters/common/page.h"
 
@@ -59,6 +60,16 @@ void PostgresExporter::load_config() {
              status.ok() ? base::to_seconds(clock_.now()) : 0));
 }
 
+std::size_t PostgresExporter::count_connections() const {
+  std::size_t count = 0;
+  for (const std::unique_ptr<Target>& target : targets_) count += target->connections_made();
+  return count;
+}
+
+double PostgresExporter::seconds_since(base::SteadyTime start) const {
+  return std::chrono::duration<double>(clock_.steady_now() - start).count();
+}
+
 // Logs a change for the worse or back, not every scrape.
 void PostgresExporter::note(const std::string& what, const Status& status) {
   {
@@ -96,6 +107,7 @@ bool PostgresExporter::scrape_target(Target* target, const std::vector<std::stri
   note(fmt::format("connection {}", loggable(target->info())), status);
   if (!status.ok()) return false;
   target->collect(names, scrape);
+  // Connecting takes much code that is not needed again; a probe comes too often for this.
   return true;
 }
 
@@ -121,34 +133,29 @@ void PostgresExporter::scrape_discovered(Target* first, const std::vector<std::s
   }
 }
 
-std::vector<base::MetricFamily> PostgresExporter::scrape(Targets* targets,
-                                                         const std::vector<std::string>& names,
-                                                         base::SteadyTime deadline,
-                                                         std::uint64_t number) {
-  const base::SteadyTime start = clock_.steady_now();
-  Scrape scrape{.deadline = deadline, .samples = {.left = options_.max_samples}};
+bool PostgresExporter::ask(const Targets& targets, const std::vector<std::string>& names,
+                           Scrape* scrape) {
+  const base::SteadyTime deadline = scrape->deadline;
   std::size_t connected = 0;
-  for (std::size_t i = 0; i < targets->size(); ++i) {
-    Target* target = (*targets)[i].get();
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    Target* target = targets[i].get();
     // A data source that does not answer leaves time for the others.
-    scrape.shares = targets->size() - i;
-    const base::Duration share = scrape.next_share(clock_);
-    scrape.deadline = std::min(deadline, clock_.steady_now() + share);
-    scrape.shares = target->shares(names);
-    if (scrape_target(target, names, &scrape)) {
+    scrape->shares = targets.size() - i;
+    scrape->deadline = std::min(deadline, clock_.steady_now() + scrape->even_share(clock_));
+    scrape->shares = target->shares(names);
+    if (scrape_target(target, names, scrape)) {
       ++connected;
-      if (i == 0 && options_.discovers_databases) scrape_discovered(target, names, &scrape);
+      if (i == 0 && options_.discovers_databases) scrape_discovered(target, names, scrape);
     } else {
-      scrape.failed = true;
+      scrape->failed = true;
     }
-    scrape.deadline = deadline;
+    scrape->deadline = deadline;
   }
-  for (const std::string& name : names) {
-    // Not asked at all: the server could not be reached.
-    if (!scrape.results.contains(name)) scrape.results[name].status = unavailable("not asked");
-  }
-  if (connected != 0) note_collectors(scrape);
-  std::vector<base::MetricFamily> out = std::move(scrape.families);
+  if (connected != 0) note_collectors(*scrape);
+  return connected != 0;
+}
+
+void PostgresExporter::show_collectors(const std::vector<std::string>& names, Scrape* scrape) {
   base::MetricFamily durations{"pg_scrape_collector_duration_seconds",
                                "postgres_exporter: Duration of a collector scrape.",
                                base::MetricType::kGauge,
@@ -157,32 +164,37 @@ std::vector<base::MetricFamily> PostgresExporter::scrape(Targets* targets,
                                "postgres_exporter: Whether a collector succeeded.",
                                base::MetricType::kGauge,
                                {}};
-  for (const auto& [name, result] : scrape.results) {
-    durations.samples.push_back({"", {{"collector", name}}, result.seconds});
-    successes.samples.push_back({"", {{"collector", name}}, result.status.ok() ? 1.0 : 0.0});
+  for (const std::string& name : names) {
+    const auto it = scrape->results.find(name);
+    // Those that are not there were not asked: the server could not be reached.
+    const bool was_asked = it != scrape->results.end();
+    durations.samples.push_back({"", {{"collector", name}}, was_asked ? it->second.seconds : 0});
+    const bool success = was_asked && it->second.status.ok();
+    successes.samples.push_back({"", {{"collector", name}}, success ? 1.0 : 0.0});
   }
-  if (!targets->empty()) {
-    out.push_back(std::move(durations));
-    out.push_back(std::move(successes));
-  }
+  scrape->families.push_back(std::move(durations));
+  scrape->families.push_back(std::move(successes));
+}
+
+void PostgresExporter::show_self(bool is_up, double seconds, std::uint64_t number,
+                                 Scrape* scrape) const {
   const LabelPairs& labels = options_.constant_labels;
+  std::vector<base::MetricFamily>& out = scrape->families;
   out.push_back(single("pg_up",
                        "Whether the last scrape of metrics from PostgreSQL was able to connect to "
                        "the server (1 for yes, 0 for no).",
-                       base::MetricType::kGauge, labels, connected != 0 ? 1 : 0));
+                       base::MetricType::kGauge, labels, is_up ? 1 : 0));
   out.push_back(single("pg_exporter_last_scrape_error",
                        "Whether the last scrape of metrics from PostgreSQL resulted in an error (1 "
                        "for error, 0 for success).",
-                       base::MetricType::kGauge, labels, scrape.failed ? 1 : 0));
+                       base::MetricType::kGauge, labels, scrape->failed ? 1 : 0));
   out.push_back(single("pg_exporter_last_scrape_duration_seconds",
                        "Duration of the last scrape of metrics from PostgreSQL.",
-                       base::MetricType::kGauge, labels,
-                       std::chrono::duration<double>(clock_.steady_now() - start).count()));
+                       base::MetricType::kGauge, labels, seconds));
   out.push_back(single("pg_exporter_scrapes_total",
                        "Total number of times PostgreSQL was scraped for metrics.",
                        base::MetricType::kCounter, labels, static_cast<double>(number)));
   out.insert(out.end(), queries_.families.begin(), queries_.families.end());
-  return out;
 }
 
 std::vector<base::MetricFamily> PostgresExporter::collect(const std::vector<std::string>& names,
@@ -198,16 +210,30 @@ std::vector<base::MetricFamily> PostgresExporter::collect(const std::vector<std:
     is_mine = !is_scraping_;
     if (is_mine) is_scraping_ = true;
   }
-  Targets nothing;
-  std::vector<base::MetricFamily> families =
-      scrape(is_mine ? &targets_ : &nothing, names, deadline, number);
+  const base::SteadyTime start = clock_.steady_now();
+  Scrape scrape{.deadline = deadline, .samples = {.left = options_.max_samples}};
   if (is_mine) {
+    const std::size_t connections = count_connections();
+    const bool is_up = ask(targets_, names, &scrape);
+    // Making a connection takes much code that is not needed again.
+    if (count_connections() != connections) drop_pages_of_start();
     base::MutexLock lock(mutex_);
+    was_up_ = is_up;
     is_scraping_ = false;
     changed_.notify_all();
+  } else {
+    // Another scrape took all the time: what it finds is what is known.
+    scrape.failed = true;
   }
-  families.insert(families.end(), config_families_.begin(), config_families_.end());
-  return families;
+  bool is_up = false;
+  {
+    base::MutexLock lock(mutex_);
+    is_up = was_up_;
+  }
+  if (!targets_.empty()) show_collectors(names, &scrape);
+  show_self(is_up, seconds_since(start), number, &scrape);
+  scrape.families.insert(scrape.families.end(), config_families_.begin(), config_families_.end());
+  return std::move(scrape.families);
 }
 
 bool PostgresExporter::begin_probe(const std::string& target) {
@@ -264,12 +290,16 @@ net::HttpResponse PostgresExporter::serve_probe(const net::HttpRequest& request)
                                              queries_.queries.get(), services()));
   const base::Duration budget = scrape_budget(
       request.headers.get("X-Prometheus-Scrape-Timeout-Seconds"), base::Duration(10'000));
-  std::vector<base::MetricFamily> families = scrape(
-      &targets, names_, clock_.steady_now() + std::min(budget, options_.collection_timeout), 1);
+  const base::SteadyTime start = clock_.steady_now();
+  Scrape scrape{.deadline = start + std::min(budget, options_.collection_timeout),
+                .samples = {.left = options_.max_samples}};
+  const bool is_up = ask(targets, names_, &scrape);
+  show_collectors(names_, &scrape);
+  show_self(is_up, seconds_since(start), 1, &scrape);
   targets.clear();
   end_probe(place);
-  tidy_families(&families);
-  return page_response(families, choose_format(request.headers.get("Accept")));
+  tidy_families(&scrape.families);
+  return page_response(scrape.families, choose_format(request.headers.get("Accept")));
 }
 
 }  // namespace tocsin::exporters::postgres

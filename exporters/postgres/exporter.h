@@ -54,11 +54,14 @@ class PostgresExporter final : public PageSource {
 
   void load_config();
   Session::Services services() { return {clock_, hosts_, stopping_}; }
-  // Asks every target; what is shown beside the collectors is added to the families.
-  std::vector<base::MetricFamily> scrape(Targets* targets, const std::vector<std::string>& names,
-                                         base::SteadyTime deadline, std::uint64_t number);
+  // Asks every target; whether there was a connection to one.
+  bool ask(const Targets& targets, const std::vector<std::string>& names, Scrape* scrape);
   bool scrape_target(Target* target, const std::vector<std::string>& names, Scrape* scrape);
   void scrape_discovered(Target* first, const std::vector<std::string>& names, Scrape* scrape);
+  static void show_collectors(const std::vector<std::string>& names, Scrape* scrape);
+  void show_self(bool is_up, double seconds, std::uint64_t number, Scrape* scrape) const;
+  std::size_t count_connections() const;
+  double seconds_since(base::SteadyTime start) const;
   void note(const std::string& what, const Status& status);
   void note_collectors(const Scrape& scrape);
   bool begin_probe(const std::string& target);
@@ -77,11 +80,12 @@ class PostgresExporter final : public PageSource {
   base::Mutex mutex_;
   base::CondVar changed_;
   bool is_scraping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool was_up_ ABSL_GUARDED_BY(mutex_) = false;
   std::uint64_t scrapes_ ABSL_GUARDED_BY(mutex_) = 0;
   std::size_t probes_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<std::string, std::size_t> probes_of_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, bool> failing_ ABSL_GUARDED_BY(mutex_);  // what was logged as failing
-  Targets targets_;  // of the thread that set is_scraping_
+  Targets targets_;  // the list is constant; its targets are of the thread that set is_scraping_
 };
 
 }  // namespace tocsin::exporters::postgres

@@ -58,7 +58,9 @@ Status serve(const PostgresOptions& options, const WebOptions& web) {
                                 inner = metrics.routes()](const net::HttpRequest& request) {
     if (request.method == "GET" && request.path == std::vector<std::string>{"probe"})
       return exporter.serve_probe(request);
-    return inner(request);
+    net::HttpResponse response = inner(request);
+    give_back_heap();
+    return response;
   };
   ElasticPool handlers({.name = "http", .most = kMaxThreads}, clock, loop);
   ASSIGN_OR_RETURN(const std::unique_ptr<net::HttpServer> server,
@@ -122,7 +124,9 @@ int main_with(const std::vector<std::string>& arguments) {
 }  // namespace tocsin::exporters::postgres
 
 int main(int argc, char** argv) {
-  tocsin::exporters::keep_heap_small();
+  // Scrapes are seconds apart: asking the system for memory again costs less than keeping it.
+  constexpr int kSlack = 16 << 10;
+  tocsin::exporters::keep_heap_small(kSlack);
   std::signal(SIGPIPE, SIG_IGN);
   return tocsin::exporters::postgres::main_with(std::vector<std::string>(argv + 1, argv + argc));
 }

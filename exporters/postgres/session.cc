@@ -64,7 +64,7 @@ bool Session::is_connected() const {
 
 bool Session::is_disturbed() const {
   pollfd socket{.fd = PQsocket(connection_.get()), .events = POLLIN, .revents = 0};
-  return ::poll(&socket, 1, 0) != 0;
+  return socket.fd < 0 || ::poll(&socket, 1, 0) != 0;
 }
 
 int Session::server_version() const { return PQserverVersion(connection_.get()); }

@@ -18,6 +18,8 @@ constexpr std::string_view kSetUp =
 // is no more.
 constexpr base::Duration kConnectPatience(30'000);
 constexpr base::Duration kMinShare(100);
+constexpr std::size_t kMaxConnections = 2;  // of one target, those that do not answer included
+constexpr base::Duration::rep kMostAtOnce = 4;
 // From when the server stops a statement to when its answer must be here.
 constexpr base::Duration kAnswerPatience(500);
 constexpr std::int64_t kMaxTimeoutMs = 1 << 20;
@@ -34,11 +36,17 @@ std::string short_version(int number) {
 
 }  // namespace
 
+base::Duration Scrape::even_share(const base::Clock& clock) const {
+  const auto left = std::chrono::floor<base::Duration>(deadline - clock.steady_now());
+  return left / static_cast<base::Duration::rep>(std::max<std::size_t>(shares, 1));
+}
+
 base::Duration Scrape::next_share(const base::Clock& clock) {
   const auto left = std::chrono::floor<base::Duration>(deadline - clock.steady_now());
   const auto wanted = static_cast<base::Duration::rep>(std::max<std::size_t>(shares, 1));
   if (shares > 1) --shares;
-  return std::min(std::max(left / wanted, kMinShare), left);
+  // Most take no time at all, so one may have more than its part; a few that are slow still leave some.
+  return std::min(std::max({left / wanted, left / kMostAtOnce, kMinShare}), left);
 }
 
 Target::Target(Conninfo info, Role role, const PostgresOptions& options,
@@ -50,22 +58,23 @@ Target::Target(Conninfo info, Role role, const PostgresOptions& options,
       services_(services) {}
 
 void Target::put_aside() {
-  silent_ = std::move(session_);
+  silent_.push_back(std::move(session_));
   is_prepared_ = false;
 }
 
-void Target::close() { session_.reset(); }
-
 Status Target::open(base::SteadyTime page) {
   // What was silent may have answered since: then its statement is over.
-  if (silent_ && silent_->is_disturbed()) silent_.reset();
+  std::erase_if(silent_, [](const auto& session) { return session->is_disturbed(); });
+  if (silent_.size() >= kMaxConnections) {
+    return unavailable("{} connections do not answer", silent_.size());
+  }
   const base::SteadyTime now = services_.clock.steady_now();
-  if (session_ && is_prepared_ && (!session_->is_connected() || session_->is_disturbed())) {
+  if (is_prepared_ && (!session_->is_connected() || session_->is_disturbed())) {
     session_.reset();
+    is_prepared_ = false;
   }
   if (session_ && !is_prepared_ && now - started_ > kConnectPatience) session_.reset();
   if (!session_) {
-    is_prepared_ = false;
     session_ = std::make_unique<Session>(info_, services_);
     started_ = now;
   }
@@ -86,28 +95,25 @@ Status Target::prepare(base::SteadyTime deadline) {
     return ok();
   });
   if (!status.ok()) {
-    if (status.code() == StatusCode::kDeadlineExceeded && !silent_) {
+    if (status.code() == StatusCode::kDeadlineExceeded) {
       put_aside();
     } else {
       session_.reset();
     }
     return status;
   }
-  server_ = session_->server();
   server_labels_ = options_.constant_labels;
-  server_labels_.emplace_back("server", server_);
+  server_labels_.emplace_back("server", session_->server());
   std::sort(server_labels_.begin(), server_labels_.end());
   is_prepared_ = true;
+  ++connections_made_;
   return ok();
 }
 
 Status Target::run_once(std::string_view sql, base::Duration share, base::SteadyTime page,
                         const Session::OnRows& on_rows) {
   if (share <= base::Duration(0)) return deadline_exceeded("no time left");
-  if (!session_) {
-    if (silent_) return unavailable("the connection does not answer");
-    RETURN_IF_ERROR(open(page));
-  }
+  if (!is_prepared_) RETURN_IF_ERROR(open(page));
   // Powers of two, so that the server is told only now and then.
   const auto wanted = static_cast<std::int64_t>(std::bit_floor(
       static_cast<std::uint64_t>(std::min<std::int64_t>(share.count(), kMaxTimeoutMs))));
@@ -123,6 +129,7 @@ Status Target::run_once(std::string_view sql, base::Duration share, base::Steady
     put_aside();
   } else if (!session_->is_connected()) {
     session_.reset();
+    is_prepared_ = false;
   }
   return status;
 }
@@ -173,14 +180,14 @@ std::size_t Target::shares(const std::vector<std::string>& names) const {
 Status Target::run_collector(const CollectorSpec& spec, Scrape* scrape) {
   Status status;
   for (const Query& query : spec.queries) {
-    const int version = session_ ? session_->server_version() : 0;
-    if (session_ && (version < query.from || version >= query.until)) {
+    const int version = is_prepared_ ? session_->server_version() : 0;
+    if (is_prepared_ && (version < query.from || version >= query.until)) {
       if (scrape->shares > 1) --scrape->shares;
       continue;
     }
     const Status done = run_query(query, {}, scrape);
     if (status.ok()) status = done;
-    if (!session_) break;
+    if (!is_prepared_) break;
   }
   return status;
 }
@@ -193,7 +200,7 @@ Status Target::run_custom(const CustomQuery& query, Scrape* scrape) {
     scrape->families.insert(scrape->families.end(), families.begin(), families.end());
     return ok();
   }
-  if (session_ && !query.versions.empty()) {
+  if (is_prepared_ && !query.versions.empty()) {
     const int version = session_->server_version();
     if (std::none_of(query.versions.begin(), query.versions.end(), [&](const auto& range) {
           return version >= range.first && version < range.second;
@@ -238,7 +245,7 @@ void Target::collect(const std::vector<std::string>& names, Scrape* scrape) {
   }
   if (options_.old_names && role_ == Role::kFirst) {
     for (const Query& query : compatible_queries()) {
-      const int version = session_ ? session_->server_version() : 0;
+      const int version = is_prepared_ ? session_->server_version() : 0;
       if (version < query.from || version >= query.until) continue;
       must(run_query(query, {}, scrape), "old names of replication slots");
     }

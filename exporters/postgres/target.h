@@ -40,7 +40,9 @@ struct Scrape {
   std::map<std::string, Result, std::less<>> results = {};  // by collector
   bool failed = false;                                      // something beside the collectors
 
-  // Of the time that is left, what the next piece may take.
+  // What each piece has when all get the same.
+  base::Duration even_share(const base::Clock& clock) const;
+  // What the next piece may take.
   base::Duration next_share(const base::Clock& clock);
 };
 
@@ -57,8 +59,6 @@ class Target {
 
   // Connects, or sees that the connection is still there. `page` is when the page must be served.
   Status open(base::SteadyTime page);
-  // Closes the connection, if it is not busy.
-  void close();
 
   // Runs the collectors in `names` that are for this role, and what belongs to no collector.
   // REQUIRES: open() was OK.
@@ -69,10 +69,9 @@ class Target {
   // Other databases of the server. REQUIRES: as above.
   StatusOr<std::vector<std::string>> other_databases(Scrape* scrape);
 
-  Role role() const { return role_; }
   const Conninfo& info() const { return info_; }
-  // host:port of the server; "" when it was never connected.
-  const std::string& server() const { return server_; }
+  // Since the start.
+  std::size_t connections_made() const { return connections_made_; }
 
  private:
   struct Cached {
@@ -98,11 +97,12 @@ class Target {
   const CustomQueries* const queries_;
   const Session::Services services_;
   std::unique_ptr<Session> session_;
-  std::unique_ptr<Session> silent_;  // put aside
-  base::SteadyTime started_;         // when session_ began to connect
-  bool is_prepared_ = false;
-  std::int64_t timeout_ms_ = 0;  // what the server was told; 0 = nothing yet
-  std::string version_text_, server_;
+  std::vector<std::unique_ptr<Session>> silent_;  // put aside
+  base::SteadyTime started_;                      // when session_ began to connect
+  bool is_prepared_ = false;                      // session_ is there and ready
+  std::int64_t timeout_ms_ = 0;                   // what the server was told; 0 = nothing yet
+  std::size_t connections_made_ = 0;
+  std::string version_text_;
   LabelPairs server_labels_;                          // of families that upstream gives `server`
   std::map<std::string, Cached, std::less<>> cache_;  // by name of the custom query
 };
