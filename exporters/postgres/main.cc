@@ -7,10 +7,10 @@
 #include <cstdlib>
 
 #include "base/log.h"
-#include "base/mutex.h"
 #include "exporters/common/elastic_pool.h"
 #include "exporters/common/footprint.h"
 #include "exporters/common/metrics_handler.h"
+#include "exporters/common/stop_signal.h"
 #include "exporters/common/version.h"
 #include "exporters/common/web.h"
 #include "exporters/postgres/exporter.h"
@@ -21,25 +21,6 @@ namespace {
 constexpr std::string_view kProgram = "tocsin-postgres-exporter";
 // Requests that wait for a server, beside those that find their thread at once.
 constexpr std::size_t kMaxThreads = 48;
-
-// Set by a signal, waited for by main.
-class StopSignal {
- public:
-  void set() {
-    base::MutexLock lock(mutex_);
-    is_set_ = true;
-    changed_.notify_all();
-  }
-  void wait() {
-    base::MutexLock lock(mutex_);
-    while (!is_set_) changed_.wait(mutex_);
-  }
-
- private:
-  base::Mutex mutex_;
-  base::CondVar changed_;
-  bool is_set_ ABSL_GUARDED_BY(mutex_) = false;
-};
 
 Status serve(const PostgresOptions& options, const WebOptions& web) {
   const base::SystemClock clock;
