@@ -38,15 +38,27 @@ StatusOr<std::unique_ptr<RedisConnection>> RedisScraper::open(const RedisTarget&
                                {.deadline = deadline, .patience = options_.connection_timeout});
 }
 
+void RedisScraper::note(const std::string& address, const Status& status) const {
+  bool is_news = false;
+  {
+    const auto failing = failing_.lock();
+    if (failing->size() >= kMaxFailing) failing->clear();
+    is_news = status.ok() ? failing->erase(address) != 0 : failing->insert(address).second;
+  }
+  if (!is_news) return;
+  if (status.ok()) {
+    base::log::info("scrapes succeed again", {{"server", address}});
+  } else {
+    base::log::warn("a scrape failed", {{"server", address}, {"error", message(status)}});
+  }
+}
+
 double RedisScraper::scrape(const Request& request, base::Duration budget,
                             RedisMetrics* out) const {
   const base::SteadyTime start = services_.clock.steady_now();
   bool up = false;
   const Status status = run(request, start + budget, out, &up);
-  if (!status.ok()) {
-    base::log::warn(up ? "a part of a scrape failed" : "cannot scrape the server",
-                    {{"server", request.target.address()}, {"error", message(status)}});
-  }
+  note(request.target.address(), status);
   out->gauge("exporter_last_scrape_error", status.ok() ? 0 : 1, {{"err", message(status)}});
   out->gauge("up", up ? 1 : 0);
   const double seconds = seconds_since(start, services_.clock);

@@ -14,6 +14,8 @@
 #include <string>
 
 #include "base/file_system.h"
+#include "base/mutex.h"
+#include "base/string_map.h"
 #include "base/time.h"
 #include "exporters/redis/connection.h"
 #include "exporters/redis/metrics.h"
@@ -57,9 +59,14 @@ class RedisScraper {
   void show_answers(const Answers& answers, RedisMetrics* out) const;
   Status run_sections(const Request& request, RedisConnection* server, const Answers& answers,
                       RedisMetrics* out) const;
+  // Logs when a server begins to fail and when it is well again, not every scrape.
+  void note(const std::string& address, const Status& status) const;
+
+  static constexpr std::size_t kMaxFailing = 1000;
 
   const RedisOptions& options_;
   const Services services_;
+  const base::Guarded<StringSet> failing_;  // addresses
 };
 
 // The address in a line of CLUSTER NODES, the name of the host instead when it has one and that is
