@@ -10,8 +10,10 @@
 namespace tocsin::tsdb {
 namespace {
 
-// Rows asked of the index at once while postings are written.
-constexpr std::size_t kIdsAtOnce = 128 * kBlockIds;
+// Rows asked of the index at once while postings are written; their pairs are in memory together.
+constexpr std::size_t kIdsAtOnce = 16 * kBlockIds;
+// Postings of pairs with more of these series are written once, after the last part.
+constexpr std::size_t kWidePair = 256;
 
 std::vector<storage::SeriesId> wide(std::span<const std::uint32_t> ids) {
   return {ids.begin(), ids.end()};
@@ -159,8 +161,16 @@ StatusOr<const Postings*> Catalog::recorded(Day day) {
   return &recorded_.insert_or_assign(day, std::move(stored)).first->second;
 }
 
-// Adds ids to the postings of their pairs.
-Status Catalog::write_pairs(Day day, std::span<const std::uint32_t> ids, KvBatch* batch) {
+Status Catalog::put_pair(std::string key, const Postings& added, KvBatch* batch) {
+  ASSIGN_OR_RETURN(Postings series, history_.postings(key));
+  series.unite(added);
+  batch->put(Family::kSeries, std::move(key), series.encode());
+  return ok();
+}
+
+// Adds ids to the postings of their pairs; those of wide pairs are collected in `wide_pairs`.
+Status Catalog::write_pairs(Day day, std::span<const std::uint32_t> ids, WidePairs* wide_pairs,
+                            KvBatch* batch) {
   const SeriesRows rows = index_.rows_without_tags(wide(ids));
   std::vector<std::vector<std::uint32_t>> by_pair(rows.pair_ends.size());
   for (const SeriesRows::Row& row : rows.rows) {
@@ -171,9 +181,11 @@ Status Catalog::write_pairs(Day day, std::span<const std::uint32_t> ids, KvBatch
   for (std::size_t pair = 0; pair < by_pair.size(); ++pair) {
     const model::Labels label = decode_labels(rows.pair(pair));
     std::string key = pair_key(day, label.begin()->name, label.begin()->value);
-    ASSIGN_OR_RETURN(Postings series, history_.postings(key));
-    series.add_many(by_pair[pair]);
-    batch->put(Family::kSeries, std::move(key), series.encode());
+    if (by_pair[pair].size() >= kWidePair) {
+      (*wide_pairs)[std::move(key)].add_many(by_pair[pair]);
+      continue;
+    }
+    RETURN_IF_ERROR(put_pair(std::move(key), Postings::of(by_pair[pair]), batch));
   }
   // The next part reads what this one wrote.
   return flush(batch, 0);
@@ -186,9 +198,15 @@ Status Catalog::write_day(Day day, const std::vector<std::uint32_t>& ids, Change
     if (!known->contains(id)) added.push_back(id);
   }
   if (added.empty()) return ok();
+  WidePairs wide_pairs;
   for (std::size_t begin = 0; begin < added.size(); begin += kIdsAtOnce) {
     const std::size_t count = std::min(kIdsAtOnce, added.size() - begin);
-    RETURN_IF_ERROR(write_pairs(day, std::span(added).subspan(begin, count), &change->batch));
+    RETURN_IF_ERROR(
+        write_pairs(day, std::span(added).subspan(begin, count), &wide_pairs, &change->batch));
+  }
+  for (const auto& [key, series] : wide_pairs) {
+    RETURN_IF_ERROR(put_pair(key, series, &change->batch));
+    RETURN_IF_ERROR(flush(&change->batch));
   }
   Postings all = known->clone();
   all.add_many(added);

@@ -128,7 +128,10 @@ class Catalog {
   Status step(std::string_view name) const { return hook_ ? hook_(name) : ok(); }
   Status write_rows(std::vector<std::uint32_t> ids, Change* change);
   Status write_day(Day day, const std::vector<std::uint32_t>& ids, Change* change);
-  Status write_pairs(Day day, std::span<const std::uint32_t> ids, KvBatch* batch);
+  using WidePairs = std::map<std::string, Postings>;  // by key
+  Status write_pairs(Day day, std::span<const std::uint32_t> ids, WidePairs* wide_pairs,
+                     KvBatch* batch);
+  Status put_pair(std::string key, const Postings& added, KvBatch* batch);
   StatusOr<const Postings*> recorded(Day day);
 
   KvStore& kv_;

@@ -40,7 +40,7 @@ struct HeadState {
       return failed_precondition("head state {} is newer than this program", version);
     state.last_covered = reader.fixed<std::uint64_t>();
     state.next_group = reader.fixed<std::uint32_t>();
-    if (!reader.ok()) return data_loss("head state is damaged");
+    if (!reader.ok() || !reader.at_end() || version == 0) return data_loss("head state is damaged");
     return state;
   }
 };

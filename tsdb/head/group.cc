@@ -319,7 +319,7 @@ ChunkPtr Group::close(std::uint64_t order, std::uint64_t epoch) {
     chunk->ids.push_back(series(slot));
     chunk->lengths.push_back(lengths_[slot]);
     chunk->offsets.push_back(static_cast<std::uint32_t>(chunk->tokens.size()));
-    chunk->tokens.append(log(slot));
+    arena_.copy(log_at_[slot], log_size_[slot], &chunk->tokens);
     reset_slot(slot);
   }
   chunk->offsets.push_back(static_cast<std::uint32_t>(chunk->tokens.size()));

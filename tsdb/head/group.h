@@ -185,8 +185,10 @@ class Group {
   void reset_slot(std::uint32_t slot);
   void settle_newest();
   TimesPtr frozen_times() const;
-  std::string_view log(std::uint32_t slot) const {
-    return arena_.log(log_at_[slot], log_size_[slot]);
+  std::string log(std::uint32_t slot) const {
+    std::string log;
+    arena_.copy(log_at_[slot], log_size_[slot], &log);
+    return log;
   }
   std::shared_ptr<Chunk> new_chunk(std::uint64_t order) const;
 
@@ -210,7 +212,7 @@ class Group {
   std::vector<std::uint8_t> states_;
   std::vector<std::uint16_t> next_rows_;  // after the last token; not in a pool
   std::vector<std::uint16_t> log_size_;
-  std::vector<std::uint32_t> log_at_;
+  std::vector<std::uint32_t> log_at_;  // where the last piece is
   std::vector<std::uint32_t> ids_;
   std::vector<std::int64_t> closed_newest_;  // empty: closed_ms_ for all
   std::vector<Own> own_;                     // of a pool
