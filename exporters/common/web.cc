@@ -39,8 +39,8 @@ void add_listen_flags(Flags* flags, WebOptions* options) {
                   return set_telemetry_path(given, &options->telemetry_path);
                 });
   flags->text("web.config.file",
-              "File with users, their passwords as bcrypt, and headers of responses. TLS is not "
-              "supported yet.",
+              "File with users, their passwords as bcrypt, a limit of the rate of requests, and "
+              "headers of responses. TLS is not supported yet.",
               &options->config_file);
 }
 
@@ -85,7 +85,7 @@ StatusOr<std::unique_ptr<net::HttpServer>> start_server(const WebOptions& option
   server_options.write_timeout = kWriteTimeout;
   if (!options.config_file.empty()) {
     ASSIGN_OR_RETURN(std::shared_ptr<WebGuard> guard,
-                     WebGuard::open(base::real_file_system(), options.config_file));
+                     WebGuard::open(base::real_file_system(), options.config_file, services.clock));
     handler = [guard, inner = std::move(handler)](const net::HttpRequest& request) {
       return guard->serve(inner, request);
     };

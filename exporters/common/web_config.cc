@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/yaml.h"
+#include "model/timestamp.h"
 
 namespace tocsin::exporters {
 namespace {
@@ -65,13 +66,35 @@ Status read_users(const base::YamlNode& node, WebConfig* config) {
   return ok();
 }
 
+Status read_rate(const base::YamlNode& node, WebConfig* config) {
+  base::YamlMapping mapping(node);
+  std::string interval;
+  mapping.string("interval", &interval);
+  mapping.integer("burst", &config->rate_burst);
+  if (!interval.empty() && interval != "0") {
+    const StatusOr<base::Duration> parsed = model::parse_duration(interval);
+    if (parsed.ok()) {
+      config->rate_interval = *parsed;
+    } else {
+      mapping.fail("interval", message(parsed.status()));
+    }
+  }
+  // Upstream's takes it and then answers nobody.
+  if (config->rate_interval.count() > 0 && config->rate_burst < 1) {
+    mapping.fail("burst", "expected at least 1");
+  }
+  return mapping.finish();
+}
+
 }  // namespace
 
 StatusOr<WebConfig> WebConfig::parse(std::string_view text, std::string_view file) {
   ASSIGN_OR_RETURN(const base::YamlNode node, base::parse_yaml(text, file));
   WebConfig config;
   base::YamlMapping mapping(node);
-  mapping.unsupported({"tls_server_config", "rate_limit"});
+  mapping.unsupported({"tls_server_config"});
+  mapping.with("rate_limit",
+               [&config](const base::YamlNode& rate) { return read_rate(rate, &config); });
   mapping.with("http_server_config",
                [&config](const base::YamlNode& http) { return read_http(http, &config); });
   mapping.with("basic_auth_users",
@@ -88,8 +111,9 @@ bool check_bcrypt(const std::string& password, const std::string& hash) {
   return made != nullptr && made[0] != '*' && hash == made;
 }
 
-StatusOr<std::unique_ptr<WebGuard>> WebGuard::open(base::FileSystem& files, std::string path) {
-  std::unique_ptr<WebGuard> guard(new WebGuard(files, std::move(path)));
+StatusOr<std::unique_ptr<WebGuard>> WebGuard::open(base::FileSystem& files, std::string path,
+                                                   const base::Clock& clock) {
+  std::unique_ptr<WebGuard> guard(new WebGuard(files, std::move(path), clock));
   RETURN_IF_ERROR(guard->config().status());
   return guard;
 }
@@ -105,7 +129,25 @@ StatusOr<std::shared_ptr<const WebConfig>> WebGuard::config() {
   base::MutexLock lock(mutex_);
   text_ = std::move(text);
   config_ = shared;
+  tokens_ = static_cast<double>(shared->rate_burst);
+  tokens_at_ = clock_.steady_now();
   return shared;
+}
+
+bool WebGuard::take_token(const WebConfig& config) {
+  if (config.rate_interval.count() <= 0) return true;
+  const base::SteadyTime now = clock_.steady_now();
+  base::MutexLock lock(mutex_);
+  const double earned = std::chrono::duration<double>(now - tokens_at_) /
+                        std::chrono::duration<double>(config.rate_interval);
+  // Another thread may have read the clock later and come first.
+  if (earned > 0) {
+    tokens_ = std::min(tokens_ + earned, static_cast<double>(config.rate_burst));
+    tokens_at_ = now;
+  }
+  if (tokens_ < 1) return false;
+  tokens_ -= 1;
+  return true;
 }
 
 bool WebGuard::check_password(const std::string& password, const std::string& hash) {
@@ -154,7 +196,9 @@ net::HttpResponse WebGuard::serve(const net::Handler& inner, const net::HttpRequ
   }
   failing_ = false;
   net::HttpResponse response;
-  if (is_allowed(**config, request.headers.get("Authorization"))) {
+  if (!take_token(**config)) {
+    response = net::HttpResponse::text(429, "Too Many Requests\n");
+  } else if (is_allowed(**config, request.headers.get("Authorization"))) {
     response = inner(request);
   } else {
     response = net::HttpResponse::text(401, "Unauthorized\n");

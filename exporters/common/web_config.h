@@ -3,7 +3,7 @@
 // WebConfig: what --web.config.file holds, and WebGuard, which applies it to every request.
 //
 // TLS is not built: a file that asks for it is refused with "not supported yet: tls_server_config",
-// instead of serving in the clear what was meant to be secret. So is rate_limit.
+// instead of serving in the clear what was meant to be secret.
 // WebConfig is a value.
 // Errors: kInvalidArgument and kUnimplemented with file:line:column.
 #pragma once
@@ -19,6 +19,7 @@
 #include "base/hash.h"
 #include "base/mutex.h"
 #include "base/status.h"
+#include "base/time.h"
 #include "net/router.h"
 
 namespace tocsin::exporters {
@@ -26,6 +27,9 @@ namespace tocsin::exporters {
 struct WebConfig {
   std::map<std::string, std::string, std::less<>> users;     // name -> bcrypt; empty = open
   std::vector<std::pair<std::string, std::string>> headers;  // of every response
+  // One request per interval, after `burst` at once; 0: no limit.
+  base::Duration rate_interval{0};
+  std::int64_t rate_burst = 0;
 
   static StatusOr<WebConfig> parse(std::string_view text, std::string_view file);
 };
@@ -36,19 +40,23 @@ bool check_bcrypt(const std::string& password, const std::string& hash);
 // Guards a handler. The file is read again for every request, so that users and headers change
 // without a restart; a file that became bad answers 500, and no request gets through.
 //
-// Borrows: FileSystem.
+// Borrows: FileSystem, Clock (must outlive it).
 // Threads: shared.
 class WebGuard {
  public:
   // Reads the file once, so that the start fails for a bad one.
-  static StatusOr<std::unique_ptr<WebGuard>> open(base::FileSystem& files, std::string path);
+  static StatusOr<std::unique_ptr<WebGuard>> open(base::FileSystem& files, std::string path,
+                                                  const base::Clock& clock);
 
   net::HttpResponse serve(const net::Handler& inner, const net::HttpRequest& request);
 
  private:
-  WebGuard(base::FileSystem& files, std::string path) : files_(files), path_(std::move(path)) {}
+  WebGuard(base::FileSystem& files, std::string path, const base::Clock& clock)
+      : files_(files), path_(std::move(path)), clock_(clock) {}
 
   StatusOr<std::shared_ptr<const WebConfig>> config();
+  // Whether the limit of rate lets one more request through; then it is counted.
+  bool take_token(const WebConfig& config);
   bool is_allowed(const WebConfig& config, std::string_view authorization);
   bool check_password(const std::string& password, const std::string& hash);
 
@@ -56,11 +64,14 @@ class WebGuard {
 
   base::FileSystem& files_;
   const std::string path_;
+  const base::Clock& clock_;
   const base::Hash128 seed_{base::random_u64(), base::random_u64()};
   std::atomic<bool> failing_ = false;  // logged once until the file is good again
   base::Mutex mutex_;
   std::string text_ ABSL_GUARDED_BY(mutex_);  // that config_ was made from
   std::shared_ptr<const WebConfig> config_ ABSL_GUARDED_BY(mutex_);
+  double tokens_ ABSL_GUARDED_BY(mutex_) = 0;  // requests that may come now
+  base::SteadyTime tokens_at_ ABSL_GUARDED_BY(mutex_);
   // Digests of pairs that were checked before: bcrypt is slow on purpose, and scrapes are many.
   std::map<std::pair<std::uint64_t, std::uint64_t>, bool> checked_ ABSL_GUARDED_BY(mutex_);
 };

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/hash.h"
+#include "base/testing/fake_clock.h"
 #include "base/testing/mem_fs.h"
 
 namespace tocsin::exporters {
@@ -33,7 +34,9 @@ TEST(WebConfigTest, RefusesWhatItCannotDo) {
         << message(config.status());
   };
   check("tls_server_config:\n  cert_file: a\n", "not supported yet: tls_server_config");
-  check("rate_limit:\n  burst: 1\n", "not supported yet: rate_limit");
+  check("rate_limit: {interval: 1s}\n", "expected at least 1");
+  check("rate_limit: {interval: soon, burst: 1}\n", "web.yml:1:24: ");
+  check("rate_limit: {rate: 1}\n", "field rate not found");
   check("basic_auth_users:\n  bob: plain\n", "web.yml:2:8: basic_auth_users.bob: not a bcrypt");
   check("basic_auth_user: {}\n", "field basic_auth_user not found");
   check("http_server_config:\n  headers:\n    Server: x\n",
@@ -59,6 +62,7 @@ class WebGuardTest : public ::testing::Test {
     return response_.status;
   }
 
+  base::testing::FakeClock clock_;
   std::unique_ptr<base::FileSystem> files_ = base::testing::make_mem_fs();
   std::unique_ptr<WebGuard> guard_;
   net::HttpResponse response_;
@@ -66,7 +70,7 @@ class WebGuardTest : public ::testing::Test {
 
 TEST_F(WebGuardTest, AsksForAPassword) {
   write(fmt::format("basic_auth_users: {{alice: {}}}\n", kHash));
-  guard_ = *WebGuard::open(*files_, "/web.yml");
+  guard_ = *WebGuard::open(*files_, "/web.yml", clock_);
   EXPECT_EQ(status("alice:secret"), 200);
   EXPECT_EQ(response_.body, "page");
   EXPECT_EQ(status("alice:secret"), 200) << "from the cache";
@@ -80,7 +84,7 @@ TEST_F(WebGuardTest, AsksForAPassword) {
 TEST_F(WebGuardTest, ReadsTheFileForEveryRequest) {
   RecordProperty("expects_error_lines", 1);
   write("");
-  guard_ = *WebGuard::open(*files_, "/web.yml");
+  guard_ = *WebGuard::open(*files_, "/web.yml", clock_);
   EXPECT_EQ(status(""), 200);
   write(fmt::format("basic_auth_users: {{alice: {}}}\n", kHash));
   EXPECT_EQ(status(""), 401);
@@ -94,10 +98,29 @@ TEST_F(WebGuardTest, ReadsTheFileForEveryRequest) {
   EXPECT_EQ(status(""), 500);
 }
 
+TEST_F(WebGuardTest, LimitsTheRateOfRequests) {
+  write("rate_limit: {interval: 2s, burst: 3}\n");
+  guard_ = *WebGuard::open(*files_, "/web.yml", clock_);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(status(""), 200) << i;
+  EXPECT_EQ(status(""), 429);
+  EXPECT_EQ(response_.body, "Too Many Requests\n");
+  clock_.advance(base::Duration(1'999));
+  EXPECT_EQ(status(""), 429);
+  clock_.advance(base::Duration(1));
+  EXPECT_EQ(status(""), 200);
+  EXPECT_EQ(status(""), 429);
+  clock_.advance(base::Duration(3'600'000));
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(status(""), 200) << "no more than the burst: " << i;
+  EXPECT_EQ(status(""), 429);
+  write("rate_limit: {interval: 0, burst: 3}\n");
+  for (int i = 0; i < 9; ++i) EXPECT_EQ(status(""), 200) << "off";
+}
+
 TEST_F(WebGuardTest, DoesNotStartWithABadFile) {
-  EXPECT_FALSE(WebGuard::open(*files_, "/missing.yml").ok());
+  EXPECT_FALSE(WebGuard::open(*files_, "/missing.yml", clock_).ok());
   write("tls_server_config: {}\n");
-  EXPECT_EQ(WebGuard::open(*files_, "/web.yml").status().code(), StatusCode::kUnimplemented);
+  EXPECT_EQ(WebGuard::open(*files_, "/web.yml", clock_).status().code(),
+            StatusCode::kUnimplemented);
 }
 
 }  // namespace
