@@ -229,7 +229,7 @@ std::optional<double> number_in(std::string_view list, std::string_view name) {
 
 RedisInfo::RedisInfo(std::string_view text) {
   std::string_view section;
-  while (!text.empty()) {
+  for (std::size_t lines = 0; !text.empty() && lines < kMaxLines; ++lines) {
     const std::string_view line = take_line(&text);
     if (line.starts_with("# ")) {
       section = line.substr(2);
@@ -239,14 +239,13 @@ RedisInfo::RedisInfo(std::string_view text) {
     const std::size_t colon = line.find(':');
     if (colon == std::string_view::npos || colon == 0) continue;
     fields_.push_back({section, line.substr(0, colon), line.substr(colon + 1)});
+    values_.emplace(fields_.back().key, fields_.back().value);
   }
 }
 
 std::string_view RedisInfo::get(std::string_view key) const {
-  for (const Field& field : fields_) {
-    if (field.key == key) return field.value;
-  }
-  return {};
+  const auto it = values_.find(key);
+  return it == values_.end() ? std::string_view() : it->second;
 }
 
 bool RedisInfo::has_section(std::string_view name) const {
@@ -254,16 +253,17 @@ bool RedisInfo::has_section(std::string_view name) const {
                      [&](const Field& field) { return field.section == name; });
 }
 
-double RedisInfo::command_usec(std::string_view command) const {
-  double total = 0;
+StringMap<double> RedisInfo::command_usec() const {
+  StringMap<double> times;
   for (const Field& field : fields_) {
     if (!field.key.starts_with(kCommand)) continue;
     const std::string_view name = field.key.substr(kCommand.size());
-    if (!name.starts_with(command)) continue;
-    const bool is_it = name.size() == command.size() || name[command.size()] == '|';
-    if (is_it) total += number_in(field.value, "usec").value_or(0);
+    const double usec = number_in(field.value, "usec").value_or(0);
+    times[std::string(name)] += usec;
+    const std::size_t bar = name.find('|');
+    if (bar != std::string_view::npos) times[std::string(name.substr(0, bar))] += usec;
   }
-  return total;
+  return times;
 }
 
 void show_field(std::string_view key, std::string_view value, RedisMetrics* out) {

@@ -8,8 +8,10 @@
 #include <cstddef>
 #include <optional>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
+#include "base/string_map.h"
 #include "exporters/redis/metrics.h"
 
 namespace tocsin::exporters {
@@ -20,19 +22,23 @@ class RedisInfo {
     std::string_view section, key, value;  // "Server", "hz", "10"
   };
 
+  // No server has so many lines; what is behind them is not looked at.
+  static constexpr std::size_t kMaxLines = 20'000;
+
   // Lines that are no field are skipped.
   explicit RedisInfo(std::string_view text);
 
   const std::vector<Field>& fields() const { return fields_; }
-  // The value of a key, "" when it is not there.
+  // The first value of a key, "" when it is not there.
   std::string_view get(std::string_view key) const;
   bool has_section(std::string_view name) const;
 
-  // Microseconds spent in a command and its subcommands ("config" and "config|get").
-  double command_usec(std::string_view command) const;
+  // Microseconds spent in each command; that of "config|get" counts for "config", too.
+  StringMap<double> command_usec() const;
 
  private:
   std::vector<Field> fields_;
+  std::unordered_map<std::string_view, std::string_view> values_;
 };
 
 struct InfoOptions {

@@ -1,12 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What was slow: spikes, histograms of commands, the slow log, and Valkey's log of commands.
+#include <algorithm>
+#include <span>
+
 #include "exporters/redis/sections/sections.h"
 
 namespace tocsin::exporters {
+namespace {
+
+// Rows of a reply that are looked at; no server has so many.
+constexpr std::size_t kMaxEvents = 1000;
+constexpr std::size_t kMaxCommands = 5000;
+constexpr std::size_t kMaxBuckets = 100;
+
+}  // namespace
 
 void show_latency_spikes(const RespValue& reply, RedisMetrics* out) {
-  for (const RespValue& event : reply.items) {
+  for (const RespValue& event :
+       std::span(reply.items).first(std::min(reply.items.size(), kMaxEvents))) {
     if (event.items.size() < 3) continue;
     const auto last = event.items[1].as_number(), milliseconds = event.items[2].as_number();
     if (!last || !milliseconds) continue;
@@ -18,19 +30,21 @@ void show_latency_spikes(const RespValue& reply, RedisMetrics* out) {
 
 // [command, [calls, N, histogram_usec, [bound, count so far, ...]], ...]
 void show_latency_histograms(const RespValue& reply, const RedisInfo& info, RedisMetrics* out) {
-  for (std::size_t i = 0; i + 1 < reply.items.size(); i += 2) {
+  const StringMap<double> times = info.command_usec();
+  for (std::size_t i = 0; i + 1 < std::min(reply.items.size(), 2 * kMaxCommands); i += 2) {
     const std::string_view command = reply.items[i].as_text();
     const RespValue* calls = reply.items[i + 1].at("calls");
     const RespValue* buckets = reply.items[i + 1].at("histogram_usec");
     const std::optional<double> count = calls == nullptr ? std::nullopt : calls->as_number();
     if (command.empty() || buckets == nullptr || !count) continue;
     RedisMetrics::Points points;
-    for (std::size_t j = 0; j + 1 < buckets->items.size(); j += 2) {
+    for (std::size_t j = 0; j + 1 < std::min(buckets->items.size(), 2 * kMaxBuckets); j += 2) {
       const auto bound = buckets->items[j].as_number(), so_far = buckets->items[j + 1].as_number();
       if (bound && so_far) points.emplace_back(*bound, *so_far);
     }
+    const auto sum = times.find(command);
     out->histogram("commands_latencies_usec", command, points,
-                   {.sum = info.command_usec(command), .count = *count});
+                   {.sum = sum == times.end() ? 0 : sum->second, .count = *count});
   }
 }
 

@@ -7,6 +7,7 @@ namespace tocsin::exporters {
 namespace {
 
 constexpr std::size_t kMaxMasters = 1000;
+constexpr std::size_t kMaxPeers = 1000;  // other sentinels of one master
 
 std::string_view text_at(const RespValue& map, std::string_view key) {
   const RespValue* value = map.at(key);
@@ -42,7 +43,8 @@ Status show_sentinels(const Section& section, const Master& master) {
   RETURN_IF_ERROR(section.server.breakage());
   double fine = 1;  // this one
   if (reply.ok()) {
-    for (const RespValue& peer : reply->items) {
+    for (const RespValue& peer :
+         std::span(reply->items).first(std::min(reply->items.size(), kMaxPeers))) {
       if (is_fine(peer)) ++fine;
       if (!section.options.sentinel_peers) continue;
       section.out.gauge("sentinel_peer_info", 1,
