@@ -159,8 +159,8 @@ Status RespParser::begin_bulk(std::string_view length, Kind kind) {
   if (!announced || *announced < -1) return bad("a bad length");
   if (*announced == -1) return complete({});
   const auto size = static_cast<std::size_t>(*announced);
-  if (size > limits_.value_bytes) return charge(limits_.value_bytes + 1);
-  RETURN_IF_ERROR(charge(size));
+  // Charged when it is complete; what could not be is refused now.
+  if (size > limits_.value_bytes - bytes_) return charge(limits_.value_bytes + 1);
   bulk_ = simple(kind, {});
   bulk_missing_ = size;
   state_ = size == 0 ? State::kBulkEnd : State::kBulk;
