@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/executor.h"
+#include "base/heap.h"
 #include "base/log.h"
 #include "tsdb/core/core.h"
 #include "tsdb/core/merge.h"
@@ -27,6 +28,8 @@ using storage::SeriesId;
 namespace {
 
 constexpr auto kMaintainEvery = std::chrono::minutes(1);
+// With more bytes of free heap they are given back to the system.
+constexpr std::uint64_t kMuchFreeHeap = 16U << 20;
 // How often the background thread looks whether a seal or a merge is due: a backfill fills
 // the head in seconds.
 constexpr auto kLookEvery = std::chrono::milliseconds(250);
@@ -249,6 +252,7 @@ void Db::Impl::run_background() {
     if (now >= retain_at) {
       retain_at = now + kMaintainEvery;
       if (Status retained = retain(core); status.ok()) status = retained;
+      if (base::free_heap_bytes() > kMuchFreeHeap) base::release_heap();
     }
     if (status.ok()) continue;
     base::log::error("maintenance of the database failed", {{"error", message(status)}});

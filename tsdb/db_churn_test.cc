@@ -109,6 +109,37 @@ TEST_F(DbChurnTest, MemoryFollowsActiveSeriesAndAllStillAnswer) {
   check();
 }
 
+TEST_F(DbChurnTest, WhereMostSeriesAreGoneTheyLeaveSooner) {
+  constexpr std::int64_t kMinuteMs = 60'000;
+  open();
+  // A tenth of the series is replaced every minute; nothing is ever two hours old.
+  for (int minute = 0; minute < 60; ++minute) {
+    const std::int64_t t = kStartMs + minute * kMinuteMs;
+    clock_.advance_to(from_ms(t));
+    const auto appender = db_->appender();
+    for (int i = 0; i < 100; ++i) {
+      const int generation = (minute + i % 10) / 10;
+      ASSERT_TRUE(appender->append({}, pod(generation, i), from_ms(t), minute).ok());
+    }
+    ASSERT_TRUE(commit_and_wait(*appender).ok());
+    ASSERT_TRUE(db_->seal_all().ok());
+  }
+  EXPECT_LT(db_->stats().active_series, 250U) << "of 690";
+  EXPECT_EQ(pods(kStartMs, kStartMs + 60 * kMinuteMs).size(), 690U);
+  // A few that pause do not crowd: they stay for two hours.
+  for (int minute = 60; minute < 100; ++minute) {
+    const std::int64_t t = kStartMs + minute * kMinuteMs;
+    clock_.advance_to(from_ms(t));
+    const auto appender = db_->appender();
+    for (int i = 0; i < (minute < 70 ? 100 : 90); ++i) {
+      ASSERT_TRUE(appender->append({}, pod(7, i), from_ms(t), minute).ok());
+    }
+    ASSERT_TRUE(commit_and_wait(*appender).ok());
+    ASSERT_TRUE(db_->seal_all().ok());
+  }
+  EXPECT_EQ(db_->stats().active_series, 100U);
+}
+
 TEST_F(DbChurnTest, ASeriesThatComesBackIsTheOldOne) {
   open();
   const Labels returns = pod(0, 5);

@@ -37,6 +37,9 @@ struct Options {
   model::Duration sync_interval{1000};  // fdatasync of the journal
   // A series without samples for this long, by the time of the data, leaves memory at the next seal.
   model::Duration head_keep{2LL * 3600 * 1000};
+  // The same when more than a fifth of the series in memory are without samples for so long: where
+  // series are replaced all the time, memory would mostly hold those that are gone.
+  model::Duration head_keep_crowded{5LL * 60 * 1000};
   std::uint64_t max_active_series = 50'000'000;  // kResourceExhausted above
   std::uint32_t max_new_series_per_minute = 0;   // kAborted above; 0: no limit
   std::size_t max_labels = 1024;                 // per series

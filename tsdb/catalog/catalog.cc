@@ -270,6 +270,14 @@ std::vector<storage::SeriesId> Catalog::idle(std::int64_t keep_ms) {
   return wide(idle.ids());
 }
 
+std::uint64_t Catalog::count_idle(std::int64_t keep_ms) const {
+  Postings idle = resident_.clone();
+  for (const Recent& recent : recent_) {
+    if (recent.time_ms >= time_ms_ - keep_ms) idle.subtract(recent.series);
+  }
+  return idle.count();
+}
+
 Status Catalog::let_go(std::span<const storage::SeriesId> ids) {
   KvBatch batch;
   std::map<std::uint32_t, std::vector<std::uint32_t>> by_tag;

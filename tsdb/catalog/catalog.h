@@ -85,6 +85,9 @@ class Catalog {
 
   // Stored series in memory that were in no run for `keep_ms` of the data's time, ascending.
   std::vector<storage::SeriesId> idle(std::int64_t keep_ms);
+  // How many idle() would give; forgets nothing.
+  std::uint64_t count_idle(std::int64_t keep_ms) const;
+  std::uint64_t count_resident() const { return resident_.count(); }
   // Makes series findable that are about to leave memory. They may leave when it returns OK.
   Status let_go(std::span<const storage::SeriesId> ids);
   // Says that these left memory.
@@ -119,7 +122,7 @@ class Catalog {
     Postings series;
   };
   static constexpr std::size_t kMaxBatchBytes = 4U << 20;
-  static constexpr std::int64_t kTogetherMs = 10LL * 60 * 1000;
+  static constexpr std::int64_t kTogetherMs = 2LL * 60 * 1000;
   static constexpr std::size_t kDaysInMemory = 4;
 
   Status load_block(std::uint32_t number, const Postings& active,

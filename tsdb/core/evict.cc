@@ -14,6 +14,8 @@ using storage::SeriesId;
 
 // Commits wait while so many are removed: a fraction of a millisecond.
 constexpr std::size_t kAtOnce = 256;
+// With more than one idle series in so many, memory is crowded.
+constexpr std::uint64_t kCrowdedShare = 5;
 
 std::uint64_t remove_from_memory(Core& core, std::span<const SeriesId> ids) {
   std::uint64_t count = 0;
@@ -29,7 +31,13 @@ std::uint64_t remove_from_memory(Core& core, std::span<const SeriesId> ids) {
 }  // namespace
 
 Status evict_idle(Core& core) {
-  const std::vector<SeriesId> idle = core.catalog->idle(core.options.lock()->head_keep.count());
+  const Options options = *core.options.lock();
+  const std::int64_t crowded_ms = options.head_keep_crowded.count();
+  const bool crowded =
+      core.catalog->count_idle(crowded_ms) * kCrowdedShare > core.catalog->count_resident();
+  const std::int64_t keep_ms = options.head_keep.count();
+  const std::vector<SeriesId> idle =
+      core.catalog->idle(crowded ? std::min(keep_ms, crowded_ms) : keep_ms);
   if (idle.empty()) return ok();
   RETURN_IF_ERROR(annotate(core.catalog->let_go(idle), "letting series go"));
   // Appends look at runs for samples that old: what they knew of these series is forgotten.

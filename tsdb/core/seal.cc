@@ -6,6 +6,7 @@
 // begin together between two commits. Chunks of older epochs become runs; then the segments before
 // the cut are not needed. Until a run is published its chunks stay readable; between that and
 // dropping them a sample is in both, which readers expect.
+#include "base/heap.h"
 #include "base/log.h"
 #include "tsdb/core/core.h"
 #include "tsdb/core/head_state.h"
@@ -77,7 +78,6 @@ Status seal_cut(Core& core, const Cut& cut) {
   core.head.drop_chunks(chunks);
   side.drop();
   core.head.forget_range_before(cut.epoch);
-  core.head.release_memory();
   RETURN_IF_ERROR(save_notes(core));
   RETURN_IF_ERROR(core.journal->remove_before(cut.commit.journal.segment));
   return evict_idle(core);
@@ -107,6 +107,7 @@ Status seal_in_turn(Core& core) {
 
 Status seal(Core& core) {
   const Status result = seal_in_turn(core);
+  base::release_heap();
   measure_backlog(core);
   resume_commits(core);
   return result;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tsdb/head/head.h"
 
-#include <malloc.h>
-
 #include <limits>
 
 #include "base/check.h"
@@ -368,12 +366,6 @@ void Head::drop_chunks(std::span<const ChunkPtr> chunks) {
   std::erase_if(stray_chunks_, [&](const ChunkPtr& chunk) {
     return std::binary_search(dropped.begin(), dropped.end(), chunk);
   });
-}
-
-void Head::release_memory() {
-#ifdef __GLIBC__
-  ::malloc_trim(0);
-#endif
 }
 
 void Head::forget_range_before(std::uint64_t epoch) {

@@ -102,7 +102,6 @@ class Head {
   std::vector<ChunkPtr> close_before(std::uint64_t epoch);
   // Lets go of chunks that a run now holds.
   void drop_chunks(std::span<const ChunkPtr> chunks);
-  static void release_memory();                   // gives what is freed back to the system
   void forget_range_before(std::uint64_t epoch);  // in stats()
 
   // Appends what the series has in [min_ms, max_ms], in order of time; whole pieces, not cut to the

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The heap and the system: freed memory that the C library keeps for itself.
+//
+// Threads: any; both calls stop allocations of other threads for a moment. Errors: none; without
+// glibc they do nothing.
+#pragma once
+
+#include <cstdint>
+
+namespace tocsin::base {
+
+// Bytes that are freed but not given back, in all arenas. Looks at every free piece.
+std::uint64_t free_heap_bytes();
+// Gives whole free pages back to the system: some milliseconds for 100 MB.
+void release_heap();
+
+}  // namespace tocsin::base
