@@ -98,6 +98,8 @@ void PostgresServer::initialise(const std::string& settings) const {
   config << "listen_addresses = ''\nunix_socket_directories = '" << files_.path() << "'\n"
          << "shared_buffers = 8MB\nmax_connections = 30\nfsync = off\n"
          << "dynamic_shared_memory_type = mmap\nautovacuum_naptime = 1d\njit = off\n"
+         // A session ends with its client, also in the middle of a statement.
+         << "client_connection_check_interval = 1s\n"
          << settings;
 }
 
