@@ -109,6 +109,19 @@ ExprPtr Expr::clone() const {
   return copy;
 }
 
+std::uint64_t memory_bytes(const Expr& expr) {
+  std::uint64_t bytes = sizeof(Expr);
+  if (const auto* text = expr.as<StringLiteral>()) bytes += text->value.size();
+  if (const auto* selector = expr.as<VectorSelector>()) {
+    bytes += selector->name.size();
+    for (const model::Matcher& matcher : selector->matchers) {
+      bytes += sizeof(matcher) + matcher.name().size() + matcher.value().size();
+    }
+  }
+  for (const Expr* child : expr.children()) bytes += memory_bytes(*child);
+  return bytes;
+}
+
 std::vector<const Expr*> Expr::children() const {
   using Children = std::vector<const Expr*>;
   return std::visit(Overloaded{

@@ -205,6 +205,9 @@ struct FunctionSignature {
   ValueType result = ValueType::kVector;
   bool experimental = false;
 };
+// What a tree takes, labels and texts included.
+std::uint64_t memory_bytes(const Expr& expr);
+
 const FunctionSignature* find_function(std::string_view name);
 const std::vector<FunctionSignature>& all_functions();
 

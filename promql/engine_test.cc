@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/json.h"
 #include "base/testing/fake_clock.h"
 #include "model/histogram_buckets.h"
 #include "model/value.h"
@@ -286,7 +287,7 @@ TEST_F(EngineTest, RunningQueriesAreListedAndKilled) {
     }
   });
   EXPECT_EQ(dump(engine_->instant(hooked, "sum(x)", from_ms(0))),
-            "1: query was canceled in query execution");
+            "1: query was canceled in expression evaluation");
   EXPECT_EQ(seen, "sum(x)");
   EXPECT_TRUE(engine_->running().empty());
   EXPECT_FALSE(engine_->kill(1));
@@ -298,7 +299,7 @@ TEST_F(EngineTest, TimeoutAndTheCallersToken) {
   QueryOptions options;
   options.timeout = base::Duration(2'000);
   EXPECT_EQ(dump(engine_->instant(late, "x", from_ms(0), options)),
-            "4: query timed out in query execution");
+            "4: query timed out in expression evaluation");
   EXPECT_EQ(dump(engine_->instant(late, "x", from_ms(0))), "x{l=\"a\"} 1; ");
   storage::CancelToken token;
   token.cancel();
@@ -323,8 +324,35 @@ TEST_F(EngineTest, MoreQueriesThanAllowedWait) {
     inner = instant("x", 0, cancelled);  // the only place is taken by the outer query
   });
   EXPECT_EQ(dump(engine_->instant(hooked, "x", from_ms(0))), "x{l=\"a\"} 1; ");
-  EXPECT_EQ(inner, "1: query was canceled in query execution");
+  EXPECT_EQ(inner, "1: query was canceled in query queue");
   EXPECT_EQ(instant("x", 0), "x{l=\"a\"} 1; ");
+}
+
+TEST_F(EngineTest, AQueryThatWaitsTooLongSaysWhere) {
+  EngineOptions options;
+  options.max_concurrent = 1;
+  reset(options);
+  add(x("a"), {{0, 1}});
+  std::string inner;
+  Hooked hooked(store_, [&] {
+    QueryOptions short_wait;
+    short_wait.timeout = base::Duration(1);
+    const storage::CancelToken spent(&clock_, clock_.steady_now());
+    short_wait.cancel = &spent;
+    inner = instant("x", 0, short_wait);
+  });
+  EXPECT_EQ(dump(engine_->instant(hooked, "x", from_ms(0))), "x{l=\"a\"} 1; ");
+  EXPECT_EQ(inner, "4: query timed out in query queue");
+}
+
+TEST_F(EngineTest, NobodyWaitsForTheAnswer) {
+  add(x("a"), {{0, 1}});
+  std::atomic<bool> gone = false;
+  QueryOptions options;
+  options.abandoned = &gone;
+  Hooked hooked(store_, [&] { gone = true; });
+  EXPECT_EQ(dump(engine_->instant(hooked, "x", from_ms(0), options)),
+            "1: query was canceled in expression evaluation");
 }
 
 TEST_F(EngineTest, ManyBatchesKeepTheirOrder) {
@@ -351,6 +379,190 @@ TEST_F(EngineTest, CountsItself) {
   EXPECT_EQ(seen["prometheus_engine_queries_concurrent_max"], 20);
   EXPECT_EQ(seen["prometheus_engine_query_samples_total"], 1);
   EXPECT_EQ(seen["prometheus_engine_query_duration_seconds_count"], 4);
+}
+
+TEST_F(EngineTest, AResultIsChargedWhileItLives) {
+  for (int i = 0; i < 100; ++i) add(x(std::string(1000, 'x') + std::to_string(i)), {{0, 1}});
+  base::Registry registry;
+  engine_ = std::make_unique<Engine>(EngineOptions(), Engine::Services{clock_, nullptr, &registry});
+  const auto held = [&registry] {
+    for (const base::MetricFamily& family : registry.gather()) {
+      if (family.name == "tocsin_engine_memory_bytes") return family.samples.at(0).value;
+    }
+    return -1.0;
+  };
+  {
+    const auto result = engine_->instant(store_, "x", from_ms(0));
+    ASSERT_TRUE(result.ok());
+    EXPECT_GT(held(), 100'000) << "labels count";
+    EXPECT_GT(result->stats.peak_bytes, 200'000U);
+  }
+  EXPECT_EQ(held(), 0);
+  auto survivor = engine_->instant(store_, "x", from_ms(0));
+  engine_.reset();
+  ASSERT_TRUE(survivor.ok()) << "a result may outlive its engine";
+}
+
+TEST_F(EngineTest, AHistogramCountsByItsSize) {
+  model::FloatHistogram h;
+  h.positive_spans = {{0, 100}};
+  h.positive_buckets.assign(100, 1);
+  auto appender = store_.appender();
+  for (int i = 1; i <= 3; ++i) {
+    ASSERT_TRUE(appender->append_histogram({}, x("h"), from_ms(i * 10'000), h).ok());
+  }
+  ASSERT_TRUE(storage::commit_and_wait(*appender).ok());
+  constexpr std::uint64_t kWeight = (176 + 8 + 800) / 16;
+  const auto total = [&](std::string_view query) {
+    const auto result = engine_->instant(store_, query, from_ms(30'000));
+    return result.ok() ? result->stats.total_samples : 0;
+  };
+  EXPECT_EQ(total("x"), kWeight);
+  EXPECT_EQ(total("histogram_count(sum_over_time(x[1m]))"), 3 * kWeight);
+  EXPECT_EQ(total("x[1m]"), 3 * kWeight);
+  EngineOptions options;
+  options.max_samples = 2 * kWeight;
+  reset(options);
+  EXPECT_EQ(instant("count(x)", 30'000), "{} 1; ");
+  EXPECT_EQ(instant("x[1m]", 30'000).substr(0, 3), "8: ");
+  EXPECT_EQ(instant("count_over_time(x[1m])", 30'000).substr(0, 3), "8: ");
+}
+
+TEST_F(EngineTest, SamplesAreCountedAsUpstreamDoes) {
+  std::vector<std::pair<std::int64_t, double>> samples;
+  for (std::int64_t i = 0; i <= 60; ++i) samples.emplace_back(i * 10'000, 1);
+  add(x("a"), samples);
+  struct Case {
+    std::string query;
+    std::uint64_t total, read;
+  };
+  const Case cases[] = {
+      {"x", 11, 11},       {"sum_over_time(x[1m])", 11 * 6, 6 + 10 * 1},
+      {"x @ 60", 11, 1},   {"sum_over_time(x[1m:20s])", 11 * 3, 8},
+      {"vector(1)", 0, 0},
+  };
+  for (const Case& c : cases) {
+    QueryOptions options;
+    options.stats_by_step = true;
+    const auto result = engine_->range(store_, c.query, from_ms(100'000), from_ms(200'000),
+                                       base::Duration(10'000), options);
+    ASSERT_TRUE(result.ok()) << c.query << result.status();
+    const QueryStats& stats = result->stats;
+    EXPECT_EQ(stats.total_samples, c.total) << c.query;
+    EXPECT_EQ(stats.samples_read, c.read) << c.query;
+    ASSERT_EQ(stats.total_by_step.size(), 11U) << c.query;
+    EXPECT_EQ(stats.total_by_step[10].time_ms, 200'000);
+    std::uint64_t total = 0;
+    std::uint64_t read = 0;
+    for (const auto& step : stats.total_by_step) total += step.samples;
+    for (const auto& step : stats.read_by_step) read += step.samples;
+    EXPECT_EQ(total, c.total) << c.query;
+    EXPECT_EQ(read, c.read) << c.query;
+  }
+}
+
+// More samples in windows than are worked on at once.
+TEST_F(EngineTest, LongWindowsEndWhenTheQueryIsToEnd) {
+  std::vector<std::pair<std::int64_t, double>> samples;
+  for (std::int64_t i = 0; i < 20'000; ++i) samples.emplace_back(i * 1000, static_cast<double>(i));
+  add(x("a"), samples);
+  const auto sum = engine_->range(store_, "sum_over_time(x[20000s])", from_ms(19'000'000),
+                                  from_ms(19'999'000), base::Duration(1000));
+  ASSERT_TRUE(sum.ok()) << sum.status();
+  const auto& points = std::get<Matrix>(sum->value).at(0).floats;
+  ASSERT_EQ(points.size(), 1000U);
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    const double n = 19'000.0 + static_cast<double>(i);
+    ASSERT_EQ(points[i].value, n * (n + 1) / 2) << i;
+  }
+  // A clock that jumps whenever it is asked: the query ends inside its only series.
+  const storage::CancelToken token;
+  struct Jumping final : base::Clock {
+    base::Timestamp now() const override { return base::from_ms(0); }
+    base::SteadyTime steady_now() const override {
+      return base::SteadyTime(std::chrono::milliseconds(++asked));
+    }
+    mutable std::atomic<std::int64_t> asked = 0;
+  } clock;
+  Engine impatient(EngineOptions(), {clock});
+  QueryOptions options;
+  options.timeout = base::Duration(9);
+  const auto late = impatient.range(store_, "sum_over_time(x[20000s])", from_ms(19'000'000),
+                                    from_ms(19'999'000), base::Duration(1000), options);
+  EXPECT_EQ(dump(late), "4: query timed out in expression evaluation");
+  EXPECT_GE(clock.asked, 9);
+}
+
+TEST_F(EngineTest, PlansAreExplained) {
+  const auto plan = engine_->explain("sum(rate(x[5m])) / sum(rate(x[5m] @ 60)) + 1", from_ms(0),
+                                     from_ms(60'000), base::Duration(15'000));
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  const auto json = base::parse_json(*plan);
+  ASSERT_TRUE(json.ok()) << *plan;
+  const base::JsonValue& root = *json->find("plan");
+  EXPECT_EQ(root.find("operator")->string(), "binary +");
+  const base::JsonValue& divide = root.find("children")->items().at(0);
+  EXPECT_EQ(divide.find("operator")->string(), "binary /");
+  EXPECT_EQ(divide.find("position")->items().at(1).integer(), 42);
+  const base::JsonValue& left = divide.find("children")->items().at(0);
+  const base::JsonValue& right = divide.find("children")->items().at(1);
+  EXPECT_FALSE(left.find("stepInvariant")->boolean());
+  EXPECT_TRUE(right.find("hoisted")->boolean());
+  const base::JsonValue& rate = left.find("children")->items().at(0);
+  EXPECT_EQ(rate.find("operator")->string(), "call rate");
+  const base::JsonValue& window = rate.find("children")->items().at(0);
+  EXPECT_EQ(window.find("operator")->string(), "select range");
+  EXPECT_EQ(window.find("rangeSeconds")->number(), 300);
+  EXPECT_TRUE(window.find("shared")->boolean());
+  EXPECT_EQ(json->find("sources")->items().at(0).find("uses")->integer(), 2);
+  EXPECT_EQ(json->find("sources")->items().at(0).find("matchers")->string(), "{__name__=\"x\"}");
+  EXPECT_EQ(window.find("actual"), nullptr);
+  EXPECT_EQ(engine_->explain("sum(", from_ms(0), from_ms(0), {}).status().code(),
+            StatusCode::kInvalidArgument);
+}
+
+TEST_F(EngineTest, PlansAreAnalyzed) {
+  for (int i = 0; i < 3; ++i) add(x(std::to_string(i)), {{0, 1}, {10'000, 2}, {20'000, 4}});
+  QueryOptions options;
+  options.analyze = true;
+  const auto result = engine_->range(store_, "sum(rate(x[20s]))", from_ms(0), from_ms(20'000),
+                                     base::Duration(10'000), options);
+  ASSERT_TRUE(result.ok()) << result.status();
+  const auto json = base::parse_json(result->plan);
+  ASSERT_TRUE(json.ok()) << result->plan;
+  const base::JsonValue& sum = *json->find("plan");
+  const base::JsonValue* actual = sum.find("actual");
+  ASSERT_NE(actual, nullptr) << result->plan;
+  EXPECT_EQ(actual->find("series")->integer(), 1);
+  EXPECT_EQ(actual->find("samples")->integer(), 2);
+  EXPECT_EQ(actual->find("samplesRead")->integer(), 9);
+  EXPECT_GT(actual->find("bytes")->integer(), 0);
+  const base::JsonValue& rate = sum.find("children")->items().at(0);
+  const base::JsonValue& window = rate.find("children")->items().at(0);
+  EXPECT_EQ(window.find("actual")->find("series")->integer(), 3);
+  EXPECT_EQ(window.find("actual")->find("samplesRead")->integer(), 9);
+  EXPECT_EQ(json->find("sources")->items().at(0).find("series")->integer(), 3);
+}
+
+TEST_F(EngineTest, QueriesThatEndAreLogged) {
+  add(x("a"), {{0, 1}});
+  std::string seen;
+  engine_->set_query_log(std::make_shared<QueryLog>([&](const FinishedQuery& query) {
+    seen += fmt::format("{} {}-{}/{} {} {} {}|", query.query, base::to_ms(query.start),
+                        base::to_ms(query.end), query.step.count(), message(query.status),
+                        query.stats.total_samples, query.origin.path);
+  }));
+  QueryOrigin origin;
+  origin.path = "/here";
+  QueryOptions options;
+  options.origin = &origin;
+  EXPECT_EQ(instant("x", 0, options), "x{l=\"a\"} 1; ");
+  EXPECT_EQ(range("x", 0, 1000, 500).substr(0, 1), "x");
+  EXPECT_EQ(instant("sum(", 0).substr(0, 3), "3: ") << "not run, not logged";
+  EXPECT_EQ(instant("x * on(q) x[1m:1s]", 0).substr(0, 3), "3: ");
+  engine_->set_query_log(nullptr);
+  EXPECT_EQ(instant("x", 0), "x{l=\"a\"} 1; ");
+  EXPECT_EQ(seen, "x 0-0/0  1 /here|x 0-1000/500  3 |");
 }
 
 TEST_F(EngineTest, ParsedExpressionsAndStatistics) {

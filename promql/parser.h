@@ -2,7 +2,8 @@
 //
 // The PromQL parser and printer (grammar of Prometheus 3.14).
 //
-// Pure functions; shared. Recursion is limited (Options::max_depth) and text to 1 MiB.
+// Pure functions; shared. Recursion is limited (Options::max_depth), text to 1 MiB and trees to
+// 100,000 parts.
 // Errors: kInvalidArgument, "LINE:COLUMN: parse error: REASON", upstream's text where a client may compare it.
 #pragma once
 

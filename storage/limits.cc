@@ -17,11 +17,13 @@ Status MemoryAccount::charge(std::uint64_t bytes) {
   const std::uint64_t now = used_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
   if (limit_ != 0 && now > limit_) {
     used_.fetch_sub(bytes, std::memory_order_relaxed);
+    refused_.store(true, std::memory_order_relaxed);
     return resource_exhausted("query needs more than its limit of {} bytes of memory", limit_);
   }
   if (parent_ != nullptr) {
     if (Status status = parent_->charge(bytes); !status.ok()) {
       used_.fetch_sub(bytes, std::memory_order_relaxed);
+      refused_.store(true, std::memory_order_relaxed);
       return status;
     }
   }
@@ -36,12 +38,13 @@ void MemoryAccount::release(std::uint64_t bytes) {
   if (parent_ != nullptr) parent_->release(bytes);
 }
 
-Status CancelToken::check() const {
-  if (cancelled_.load(std::memory_order_relaxed)) {
-    return cancelled("query was canceled in query execution");
+Status CancelToken::check(std::string_view where) const {
+  const bool gone = abandoned_ != nullptr && abandoned_->load(std::memory_order_relaxed);
+  if (gone || cancelled_.load(std::memory_order_relaxed)) {
+    return cancelled("query was canceled in {}", where);
   }
   if (clock_ != nullptr && clock_->steady_now() >= deadline_) {
-    return deadline_exceeded("query timed out in query execution");
+    return deadline_exceeded("query timed out in {}", where);
   }
   return ok();
 }

@@ -32,9 +32,9 @@ TEST(CancelToken, ReportsCancelAndDeadlineWithUpstreamTexts) {
   CancelToken token(&clock, clock.steady_now() + std::chrono::seconds(2));
   EXPECT_TRUE(token.check().ok());
   clock.advance(std::chrono::seconds(2));
-  EXPECT_EQ(message(token.check()), "query timed out in query execution");
+  EXPECT_EQ(message(token.check()), "query timed out in expression evaluation");
   token.cancel();
-  EXPECT_EQ(message(token.check()), "query was canceled in query execution");
+  EXPECT_EQ(message(token.check()), "query was canceled in expression evaluation");
 }
 
 }  // namespace

@@ -138,6 +138,38 @@ std::uint64_t bytes_of(const model::FloatHistogram& h) {
              sizeof(double);
 }
 
+std::uint64_t bytes_of(const VectorSet& set) {
+  std::uint64_t bytes = 0;
+  for (const OutSeries& series : set) {
+    bytes += sizeof(OutSeries) + series.labels.bytes() + bytes_of(series.column);
+  }
+  return bytes;
+}
+
+std::uint64_t weight_of(const model::FloatHistogram& h) {
+  constexpr std::uint64_t kFixedBytes = 176;  // of a histogram and its time
+  constexpr std::uint64_t kFloatBytes = 16;
+  const std::size_t parts = h.positive_spans.size() + h.negative_spans.size() +
+                            h.positive_buckets.size() + h.negative_buckets.size() +
+                            h.custom_values.size();
+  return (kFixedBytes + parts * sizeof(double)) / kFloatBytes;
+}
+
+std::uint64_t count_samples(const Column& column) {
+  const std::uint64_t present = column.present.count();
+  if (!column.has_histograms()) return present;
+  std::uint64_t weight = present;
+  column.histogram_steps().for_each(
+      [&](std::size_t i) { weight += weight_of(*column.histograms[i]) - 1; });
+  return weight;
+}
+
+std::uint64_t count_samples(const VectorSet& set) {
+  std::uint64_t count = 0;
+  for (const OutSeries& series : set) count += count_samples(series.column);
+  return count;
+}
+
 std::uint64_t bytes_of(const Column& column) {
   std::uint64_t bytes = column.values.size() * (sizeof(double) + 1);
   if (!column.has_histograms()) return bytes;

@@ -147,6 +147,15 @@ bool has_histograms(const VectorSet& set);
 
 // Memory of the samples; a histogram counts with every run of steps that shares it.
 std::uint64_t bytes_of(const Column& column);
+// With the labels.
+std::uint64_t bytes_of(const VectorSet& set);
 std::uint64_t bytes_of(const model::FloatHistogram& histogram);
+
+// How many floats a histogram counts for against the limit of samples: the 16-byte samples of its
+// size in Prometheus, so that one limit means the same there and here.
+std::uint64_t weight_of(const model::FloatHistogram& histogram);
+// By weight.
+std::uint64_t count_samples(const Column& column);
+std::uint64_t count_samples(const VectorSet& set);
 
 }  // namespace tocsin::promql::eval

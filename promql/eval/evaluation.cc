@@ -14,11 +14,7 @@ namespace tocsin::promql::eval {
 namespace {
 
 std::uint64_t bytes_of(const Result& result) {
-  std::uint64_t bytes = result.scalar.size() * sizeof(double);
-  for (const OutSeries& series : result.vector) {
-    bytes += sizeof(OutSeries) + series.labels.bytes() + bytes_of(series.column);
-  }
-  return bytes;
+  return result.scalar.size() * sizeof(double) + result.text.size() + eval::bytes_of(result.vector);
 }
 
 std::uint64_t bytes_of(const storage::ColumnBatch& batch) {
@@ -49,12 +45,6 @@ bool takes_window(const plan::CallNode& call) {
 
 }  // namespace
 
-std::uint64_t count_samples(const VectorSet& set) {
-  std::uint64_t n = 0;
-  for (const OutSeries& series : set) n += series.column.present.count();
-  return n;
-}
-
 void broadcast(const Grid& grid, Result* result) {
   if (result->type == ValueType::kScalar) {
     result->scalar.assign(grid.count, result->scalar.at(0));
@@ -83,16 +73,46 @@ struct Evaluation::BatchCache {
   using Key = std::pair<std::size_t, std::size_t>;  // source, batch
   base::Mutex mutex;
   std::map<Key, std::shared_ptr<const storage::ColumnBatch>> batches ABSL_GUARDED_BY(mutex);
-  std::uint64_t bytes ABSL_GUARDED_BY(mutex) = 0;
 };
 
 Evaluation::Evaluation(const Setup& setup)
-    : setup_(setup), cache_(std::make_unique<BatchCache>()) {}
+    : setup_(setup),
+      cache_(std::make_unique<BatchCache>()),
+      counts_(setup.grid.count, setup.count_by_step) {}
 
 Evaluation::~Evaluation() {
   for (const Held& held : held_) release(held.samples, held.bytes);
-  base::MutexLock lock(cache_->mutex);
-  release(0, cache_->bytes);
+}
+
+SampleCounts Evaluation::no_counts(std::size_t steps) const {
+  base::MutexLock lock(counts_mutex_);
+  return {steps, !counts_.total_steps.empty()};
+}
+
+void Evaluation::count(const SampleCounts& counts) {
+  base::MutexLock lock(counts_mutex_);
+  counts_.add(counts);
+}
+
+SampleCounts Evaluation::counts() const {
+  base::MutexLock lock(counts_mutex_);
+  return counts_;
+}
+
+SampleCounts Evaluation::begin_counts(std::size_t steps, bool by_step) {
+  base::MutexLock lock(counts_mutex_);
+  return std::exchange(counts_, SampleCounts(steps, by_step));
+}
+
+SampleCounts Evaluation::end_counts(SampleCounts before) {
+  base::MutexLock lock(counts_mutex_);
+  return std::exchange(counts_, std::move(before));
+}
+
+void Evaluation::count_subquery(const SampleCounts& counts, const Grid& inner, const Grid& grid,
+                                std::int64_t range_ms) {
+  base::MutexLock lock(counts_mutex_);
+  counts_.add_read_of_subquery(counts, inner, grid, range_ms);
 }
 
 Status Evaluation::prepare() {
@@ -125,15 +145,33 @@ StatusOr<std::shared_ptr<const storage::ColumnBatch>> Evaluation::read(std::size
     auto it = cache_->batches.find({source, batch});
     if (it != cache_->batches.end()) return it->second;
   }
-  auto columns = std::make_shared<storage::ColumnBatch>();
-  RETURN_IF_ERROR(selections_[source]->read(batch, columns.get()));
-  if (shared) {
-    RETURN_IF_ERROR(charge(0, bytes_of(*columns)));
-    base::MutexLock lock(cache_->mutex);
-    cache_->bytes += bytes_of(*columns);
-    cache_->batches[{source, batch}] = columns;
+  // Charged while anybody holds it: at the latest a result whose histograms are in it.
+  struct Charged {
+    explicit Charged(std::shared_ptr<storage::MemoryAccount> account)
+        : memory(std::move(account)) {}
+    ~Charged() {
+      if (memory != nullptr) memory->release(bytes);
+    }
+    Charged(const Charged&) = delete;
+    Charged& operator=(const Charged&) = delete;
+    storage::ColumnBatch columns;
+    std::shared_ptr<storage::MemoryAccount> memory;
+    std::uint64_t bytes = 0;
+  };
+  auto charged = std::make_shared<Charged>(setup_.memory);
+  RETURN_IF_ERROR(selections_[source]->read(batch, &charged->columns));
+  if (setup_.memory != nullptr) {
+    const std::uint64_t bytes = bytes_of(charged->columns);
+    RETURN_IF_ERROR(setup_.memory->charge(bytes));
+    charged->bytes = bytes;
   }
-  return std::shared_ptr<const storage::ColumnBatch>(std::move(columns));
+  const storage::ColumnBatch* const columns = &charged->columns;
+  std::shared_ptr<const storage::ColumnBatch> read(std::move(charged), columns);
+  if (shared) {
+    base::MutexLock lock(cache_->mutex);
+    cache_->batches[{source, batch}] = read;
+  }
+  return read;
 }
 
 std::vector<std::string> Evaluation::storage_warnings() const {
@@ -167,11 +205,29 @@ void Evaluation::release(std::uint64_t samples, std::uint64_t bytes) {
 }
 
 StatusOr<Result> Evaluation::eval(const plan::PlanNode& node, const Grid& grid) {
+  if (setup_.profile == nullptr) return eval_node(node, grid);
+  const base::SteadyTime begin = setup_.profile->now();
+  const std::uint64_t read = counts().read;
+  ASSIGN_OR_RETURN(Result result, eval_node(node, grid));
+  setup_.profile->add(
+      node, {1, setup_.profile->seconds_since(begin), counts().read - read, result.vector.size(),
+             result.scalar.size() + count_samples(result.vector), bytes_of(result)});
+  return result;
+}
+
+StatusOr<Result> Evaluation::eval_node(const plan::PlanNode& node, const Grid& grid) {
   RETURN_IF_ERROR(check());
   const std::size_t mark = held_.size();
   const bool once = node.step_invariant && grid.count > 1 && node.type() != ValueType::kString;
-  ASSIGN_OR_RETURN(Result result,
-                   dispatch(node, once ? Grid{grid.start_ms, grid.step_ms, 1} : grid));
+  SampleCounts counted;
+  if (once) counted = begin_counts(1, false);
+  StatusOr<Result> evaluated = dispatch(node, once ? Grid{grid.start_ms, grid.step_ms, 1} : grid);
+  if (once) {
+    const SampleCounts invariant = end_counts(std::move(counted));
+    base::MutexLock lock(counts_mutex_);
+    counts_.add_invariant(invariant, grid.count);
+  }
+  ASSIGN_OR_RETURN(Result result, std::move(evaluated));
   remove_empty(&result.vector);
   if (once) {
     Charge repeated(*this);  // before it is made: a few series over many steps are much

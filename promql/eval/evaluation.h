@@ -4,8 +4,9 @@
 //
 // eval() dispatches to the operators: selector.cc, range_call.cc, aggregate.cc, binary.cc,
 // functions/.
-// Borrows: everything in Setup. Confined to the calling thread, except charge() and
-// check(), which workers call.
+// Borrows: everything in Setup.
+// Threads: confined to the calling thread, except charge(), check(), read() and the counts, which
+// workers use.
 // Errors: as promql/engine.h says.
 #pragma once
 
@@ -15,8 +16,11 @@
 #include <vector>
 
 #include "base/executor.h"
+#include "base/mutex.h"
 #include "promql/eval/annotations.h"
 #include "promql/eval/column.h"
+#include "promql/eval/profile.h"
+#include "promql/eval/sample_counts.h"
 #include "promql/plan/plan.h"
 #include "storage/queryable.h"
 
@@ -32,9 +36,13 @@ struct Setup {
   std::uint64_t max_samples = 0;
   bool delayed_name_removal = false;
   bool use_start_timestamps = false;
+  bool count_by_step = false;
   storage::QueryContext context;
+  // Behind context.memory: histograms of a result keep the columns that they were read in.
+  std::shared_ptr<storage::MemoryAccount> memory;
   const storage::CancelToken* caller_cancel = nullptr;  // may be null
   base::Executor* workers = nullptr;
+  Profile* profile = nullptr;  // null: nobody wants to know
 };
 
 class Evaluation;
@@ -89,8 +97,18 @@ class Evaluation {
   StatusOr<std::size_t> add_source(const model::Matchers& matchers,
                                    const storage::SelectHints& hints);
 
+  // Zeroes for what a batch over `steps` looks at; from any thread, as count().
+  SampleCounts no_counts(std::size_t steps) const;
+  void count(const SampleCounts& counts);
+  SampleCounts counts() const;
+  // Counts apart what is evaluated until end_counts() takes the counts and puts `before` back.
+  SampleCounts begin_counts(std::size_t steps, bool by_step);
+  SampleCounts end_counts(SampleCounts before);
+  // A subquery that is being evaluated: `counts` is what its inner steps looked at.
+  void count_subquery(const SampleCounts& counts, const Grid& inner, const Grid& grid,
+                      std::int64_t range_ms);
+
   AnnotationSet annotations;
-  std::atomic<std::uint64_t> total_samples{0};
   std::uint64_t peak_samples() const { return peak_samples_.load(std::memory_order_relaxed); }
 
  private:
@@ -98,6 +116,7 @@ class Evaluation {
   struct BatchCache;
   Status charge(std::uint64_t samples, std::uint64_t bytes);
   void release(std::uint64_t samples, std::uint64_t bytes);
+  StatusOr<Result> eval_node(const plan::PlanNode& node, const Grid& grid);
   StatusOr<Result> dispatch(const plan::PlanNode& node, const Grid& grid);
   Status settle(std::size_t mark, const Result& result);
 
@@ -113,11 +132,12 @@ class Evaluation {
   std::unique_ptr<BatchCache> cache_;
   std::atomic<std::uint64_t> live_samples_{0};
   std::atomic<std::uint64_t> peak_samples_{0};
+  mutable base::Mutex counts_mutex_;
+  SampleCounts counts_ ABSL_GUARDED_BY(counts_mutex_);
 };
 
 // Repeats the only step of each series over `grid`.
 void broadcast(const Grid& grid, Result* result);
-std::uint64_t count_samples(const VectorSet& set);
 
 // Steps of a subquery: the multiples of its step in (first end - range, last end]; may be none.
 StatusOr<Grid> inner_grid(const Evaluation& run, const plan::Window& window, const Grid& grid);

@@ -22,11 +22,33 @@ namespace tocsin::promql::eval {
 namespace {
 
 constexpr std::size_t kMaxInnerSteps = 50'000'000;
+// Samples in windows that are worked on before a query looks whether it is to end: some
+// milliseconds.
+constexpr std::uint64_t kSamplesPerPiece = std::uint64_t{4} << 20U;
 
 bool looks_like_counter(std::string_view name) {
   return name.ends_with("_total") || name.ends_with("_sum") || name.ends_with("_count") ||
          name.ends_with("_bucket");
 }
+
+// How much the samples of a series count for.
+class WindowWeights {
+ public:
+  explicit WindowWeights(const functions::SeriesWindows& windows) {
+    if (windows.histograms.empty()) return;
+    before_.push_back(0);
+    for (const HistogramPtr& histogram : windows.histograms) {
+      before_.push_back(before_.back() + (histogram == nullptr ? 1 : weight_of(*histogram)));
+    }
+  }
+  // Of the samples [lo, hi).
+  std::uint64_t of(std::uint32_t lo, std::uint32_t hi) const {
+    return before_.empty() ? hi - lo : before_[hi] - before_[lo];
+  }
+
+ private:
+  std::vector<std::uint64_t> before_;  // of each sample; empty: all are floats
+};
 
 class RangeCallRun {
  public:
@@ -37,6 +59,7 @@ class RangeCallRun {
         function_(*functions::find_range_function(call.function->name)),
         window_(*call.arguments[function_.matrix]->as<plan::Window>()),
         read_range_ms_(window_.range_ms),
+        read_before_(run.counts().read),
         charge_(run) {
     for (std::size_t i = 0; i < grid.count; ++i) {
       times_.push_back(grid.time(i));
@@ -48,6 +71,7 @@ class RangeCallRun {
   StatusOr<VectorSet> all() {
     RETURN_IF_ERROR(scalar_arguments());
     StatusOr<VectorSet> out = window_.inner == nullptr ? from_store() : from_subquery();
+    note_window();
     RETURN_IF_ERROR(out.status());
     if (function_.name == "absent_over_time") return out;  // only who is present counts
     annotate_results(*out);
@@ -58,7 +82,21 @@ class RangeCallRun {
     return out;
   }
 
+  // What was read is the window's; its time is in that of the call.
+  void note_window() {
+    Profile* const profile = run_.setup().profile;
+    if (profile == nullptr || window_.inner != nullptr) return;
+    const std::uint64_t read = run_.counts().read - read_before_;
+    const std::size_t series = run_.selection(window_.source).series().size();
+    profile->add(*call_.arguments[function_.matrix], {1, 0, read, series, read, 0});
+  }
+
  private:
+  struct BatchOut {
+    VectorSet set;
+    SampleCounts counts;
+  };
+
   // Anchored and smoothed windows reach beyond the range.
   void extend() {
     read_ends_ = ends_;
@@ -100,7 +138,7 @@ class RangeCallRun {
 
   StatusOr<VectorSet> from_store() {
     const storage::Selection& selection = run_.selection(window_.source);
-    return in_batches(selection.batch_count(), [&](std::size_t batch, VectorSet* out) -> Status {
+    return in_batches(selection.batch_count(), [&](std::size_t batch, BatchOut* to) -> Status {
       ASSIGN_OR_RETURN(auto columns, run_.read(window_.source, batch));
       WindowReader reader(read_ends_, read_range_ms_,
                           window_.detect_resets ? ResetHints::kDetected : ResetHints::kAsStored);
@@ -109,12 +147,12 @@ class RangeCallRun {
         functions::HistogramNotes notes;
         functions::SeriesWindows windows = reader.windows(column, StaleMarkers::kRemove, columns);
         if (!function_.uses_starts || !run_.setup().use_start_timestamps) windows.starts = {};
-        ASSIGN_OR_RETURN(bool any, apply(windows, &notes, &series.column));
+        ASSIGN_OR_RETURN(bool any, apply(windows, to, &notes, &series.column));
         if (column.histograms.empty() && !any) continue;
         series.labels = selection.labels(column.series);
         annotate_overlaps(windows, series.labels, &notes_.at(batch));
         annotate_histograms(notes, series.labels, &notes_.at(batch));
-        if (any) out->push_back(std::move(series));
+        if (any) to->set.push_back(std::move(series));
       }
       return ok();
     });
@@ -123,25 +161,31 @@ class RangeCallRun {
   StatusOr<VectorSet> from_subquery() {
     ASSIGN_OR_RETURN(Grid inner, inner_grid(run_, window_, grid_));
     if (inner.count == 0) return VectorSet();
-    ASSIGN_OR_RETURN(VectorSet samples, run_.eval_vector(*window_.inner, inner));
+    SampleCounts outer = run_.begin_counts(inner.count, true);
+    StatusOr<VectorSet> evaluated = run_.eval_vector(*window_.inner, inner);
+    const SampleCounts counts = run_.end_counts(std::move(outer));
+    Grid seen = inner;  // at the times of the steps that look at it
+    seen.start_ms += window_.shift.offset_ms;
+    run_.count_subquery(counts, seen, grid_, window_.range_ms);
+    ASSIGN_OR_RETURN(VectorSet samples, std::move(evaluated));
     auto times = std::make_shared<storage::TimestampColumn>();
     for (std::size_t i = 0; i < inner.count; ++i) times->ms.push_back(inner.time(i));
     const std::size_t batches =
         (samples.size() + storage::kBatchSeries - 1) / storage::kBatchSeries;
-    return in_batches(batches, [&](std::size_t batch, VectorSet* out) -> Status {
+    return in_batches(batches, [&](std::size_t batch, BatchOut* to) -> Status {
       WindowReader reader(read_ends_, read_range_ms_);
       const std::size_t begin = batch * storage::kBatchSeries;
       const std::size_t end = std::min(begin + storage::kBatchSeries, samples.size());
       for (std::size_t i = begin; i < end; ++i) {
         OutSeries series;
         functions::HistogramNotes notes;
-        ASSIGN_OR_RETURN(
-            bool any, apply(windows_of(samples[i].column, times, &reader), &notes, &series.column));
+        ASSIGN_OR_RETURN(bool any, apply(windows_of(samples[i].column, times, &reader), to, &notes,
+                                         &series.column));
         annotate_histograms(notes, samples[i].labels, &notes_.at(batch));
         if (!any) continue;
         series.labels = std::move(samples[i].labels);
         series.drop_name = samples[i].drop_name;
-        out->push_back(std::move(series));
+        to->set.push_back(std::move(series));
       }
       return ok();
     });
@@ -161,9 +205,11 @@ class RangeCallRun {
     notes_.resize(count);
     RETURN_IF_ERROR(for_each_index(count, run_.setup().workers, [&](std::size_t batch) -> Status {
       RETURN_IF_ERROR(run_.check());
-      RETURN_IF_ERROR(one_batch(batch, &slots[batch]));
-      std::uint64_t bytes = 0;
-      for (const OutSeries& series : slots[batch]) bytes += bytes_of(series.column);
+      BatchOut to{{}, run_.no_counts(grid_.count)};
+      RETURN_IF_ERROR(one_batch(batch, &to));
+      run_.count(to.counts);
+      slots[batch] = std::move(to.set);
+      const std::uint64_t bytes = bytes_of(slots[batch]);
       base::MutexLock lock(mutex_);
       return charge_.add(count_samples(slots[batch]), bytes);
     }));
@@ -176,24 +222,77 @@ class RangeCallRun {
   }
 
   // False when no step has a result.
-  StatusOr<bool> apply(const functions::SeriesWindows& windows, functions::HistogramNotes* notes,
-                       Column* out) {
-    std::uint64_t total = 0;
-    std::uint64_t largest = 0;
-    for (std::size_t i = 0; i < windows.lo.size(); ++i) {
-      const std::uint64_t size = windows.hi[i] - windows.lo[i];
-      total += size;
-      largest = std::max(largest, size);
-    }
-    if (total == 0) return false;
+  StatusOr<bool> apply(const functions::SeriesWindows& windows, BatchOut* to,
+                       functions::HistogramNotes* notes, Column* out) {
+    const Looked looked = look(windows, &to->counts);
+    if (looked.work == 0) return false;
     RETURN_IF_ERROR(check_factors(windows));
-    run_.total_samples += total;
     Charge held(run_);
-    RETURN_IF_ERROR(held.add(largest, 0));
+    RETURN_IF_ERROR(held.add(looked.largest, 0));
     *out = Column(grid_.count);
-    functions::run_kernels(function_, windows, {ends_, times_, window_.range_ms, first_, second_},
-                           notes, out);
+    RETURN_IF_ERROR(run_pieces(windows, looked.work, notes, out));
     return out->present.any();
+  }
+
+  struct Looked {
+    std::uint64_t work = 0;     // samples in all windows
+    std::uint64_t largest = 0;  // weight of the heaviest window
+  };
+
+  // Counts the samples of all windows.
+  Looked look(const functions::SeriesWindows& windows, SampleCounts* counts) const {
+    const bool from_store = window_.inner == nullptr;  // a subquery has counted what it read
+    const WindowWeights weights(windows);
+    Looked looked;
+    for (std::size_t i = 0; i < windows.lo.size(); ++i) {
+      const std::uint32_t lo = windows.lo[i];
+      const std::uint32_t hi = windows.hi[i];
+      const std::uint32_t seen = i == 0 ? lo : std::clamp(windows.hi[i - 1], lo, hi);
+      const std::uint64_t weight = weights.of(lo, hi);
+      counts->add(i, weight, from_store ? weights.of(seen, hi) : 0);
+      looked.work += hi - lo;
+      looked.largest = std::max(looked.largest, weight);
+    }
+    return looked;
+  }
+
+  // Runs the kernels; over many samples a few steps at a time, so that a query that is to end does.
+  Status run_pieces(const functions::SeriesWindows& windows, std::uint64_t work,
+                    functions::HistogramNotes* notes, Column* out) {
+    const functions::KernelArgs args{ends_, times_, window_.range_ms, first_, second_};
+    if (work <= kSamplesPerPiece) {
+      functions::run_kernels(function_, windows, args, notes, out);
+      return ok();
+    }
+    for (std::size_t begin = 0; begin < grid_.count;) {
+      RETURN_IF_ERROR(run_.check());
+      std::uint64_t piece = 0;
+      std::size_t end = begin;
+      while (end < grid_.count && piece < kSamplesPerPiece) {
+        piece += windows.hi[end] - windows.lo[end];
+        ++end;
+      }
+      const auto part = [&](auto steps) {
+        return steps.empty() ? steps : steps.subspan(begin, end - begin);
+      };
+      functions::SeriesWindows some = windows;
+      some.lo = part(windows.lo);
+      some.hi = part(windows.hi);
+      Column column(end - begin);
+      functions::run_kernels(function_, some,
+                             {part(args.range_end), part(args.eval_time), args.range_ms,
+                              part(args.first), part(args.second)},
+                             notes, &column);
+      column.present.for_each([&](std::size_t i) {
+        if (column.histogram(i) != nullptr) {
+          out->put(begin + i, column.histograms[i]);
+        } else {
+          out->put(begin + i, column.values[i]);
+        }
+      });
+      begin = end;
+    }
+    return ok();
   }
 
   static bool has_floats(const Column& column) {
@@ -257,6 +356,7 @@ class RangeCallRun {
   std::vector<std::int64_t> times_, ends_;
   std::vector<std::int64_t> read_ends_;  // of the windows that the kernel is given
   std::int64_t read_range_ms_;
+  const std::uint64_t read_before_;  // samples, by what was evaluated before
   std::vector<double> first_, second_;
   std::vector<AnnotationSet> notes_;  // of each batch, so that their order is always the same
   base::Mutex mutex_;

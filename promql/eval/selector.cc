@@ -32,9 +32,10 @@ class SelectRun {
     RETURN_IF_ERROR(for_each_index(slots.size(), run_.setup().workers, [&](std::size_t batch) {
       RETURN_IF_ERROR(run_.check());
       RETURN_IF_ERROR(one_batch(batch, &slots[batch]));
-      const std::uint64_t samples = count_samples(slots[batch]);
-      run_.total_samples += samples;
-      return charge_batch(samples, slots[batch]);
+      SampleCounts counts = run_.no_counts(ends_.size());
+      counts.add(slots[batch]);
+      run_.count(counts);
+      return charge_batch(counts.total, slots[batch]);
     }));
     VectorSet joined;
     for (VectorSet& slot : slots) {
@@ -45,8 +46,7 @@ class SelectRun {
 
  private:
   Status charge_batch(std::uint64_t samples, const VectorSet& set) {
-    std::uint64_t bytes = 0;
-    for (const OutSeries& series : set) bytes += bytes_of(series.column);
+    const std::uint64_t bytes = bytes_of(set);
     base::MutexLock lock(mutex_);
     return charge_.add(samples, bytes);
   }

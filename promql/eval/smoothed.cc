@@ -30,12 +30,12 @@ class SmoothedRun {
     RETURN_IF_ERROR(for_each_index(slots.size(), run_.setup().workers, [&](std::size_t batch) {
       RETURN_IF_ERROR(run_.check());
       RETURN_IF_ERROR(one_batch(batch, &slots[batch]));
-      const std::uint64_t samples = count_samples(slots[batch]);
-      run_.total_samples += samples;
-      std::uint64_t bytes = 0;
-      for (const OutSeries& series : slots[batch]) bytes += bytes_of(series.column);
+      SampleCounts counts = run_.no_counts(times_.size());
+      counts.add(slots[batch]);
+      run_.count(counts);
+      const std::uint64_t bytes = bytes_of(slots[batch]);
       base::MutexLock lock(mutex_);
-      return charge_.add(samples, bytes);
+      return charge_.add(counts.total, bytes);
     }));
     for (const AnnotationSet& notes : notes_) run_.annotations.merge(notes);
     VectorSet joined;

@@ -221,6 +221,10 @@ std::string to_text(const FloatHistogram& h) {
   std::string text = fmt::format("{{{{schema:{} count:{} sum:{}", h.schema, h.count, h.sum);
   if (h.zero_threshold != 0) text += fmt::format(" z_bucket_w:{}", h.zero_threshold);
   if (h.zero_count != 0) text += fmt::format(" z_bucket:{}", h.zero_count);
+  using Hint = model::CounterResetHint;
+  if (h.reset_hint == Hint::kReset) text += " counter_reset_hint:reset";
+  if (h.reset_hint == Hint::kNotReset) text += " counter_reset_hint:not_reset";
+  if (h.reset_hint == Hint::kGauge) text += " counter_reset_hint:gauge";
   auto list = [&](std::string_view key, const std::vector<double>& values) {
     if (values.empty()) return;
     text += fmt::format(" {}:[", key);

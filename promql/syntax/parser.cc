@@ -15,6 +15,8 @@ constexpr std::size_t kMaxTextBytes = std::size_t{1} << 20U;
 // Trees may be this many times higher than nesting is deep: long chains are common, deep nesting is
 // not.
 constexpr int kHeightPerDepth = 10;
+// A tree takes some hundred bytes per part, a text of a few bytes for each.
+constexpr std::size_t kMaxParts = 100'000;
 
 constexpr int kLowest = 1;
 constexpr int kPowPrecedence = 6;
@@ -155,6 +157,9 @@ StatusOr<ExprPtr> Parser::finish(Expr::Node node, std::uint32_t start, int heigh
   if (height > options_.max_depth * kHeightPerDepth) {
     return error_at(start, "expression has a chain of more than {} operations",
                     options_.max_depth * kHeightPerDepth);
+  }
+  if (++parts_ > kMaxParts) {
+    return error_at(start, "expression has more than {} parts", kMaxParts);
   }
   height_ = height;
   auto expr = std::make_unique<Expr>();

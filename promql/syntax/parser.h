@@ -95,6 +95,7 @@ class Parser {
   std::uint32_t last_end_ = 0;         // of the last consumed token
   int depth_ = 0;                      // of calls
   int height_ = 0;                     // of the expression that the last parse_... returned
+  std::size_t parts_ = 0;              // of the tree, made so far
   int duration_nodes_ = 0;             // in the duration at hand
   std::string_view duration_context_;  // what the duration is part of, for errors
 };
