@@ -60,7 +60,7 @@ struct Bucket {
   double count = 0;
 };
 // Those with a count, ascending by bounds, the zero bucket among them. Buckets that reach into the
-// zero bucket are cut off at it when `cut_at_zero`.
+// zero bucket are cut off at it with kCutAtZero.
 enum class Overlap { kKeep, kCutAtZero };
 void ordered_buckets(const FloatHistogram& h, Overlap overlap, std::vector<Bucket>* out);
 

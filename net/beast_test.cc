@@ -132,6 +132,53 @@ TEST_F(BeastTest, ChosenRequestsRunElsewhereAndDoNotCount) {
   server_->stop();
 }
 
+TEST_F(BeastTest, AHandlerHearsThatItsClientIsGone) {
+  Waiter<int> entered;
+  Waiter<bool> gone;
+  const std::string address = start({}, [&](const HttpRequest& request) {
+    if (request.target != "/slow") return hello(request);
+    entered.set(1);
+    const base::SteadyTime give_up = clock_.steady_now() + std::chrono::seconds(20);
+    base::Mutex mutex;
+    base::CondVar never;
+    while (!*request.client_gone && clock_.steady_now() < give_up) {
+      base::MutexLock lock(mutex);
+      never.wait_until(mutex, clock_.steady_now() + std::chrono::milliseconds(5));
+    }
+    gone.set(*request.client_gone);
+    return hello(request);
+  });
+  {
+    RawHttp client(address);
+    EXPECT_EQ(client.get("/").status, 200);  // a connection that has been answered before
+    client.socket().write("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
+    entered.wait();
+  }
+  EXPECT_EQ(gone.wait(), true);
+}
+
+TEST_F(BeastTest, AClientInAHurryIsNotGone) {
+  Waiter<int> entered;
+  Waiter<int> release;
+  std::atomic<bool> gone = false;
+  const std::string address = start({}, [&](const HttpRequest& request) {
+    if (request.target == "/slow") {
+      entered.set(1);
+      release.wait();
+      gone = request.client_gone->load();
+    }
+    return hello(request);
+  });
+  RawHttp client(address);
+  client.socket().write("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
+  entered.wait();
+  client.socket().write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  release.set(1);
+  EXPECT_EQ(client.read_reply().status, 200);
+  EXPECT_EQ(client.read_reply().status, 200);
+  EXPECT_FALSE(gone);
+}
+
 TEST_F(BeastTest, SlowReaderHoldsNoHandlerThread) {
   std::atomic<int> pulled = 0;
   const std::string address = start({}, [&](const HttpRequest& request) {

@@ -5,8 +5,10 @@
 // Values; no I/O.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -72,6 +74,9 @@ struct HttpRequest {
   HttpHeaders headers;
   std::string body;
   std::string remote_address;            // host:port of the peer
+  // True once the client has closed the connection before it was answered; null where the server
+  // does not tell.
+  std::shared_ptr<const std::atomic<bool>> client_gone;
   std::vector<std::string> path_values;  // what {name} parts of the route pattern matched, in order
 
   // Sets target, path and query from "/path?query" (or the absolute form); "/" has no segments and
@@ -92,6 +97,7 @@ struct HttpResponse {
   HttpHeaders headers;
   std::string body;
   BodySource stream;  // when set, used instead of `body` (chunked)
+  std::shared_ptr<const void> held;  // let go of when the response has left
 
   static HttpResponse text(int status, std::string_view text);  // text/plain; charset=utf-8
   static HttpResponse json(int status, std::string json);

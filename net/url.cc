@@ -3,6 +3,7 @@
 // URLs and query strings: QueryParams and Url of net/http.h.
 #include <charconv>
 
+#include "base/escape.h"
 #include "net/http.h"
 
 namespace tocsin::net {
@@ -183,11 +184,7 @@ std::vector<std::string> QueryParams::all(std::string_view name) const {
   return values;
 }
 
-std::string url_encode(std::string_view text) {
-  std::string out = encode(text, "-_.~ ");
-  std::replace(out.begin(), out.end(), ' ', '+');
-  return out;
-}
+std::string url_encode(std::string_view text) { return base::query_encoded(text); }
 
 StatusOr<std::string> url_decode(std::string_view text) { return decode(text, Plus::kStays); }
 

@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "base/escape.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "rules/expand.h"
@@ -24,26 +25,12 @@ StatusOr<promql::Vector> as_vector(promql::Value value) {
   return failed_precondition("rule result is not a vector or scalar");
 }
 
-std::string percent_encode(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '_' || c == '.' || c == '~';
-    if (plain) {
-      out += c;
-    } else if (c == ' ') {
-      out += '+';
-    } else {
-      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
-  }
-  return out;
-}
-
 }  // namespace
 
 Group::Group(GroupOptions options, GroupContext context)
     : options_(std::move(options)),
+      origin_{{}, {}, {}, options_.file, options_.name},
+      query_options_{.origin = &origin_},
       context_(std::move(context)),
       strand_(context_.services.workers),
       writer_(context_.services.storage) {}
@@ -232,7 +219,7 @@ void Group::evaluate_rule(std::size_t index, base::Timestamp at) {
 StatusOr<std::vector<RuleOutput>> Group::outputs_of(Rule& rule, base::Timestamp at) {
   ASSIGN_OR_RETURN(promql::QueryResult result,
                    context_.services.engine.instant(context_.services.queryable, *rule.expr,
-                                                    at - options_.query_offset));
+                                                    at - options_.query_offset, query_options_));
   ASSIGN_OR_RETURN(promql::Vector vector, as_vector(std::move(result.value)));
   return rule.alerting ? alert(rule, vector, at) : record(rule, vector);
 }
@@ -280,8 +267,9 @@ std::string Group::render(const Rule& rule, const std::string& text, const promq
   ExpandContext expansion{rule.options.name,     sample, context_.external_labels,
                           context_.external_url, at,     {}};
   expansion.query = [this, at](const std::string& query) -> StatusOr<promql::Vector> {
-    ASSIGN_OR_RETURN(promql::QueryResult result,
-                     context_.services.engine.instant(context_.services.queryable, query, at));
+    ASSIGN_OR_RETURN(
+        promql::QueryResult result,
+        context_.services.engine.instant(context_.services.queryable, query, at, query_options_));
     return as_vector(std::move(result.value));
   };
   return expand(text, expansion);
@@ -292,7 +280,7 @@ void Group::send_alerts(Rule& rule, base::Timestamp at) {
       rule.alerting->take_unsent(at, context_.timing.resend_delay, options_.interval);
   if (alerts.empty() || !context_.services.alerts) return;
   const std::string url = fmt::format("{}/graph?g0.expr={}&g0.tab=1", context_.external_url,
-                                      percent_encode(rule.printed));
+                                      base::query_encoded(rule.printed));
   for (model::Alert& alert : alerts) {
     alert.generator_url = url;
     model::LabelsBuilder labels(alert.labels);

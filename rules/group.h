@@ -17,6 +17,7 @@
 #include "base/executor.h"
 #include "base/gate.h"
 #include "base/mutex.h"
+#include "promql/engine.h"
 #include "promql/parser.h"
 #include "rules/alerting_rule.h"
 #include "rules/evaluator.h"
@@ -82,6 +83,8 @@ class Group : public std::enable_shared_from_this<Group> {
   void record_transition(const AlertingRule::Instance& instance, base::Timestamp at) const;
 
   const GroupOptions options_;
+  const promql::QueryOrigin origin_;
+  const promql::QueryOptions query_options_;
   const GroupContext context_;
   base::Strand strand_;
 

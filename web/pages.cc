@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/escape.h"
 #include "formats/text_writer.h"
 #include "model/timestamp.h"
 #include "model/value.h"
@@ -41,7 +42,7 @@ net::HttpResponse html_page(std::string_view title, std::string_view body) {
       "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
       "content=\"width=device-width\"><title>{}</title><style>{}</style></head><body>{}</body></"
       "html>\n",
-      html_escape(title), kStyle, body);
+      base::markup_escaped(title), kStyle, body);
   return response;
 }
 
@@ -55,8 +56,8 @@ std::string size_text(std::uint64_t bytes) {
 }
 
 std::string card(std::string_view name, std::string_view value) {
-  return fmt::format("<div class=\"card\"><b>{}</b>{}</div>", html_escape(value),
-                     html_escape(name));
+  return fmt::format("<div class=\"card\"><b>{}</b>{}</div>", base::markup_escaped(value),
+                     base::markup_escaped(name));
 }
 
 std::string ago(base::Timestamp now, base::Timestamp then) {
@@ -74,9 +75,9 @@ std::string targets_table(const PageServices& services) {
         "<tr><td>{}</td><td><code>{}</code></td><td class=\"{}\">{}</td><td>{}</td><td>{:.0f} "
         "ms</td><td "
         "class=\"error\">{}</td></tr>",
-        html_escape(target.job), html_escape(target.scrape_url), health, health,
+        base::markup_escaped(target.job), base::markup_escaped(target.scrape_url), health, health,
         ago(now, target.last_scrape), static_cast<double>(target.last_duration.count()),
-        html_escape(target.last_error));
+        base::markup_escaped(target.last_error));
   }
   return "<h2>Targets</h2><table><tr><th>Job</th><th>URL</th><th>Health</th><th>Last "
          "scrape</th><th>Took</th>"
@@ -87,7 +88,8 @@ std::string targets_table(const PageServices& services) {
 std::string rule_alerts(const rules::RuleStatus& rule) {
   std::string out;
   for (const rules::ActiveAlert& alert : rule.alerts) {
-    out += fmt::format("<div><code>{}</code> = {}</div>", html_escape(alert.labels.to_string()),
+    out += fmt::format("<div><code>{}</code> = {}</div>",
+                       base::markup_escaped(alert.labels.to_string()),
                        model::format_float(alert.value));
   }
   return out;
@@ -103,8 +105,9 @@ std::string rules_table(const PageServices& services) {
       rows += fmt::format(
           "<tr><td>{}</td><td>{}</td><td class=\"{}\">{}</td><td><code>{}</code>{}</td><td "
           "class=\"error\">{}</td></tr>",
-          html_escape(group.name), html_escape(rule.options.name), state, state,
-          html_escape(rule.query), rule_alerts(rule), html_escape(rule.last_error));
+          base::markup_escaped(group.name), base::markup_escaped(rule.options.name), state, state,
+          base::markup_escaped(rule.query), rule_alerts(rule),
+          base::markup_escaped(rule.last_error));
     }
   }
   return "<h2>Rules and "
@@ -118,9 +121,9 @@ std::string notifier_table(const PageServices& services) {
   for (const notifier::GroupView& group : services.notifier->groups({})) {
     for (const notifier::AlertView& alert : group.alerts) {
       rows += fmt::format("<tr><td>{}</td><td>{}</td><td><code>{}</code></td><td>{}</td></tr>",
-                          html_escape(group.receiver), alert.state(),
-                          html_escape(alert.alert.labels.to_string()),
-                          html_escape(alert.alert.annotations.get("summary")));
+                          base::markup_escaped(group.receiver), alert.state(),
+                          base::markup_escaped(alert.alert.labels.to_string()),
+                          base::markup_escaped(alert.alert.annotations.get("summary")));
     }
   }
   std::string out = "<h2>Alerts at the notifier</h2>";
@@ -160,7 +163,8 @@ std::string events_table(const PageServices& services) {
   for (const storage::Event& event : *events) {
     rows += fmt::format("<tr><td>{}</td><td>{}</td><td><code>{}</code></td><td>{}</td></tr>",
                         model::format_rfc3339(event.time), event_text(event.kind),
-                        html_escape(event.labels.to_string()), html_escape(event.text));
+                        base::markup_escaped(event.labels.to_string()),
+                        base::markup_escaped(event.text));
   }
   return "<h2>What happened</h2><table><tr><th>Time "
          "(UTC)</th><th>Event</th><th>Labels</th><th></th></tr>" +
@@ -168,9 +172,10 @@ std::string events_table(const PageServices& services) {
 }
 
 net::HttpResponse status_page(const PageServices& services, std::string_view name) {
-  std::string body = fmt::format(
-      "<header><h1>{}</h1><span>version {} (speaks Prometheus {})</span></header>", name,
-      html_escape(services.build.tocsin_version), html_escape(services.build.version));
+  std::string body =
+      fmt::format("<header><h1>{}</h1><span>version {} (speaks Prometheus {})</span></header>",
+                  name, base::markup_escaped(services.build.tocsin_version),
+                  base::markup_escaped(services.build.version));
   if (services.storage != nullptr) {
     const storage::StoreStats stats = services.storage->stats();
     body += "<div class=\"cards\">" + card("active series", std::to_string(stats.active_series)) +
@@ -199,32 +204,6 @@ net::Handler reload_handler(const std::function<Status()>& reload) {
 }
 
 }  // namespace
-
-std::string html_escape(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&#34;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
 
 void add_metrics_page(net::Router& router, base::Registry& registry) {
   router.add("GET", "/metrics", [&registry](const net::HttpRequest&) {

@@ -45,7 +45,4 @@ void add_alertmanager_pages(net::Router& router, const PageServices& services);
 // What is served until the store is open: healthy, not ready, 503 for everything else.
 void add_starting_pages(net::Router& router, base::Registry& registry);
 
-// Escapes text for HTML content and quoted attributes.
-std::string html_escape(std::string_view text);
-
 }  // namespace tocsin::web

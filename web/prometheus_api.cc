@@ -7,10 +7,8 @@
 
 #include "formats/api_json.h"
 #include "model/timestamp.h"
-#include "promql/parser.h"
 #include "web/api/envelope.h"
 #include "web/api/params.h"
-#include "web/api/query_json.h"
 #include "web/api/rules_json.h"
 #include "web/api/targets_json.h"
 
@@ -18,7 +16,6 @@ namespace tocsin::web {
 
 namespace {
 
-constexpr std::int64_t kMaxPointsPerSeries = 11'000;
 constexpr std::string_view kTruncated = "results truncated due to limit";
 
 // The handlers of /api/v1; one object shared by all routes.
@@ -26,9 +23,6 @@ class PrometheusApi {
  public:
   explicit PrometheusApi(PrometheusApiServices services) : services_(std::move(services)) {}
 
-  StatusOr<net::HttpResponse> query(const net::QueryParams& params) const;
-  StatusOr<net::HttpResponse> query_range(const net::QueryParams& params) const;
-  StatusOr<net::HttpResponse> format_query(const net::QueryParams& params) const;
   StatusOr<net::HttpResponse> labels(const net::QueryParams& params) const;
   StatusOr<net::HttpResponse> label_values(const net::QueryParams& params,
                                            const std::string& name) const;
@@ -41,79 +35,8 @@ class PrometheusApi {
   net::HttpResponse config() const;
 
  private:
-  StatusOr<promql::QueryOptions> query_options(const net::QueryParams& params) const;
-  net::HttpResponse respond(promql::QueryResult result, std::size_t limit, bool with_stats) const;
-
   const PrometheusApiServices services_;
 };
-
-// A parse error is the parameter's fault, everything else the evaluation's.
-Status query_error(const Status& status) {
-  if (status.code() != StatusCode::kInvalidArgument) return status;
-  return bad_parameter("query", message(status));
-}
-
-StatusOr<promql::QueryOptions> PrometheusApi::query_options(const net::QueryParams& params) const {
-  promql::QueryOptions options;
-  ASSIGN_OR_RETURN(options.timeout, duration_param(params, "timeout", base::Duration(0)));
-  StatusOr<base::Duration> lookback = duration_param(params, "lookback_delta", base::Duration(0));
-  if (!lookback.ok()) {
-    constexpr std::string_view kPrefix = "invalid parameter \"lookback_delta\": ";
-    return invalid_argument("error parsing lookback delta duration: {}",
-                            message(lookback.status()).substr(kPrefix.size()));
-  }
-  options.lookback = *lookback;
-  return options;
-}
-
-net::HttpResponse PrometheusApi::respond(promql::QueryResult result, std::size_t limit,
-                                         bool with_stats) const {
-  Notices notices{std::move(result.annotations.warnings), std::move(result.annotations.infos)};
-  if (truncate(&result.value, limit)) notices.warnings.emplace_back(kTruncated);
-  return success([&](base::JsonWriter& json) { write_result(result, with_stats, json); }, notices);
-}
-
-StatusOr<net::HttpResponse> PrometheusApi::query(const net::QueryParams& params) const {
-  ASSIGN_OR_RETURN(std::size_t limit, limit_param(params));
-  ASSIGN_OR_RETURN(base::Timestamp at, time_param(params, "time", services_.clock.now()));
-  ASSIGN_OR_RETURN(promql::QueryOptions options, query_options(params));
-  StatusOr<promql::QueryResult> result =
-      services_.engine.instant(services_.queryable, params.get("query"), at, options);
-  if (!result.ok()) return query_error(result.status());
-  return respond(std::move(*result), limit, !params.get("stats").empty());
-}
-
-StatusOr<net::HttpResponse> PrometheusApi::query_range(const net::QueryParams& params) const {
-  ASSIGN_OR_RETURN(std::size_t limit, limit_param(params));
-  ASSIGN_OR_RETURN(base::Timestamp start, time_param(params, "start", std::nullopt));
-  ASSIGN_OR_RETURN(base::Timestamp end, time_param(params, "end", std::nullopt));
-  if (end < start) return bad_parameter("end", "end timestamp must not be before start time");
-  ASSIGN_OR_RETURN(base::Duration step, duration_param(params, "step", std::nullopt));
-  if (step.count() <= 0) {
-    return bad_parameter(
-        "step",
-        "zero or negative query resolution step widths are not accepted. Try a positive integer");
-  }
-  if ((end - start) / step > kMaxPointsPerSeries) {
-    return invalid_argument(
-        "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query "
-        "resolution "
-        "(?step=XX)");
-  }
-  ASSIGN_OR_RETURN(promql::QueryOptions options, query_options(params));
-  StatusOr<promql::QueryResult> result =
-      services_.engine.range(services_.queryable, params.get("query"), start, end, step, options);
-  if (!result.ok()) return query_error(result.status());
-  return respond(std::move(*result), limit, !params.get("stats").empty());
-}
-
-StatusOr<net::HttpResponse> PrometheusApi::format_query(const net::QueryParams& params) const {
-  StatusOr<promql::ExprPtr> expr =
-      promql::parse_expr(params.get("query"), services_.engine.options().parser);
-  if (!expr.ok()) return query_error(expr.status());
-  const std::string text = promql::pretty_print(**expr);
-  return success([&](base::JsonWriter& json) { json.string(text); });
-}
 
 // The union over several selectors.
 void merge(storage::LabelResult result, std::set<std::string>* values, bool* truncated) {
@@ -286,9 +209,6 @@ net::Handler with_params(const Shared& api, ParamHandler handler) {
 
 void add_prometheus_api(net::Router& router, const PrometheusApiServices& services) {
   const auto api = std::make_shared<const PrometheusApi>(services);
-  router.add("GET,POST", "/api/v1/query", with_params(api, &PrometheusApi::query));
-  router.add("GET,POST", "/api/v1/query_range", with_params(api, &PrometheusApi::query_range));
-  router.add("GET,POST", "/api/v1/format_query", with_params(api, &PrometheusApi::format_query));
   router.add("GET,POST", "/api/v1/labels", with_params(api, &PrometheusApi::labels));
   router.add("GET,POST", "/api/v1/series", with_params(api, &PrometheusApi::series));
   // POST is more than upstream takes; Grafana tries it.

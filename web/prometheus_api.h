@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The HTTP API /api/v1: handlers from HttpRequest to HttpResponse.
+// The HTTP API /api/v1: handlers from HttpRequest to HttpResponse. Queries: query_api.h.
 //
-// Threads: handlers are shared and block in queries; they run on the server's handler executor.
+// Threads: handlers are shared and block in the store; they run on the server's handler executor.
 // Errors: upstream's envelope, error types, statuses and texts (api/envelope.h).
 #pragma once
 
@@ -13,7 +13,6 @@
 #include "base/time.h"
 #include "collector/collector.h"
 #include "net/router.h"
-#include "promql/engine.h"
 #include "rules/evaluator.h"
 #include "storage/queryable.h"
 #include "web/build_info.h"
@@ -23,7 +22,6 @@ namespace tocsin::web {
 // Borrowed; all must outlive the router.
 struct PrometheusApiServices {
   const base::Clock& clock;
-  promql::Engine& engine;
   const storage::Queryable& queryable;
   const collector::Collector& collector;
   const rules::Evaluator& rules;

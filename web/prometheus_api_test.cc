@@ -14,6 +14,7 @@
 #include "net/testing/fake_net.h"
 #include "storage/testing/mem_store.h"
 #include "web/instrument.h"
+#include "web/query_api.h"
 
 namespace tocsin::web {
 namespace {
@@ -37,8 +38,8 @@ class PrometheusApiTest : public ::testing::Test {
       return response;
     });
     router_.wrap(instrument(Server::kPrometheus, metrics_, clock_));
+    add_query_api(router_, {clock_, engine_, store_});
     add_prometheus_api(router_, {clock_,
-                                 engine_,
                                  store_,
                                  collector_,
                                  rules_,
@@ -305,7 +306,7 @@ TEST_F(PrometheusApiTest, QueryRangeRefusesWithUpstreamsTexts) {
 TEST_F(PrometheusApiTest, ElevenThousandAndOnePointsAreFine) {
   promql::Engine engine({}, {clock_, nullptr, nullptr});
   net::Router router;
-  add_prometheus_api(router, {clock_, engine, store_, collector_, rules_, "", BuildInfo{}, {}, {}});
+  add_query_api(router, {clock_, engine, store_});
   net::HttpRequest request;
   request.method = "GET";
   ASSERT_EQ(request.set_target("/api/v1/query_range?query=1&start=0&end=11000&step=1"), ok());
@@ -400,7 +401,8 @@ TEST_F(PrometheusApiTest, StatsComeWhenAsked) {
   for (const char* part :
        {R"("stats":{"timings":{"evalTotalTime":)", R"("resultSortTime":)",
         R"("queryPreparationTime":)", R"("innerEvalTime":)", R"("execQueueTime":)",
-        R"("execTotalTime":)", R"("samples":{"totalQueryableSamples":2,"peakSamples":)"}) {
+        R"("execTotalTime":)",
+        R"("samples":{"totalQueryableSamples":2,"samplesRead":2,"peakSamples":)"}) {
     EXPECT_THAT(reply, HasSubstr(part));
   }
 }
@@ -675,8 +677,8 @@ class FailingStore final : public storage::Queryable {
 TEST_F(PrometheusApiTest, EveryStatusHasItsErrorType) {
   FailingStore failing;
   net::Router router;
-  add_prometheus_api(router,
-                     {clock_, engine_, failing, collector_, rules_, "", BuildInfo{}, {}, {}});
+  add_query_api(router, {clock_, engine_, failing});
+  add_prometheus_api(router, {clock_, failing, collector_, rules_, "", BuildInfo{}, {}, {}});
   const std::pair<Status, std::string> cases[] = {
       {cancelled("query was canceled in query execution"),
        error(499, "canceled", "query was canceled in query execution")},

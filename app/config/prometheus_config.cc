@@ -43,6 +43,7 @@ struct GlobalOptions {
   formats::HistogramOptions histograms;
   bool convert_classic = false;
   model::Labels external_labels;
+  std::string query_log_file;
 };
 
 // Replaces $var and ${var} by environment variables ("" when unset); "$$" is "$".
@@ -167,7 +168,7 @@ Status read_global(const base::YamlNode& node, GlobalOptions* global) {
   for (const model::LabelView& label : labels)
     expanded.set(label.name, expand_environment(label.value));
   global->external_labels = expanded.build();
-  mapping.unsupported({"query_log_file"});
+  mapping.string("query_log_file", &global->query_log_file);
   return mapping.finish();
 }
 
@@ -437,6 +438,9 @@ StatusOr<PrometheusConfig> load_prometheus_config(base::FileSystem& files, const
   config.rule_files.erase(std::unique(config.rule_files.begin(), config.rule_files.end()),
                           config.rule_files.end());
   config.evaluation_interval = global.evaluation_interval;
+  if (!global.query_log_file.empty()) {
+    config.query_log_file = base::join_path(directory, global.query_log_file);
+  }
   config.collector.external_labels = global.external_labels;
   config.rules.external_labels = global.external_labels;
   RETURN_IF_ERROR(load_rules(

@@ -33,6 +33,7 @@ struct PrometheusConfig {
   double retention_percentage = 0;  // of storage.tsdb.retention.percentage; 0: none
   base::Duration out_of_order_window{0};
   std::uint64_t max_exemplars = 100'000;  // of storage.exemplars; 0: none are kept
+  std::string query_log_file;             // "": queries are not logged
   std::vector<std::string> rule_files;    // as found, sorted
   std::string printed;                    // YAML with secrets as <secret>
 };

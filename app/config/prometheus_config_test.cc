@@ -358,7 +358,6 @@ TEST_F(PrometheusConfigTest, WhatIsNotBuiltYetSaysSo) {
       {"tracing: {}\n", "tracing"},
       {"scrape_config_files: [a]\n", "scrape_config_files"},
       {"alerting: {alertmanagers: []}\n", "alertmanagers"},
-      {"global: {query_log_file: x}\n", "query_log_file"},
       {"global: {metric_name_validation_scheme: legacy}\n", "metric_name_validation_scheme legacy"},
       {job + "kubernetes_sd_configs: []\n", "kubernetes_sd_configs"},
       {job + "http_sd_configs: [{url: http://x}]\n", "http_sd_configs"},

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// tidy: allow(includes) it puts everything together
 #include "app/daemon/daemon.h"
 
 #include <unistd.h>
@@ -22,6 +24,8 @@
 #include "web/instrument.h"
 #include "web/pages.h"
 #include "web/prometheus_api.h"
+#include "web/query_api.h"
+#include "web/query_log.h"
 #include "web/remote_write.h"
 #include "web/series_api.h"
 #include "web/status_api.h"
@@ -33,6 +37,10 @@ namespace {
 // Pages of one moment (collector::scrape_offset) that one thread stores, a fraction of a millisecond each.
 constexpr std::size_t kIngestBacklog = 16;
 constexpr std::string_view kWritePath = "/api/v1/write";
+constexpr std::string_view kQueryPath = "/api/v1/query";
+constexpr std::string_view kAnalyzePath = "/api/x/query_analyze";
+// Queries that wait for their turn where they are listed and may end; more wait unseen.
+constexpr std::size_t kQueriesInLine = 8;
 constexpr base::Duration kDefaultRetention{15LL * 24 * 3600 * 1000};
 
 std::string host_name() {
@@ -70,6 +78,7 @@ struct Daemon::Impl {
         ingest_pool({.name = "ingest", .threads = usable_cores(), .backlog = kIngestBacklog}),
         rules_pool({"rules", options.rule_workers, 100'000, 0}),
         queries_pool({"queries", usable_cores(), 100'000, 5}),
+        query_http_pool({"query_http", options.max_concurrency + kQueriesInLine, 10'000, 5}),
         blocking_pool({"blocking", 2, 100'000, 0}),
         notifier_pool({"notifier", 1, 1'000'000, 0}),
         write_pool({"write", options.remote_write.enabled ? usable_cores() : 1, 1000, 0}),
@@ -79,21 +88,22 @@ struct Daemon::Impl {
   Status open_store(const PrometheusConfig& config);
   Status open_notifier();
   Status open_engine(const PrometheusConfig& config);
+  StatusOr<std::shared_ptr<const promql::QueryLog>> open_query_log(const std::string& path);
+  void end_queries();
   Status apply(PrometheusConfig config, std::optional<notifier::NotifierConfig> alertmanager);
   Status load(PrometheusConfig* config, std::optional<notifier::NotifierConfig>* alertmanager);
   Status reload();
   void serve();
   tsdb::Options store_options(const PrometheusConfig& config) const;
   void log_features() const;
-  promql::ParserOptions parser_options() const;
   void note_reload(bool ok);
   void stop();
 
   DaemonOptions options;
   base::SystemClock clock;
   base::Registry metrics;
-  base::ThreadPool http_pool, ingest_pool, rules_pool, queries_pool, blocking_pool, notifier_pool,
-      write_pool;
+  base::ThreadPool http_pool, ingest_pool, rules_pool, queries_pool, query_http_pool, blocking_pool,
+      notifier_pool, write_pool;
   std::unique_ptr<tsdb::Db> db;
   storage::BoundedEventLog events;
   // Behind the store: dropping timers of targets that are gone still forgets their groups there.
@@ -101,6 +111,7 @@ struct Daemon::Impl {
   std::unique_ptr<net::HttpClient> http;
   std::unique_ptr<net::HttpClient> notifier_http;
   std::unique_ptr<net::MailSender> mail;
+  std::unique_ptr<promql::ActiveQueries> active_queries;
   std::unique_ptr<promql::Engine> engine;
   std::unique_ptr<notifier::Notifier> notifier;
   AlertForwarder forwarder;
@@ -124,7 +135,10 @@ Status Daemon::Impl::listen() {
   server_options.listen_addresses = options.listen_addresses;
   server_options.max_connections = options.max_connections;
   const auto choose = [this](const net::HttpRequest& request) -> base::Executor* {
-    return request.target.starts_with(kWritePath) ? &write_pool : nullptr;
+    if (request.target.starts_with(kWritePath)) return &write_pool;
+    const bool queries =
+        request.target.starts_with(kQueryPath) || request.target.starts_with(kAnalyzePath);
+    return queries ? &query_http_pool : nullptr;
   };
   const net::BeastServices services{loop, http_pool, clock, &metrics, choose};
   server = net::make_beast_server(
@@ -207,13 +221,23 @@ Status Daemon::Impl::open_engine(const PrometheusConfig& config) {
   engine_options.timeout = options.query_timeout;
   engine_options.max_samples = options.max_samples;
   engine_options.max_concurrent = options.max_concurrency;
-  engine_options.max_memory_bytes = physical_memory_bytes() / 2;
+  engine_options.max_memory_bytes = options.query_memory.value_or(physical_memory_bytes() / 2);
+  engine_options.max_query_bytes = options.query_memory_each;
   engine_options.default_subquery_step = config.evaluation_interval;
   engine_options.delayed_name_removal = options.features.delayed_name_removal;
   engine_options.use_start_timestamps = options.features.use_start_timestamps;
-  engine_options.parser = parser_options();
+  engine_options.parser = parser_options(options.features);
+  const std::string active_path = base::join_path(options.storage_path, "queries.active");
+  const std::string unfinished = promql::ActiveQueries::unfinished(active_path);
+  if (!unfinished.empty()) {
+    base::log::info("These queries didn't finish in prometheus' last run:",
+                    {{"queries", unfinished}});
+  }
+  ASSIGN_OR_RETURN(active_queries,
+                   promql::ActiveQueries::open(active_path, options.max_concurrency));
   engine = std::make_unique<promql::Engine>(
-      engine_options, promql::Engine::Services{clock, &queries_pool, &metrics});
+      engine_options,
+      promql::Engine::Services{clock, &queries_pool, &metrics, active_queries.get()});
   http = net::make_http_client(loop, blocking_pool, {.user_agent = "Prometheus/3.14.0"});
   rules = std::make_unique<rules::Evaluator>(
       rules::Evaluator::Services{
@@ -228,9 +252,9 @@ Status Daemon::Impl::open_engine(const PrometheusConfig& config) {
 Status Daemon::Impl::load(PrometheusConfig* config,
                           std::optional<notifier::NotifierConfig>* alertmanager) {
   base::FileSystem& files = base::real_file_system();
-  ASSIGN_OR_RETURN(
-      *config, load_prometheus_config(files, options.config_file,
-                                      {options.features.extra_scrape_metrics, parser_options()}));
+  ASSIGN_OR_RETURN(*config, load_prometheus_config(files, options.config_file,
+                                                   {options.features.extra_scrape_metrics,
+                                                    parser_options(options.features)}));
   for (collector::ScrapeOptions& job : config->collector.jobs) {
     job.features = {options.features.exemplars, options.features.zero_starts,
                     options.features.store_starts};
@@ -241,24 +265,38 @@ Status Daemon::Impl::load(PrometheusConfig* config,
   return ok();
 }
 
+// Opened again at each reload, so that the file may be moved away.
+StatusOr<std::shared_ptr<const promql::QueryLog>> Daemon::Impl::open_query_log(
+    const std::string& path) {
+  base::Counter& failures = metrics.counter("prometheus_engine_query_log_failures_total",
+                                            "The number of query log failures.");
+  if (path.empty()) return nullptr;
+  ASSIGN_OR_RETURN(std::shared_ptr<web::QueryLogFile> file,
+                   web::QueryLogFile::open(path, {clock, base::real_file_system(), failures}));
+  return std::make_shared<const promql::QueryLog>(
+      [file](const promql::FinishedQuery& query) { file->write(query); });
+}
+
+// So that nobody waits for them when the program is to stop.
+void Daemon::Impl::end_queries() {
+  if (!engine) return;
+  for (const promql::Engine::Running& query : engine->running()) {
+    static_cast<void>(engine->kill(query.id));
+  }
+}
+
 Status Daemon::Impl::apply(PrometheusConfig config,
                            std::optional<notifier::NotifierConfig> alertmanager) {
+  ASSIGN_OR_RETURN(auto query_log, open_query_log(config.query_log_file));
   if (notifier && alertmanager) RETURN_IF_ERROR(notifier->apply(std::move(*alertmanager)));
   config.rules.external_url = external_url;
   RETURN_IF_ERROR(rules->apply(config.rules));
   forwarder.set_relabel(std::move(config.alert_relabel));
   collector->apply(config.collector);
   db->reconfigure(store_options(config));
+  engine->set_query_log(std::move(query_log));
   *printed_config.lock() = std::move(config.printed);
   return ok();
-}
-
-promql::ParserOptions Daemon::Impl::parser_options() const {
-  promql::ParserOptions parser;
-  parser.experimental_functions = options.features.experimental_functions;
-  parser.extended_range_selectors = options.features.extended_range_selectors;
-  parser.fill_modifiers = options.features.fill_modifiers;
-  return parser;
 }
 
 void Daemon::Impl::log_features() const {
@@ -329,7 +367,9 @@ void Daemon::Impl::serve() {
   web::add_admin_api(*router, {*db, options.enable_admin_api});
   web::add_status_api(*router, *db);
   web::add_series_api(*router, {*db, *db, *collector, engine->options().parser});
-  web::add_prometheus_api(*router, {clock, *engine, *db, *collector, *rules, external_url, build,
+  web::add_query_api(
+      *router, {clock, *engine, *db, options.enable_admin_api, options.features.per_step_stats});
+  web::add_prometheus_api(*router, {clock, *db, *collector, *rules, external_url, build,
                                     options.flags, [this] { return *printed_config.lock(); }});
   web::add_remote_write(
       *router, options.remote_write.enabled
@@ -361,6 +401,7 @@ void Daemon::Impl::serve() {
 
 void Daemon::Impl::stop() {
   if (std::exchange(stopped, true)) return;
+  end_queries();
   if (server) server->stop();
   if (alertmanager_server) alertmanager_server->stop();
   if (collector) collector->stop();
@@ -371,8 +412,9 @@ void Daemon::Impl::stop() {
   notifier_http.reset();
   mail.reset();
   loop.stop();
-  for (base::ThreadPool* pool : {&http_pool, &write_pool, &rules_pool, &queries_pool, &ingest_pool,
-                                 &notifier_pool, &blocking_pool}) {
+  end_queries();
+  for (base::ThreadPool* pool : {&http_pool, &write_pool, &rules_pool, &query_http_pool,
+                                 &queries_pool, &ingest_pool, &notifier_pool, &blocking_pool}) {
     pool->stop();
   }
   if (db) db->stop();

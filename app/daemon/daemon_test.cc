@@ -11,12 +11,14 @@
 #include "base/file_system.h"
 #include "formats/testing/remote_write_writer.h"
 #include "net/testing/raw_socket.h"
+#include "promql/active_queries.h"
 
 namespace tocsin::app {
 namespace {
 
 using net::testing::RawHttp;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 class DaemonTest : public ::testing::Test {
@@ -167,6 +169,45 @@ TEST_F(DaemonTest, ABadReloadKeepsTheOldConfiguration) {
     EXPECT_EQ(daemon->reload(), ok());
     EXPECT_THAT(get(address, "/metrics"),
                 HasSubstr("prometheus_config_last_reload_successful 1\n"));
+  }
+}
+
+TEST_F(DaemonTest, TheQueryLogIsReloadable) {
+  const std::unique_ptr<Daemon> daemon = start(options());
+  ASSERT_NE(daemon, nullptr);
+  const std::string address = daemon->addresses()[0];
+  const auto log = [&] {
+    const auto text = base::real_file_system().read_file(path("queries.log"), 1U << 20);
+    return text.ok() ? *text : "";
+  };
+  EXPECT_THAT(get(address, "/api/v1/query?query=11"), StartsWith("200"));
+  EXPECT_EQ(log(), "");
+  write("prometheus.yml", "global: {query_log_file: queries.log}\nrule_files: [rules.yml]\n");
+  EXPECT_EQ(daemon->reload(), ok());
+  EXPECT_THAT(get(address, "/api/v1/query?query=12"), StartsWith("200"));
+  EXPECT_THAT(get(address, "/metrics"), HasSubstr("prometheus_engine_query_log_enabled 1\n"));
+  EXPECT_THAT(log(), HasSubstr(R"("query":"12")"));
+  EXPECT_THAT(log(), HasSubstr(R"("path":"/api/v1/query")"));
+  write("prometheus.yml", "global: {query_log_file: absent/queries.log}\n");
+  EXPECT_NE(daemon->reload(), ok());
+  EXPECT_THAT(get(address, "/api/v1/query?query=13"), StartsWith("200"));
+  EXPECT_THAT(log(), HasSubstr(R"("query":"13")")) << "a reload that failed changes nothing";
+  write("prometheus.yml", "global: {}\n");
+  EXPECT_EQ(daemon->reload(), ok());
+  EXPECT_THAT(get(address, "/api/v1/query?query=14"), StartsWith("200"));
+  EXPECT_THAT(log(), Not(HasSubstr(R"("query":"14")")));
+  EXPECT_THAT(get(address, "/metrics"), HasSubstr("prometheus_engine_query_log_enabled 0\n"));
+}
+
+TEST_F(DaemonTest, TheFileOfActiveQueriesIsEmptyAfterwards) {
+  for (int round = 0; round < 2; ++round) {
+    const std::unique_ptr<Daemon> daemon = start(options());
+    ASSERT_NE(daemon, nullptr);
+    EXPECT_THAT(get(daemon->addresses()[0], "/api/v1/query?query=1"), StartsWith("200"));
+    daemon->stop();
+    const std::string active = path("data/queries.active");
+    EXPECT_EQ(base::real_file_system().info(active)->size, 1U + 20 * 1000U);
+    EXPECT_EQ(promql::ActiveQueries::unfinished(active), "");
   }
 }
 

@@ -10,11 +10,15 @@ namespace tocsin::app {
 
 namespace {
 
-constexpr std::pair<std::string_view, bool Features::*> kBuilt[] = {
+using Switch = std::pair<std::string_view, bool Features::*>;
+constexpr Switch kBuilt[] = {
     {"exemplar-storage", &Features::exemplars},
     {"created-timestamp-zero-ingestion", &Features::zero_starts},
     {"st-storage", &Features::store_starts},
     {"extra-scrape-metrics", &Features::extra_scrape_metrics},
+    {"promql-per-step-stats", &Features::per_step_stats},
+};
+constexpr Switch kPromql[] = {
     {"promql-experimental-functions", &Features::experimental_functions},
     {"promql-extended-range-selectors", &Features::extended_range_selectors},
     {"promql-binop-fill-modifiers", &Features::fill_modifiers},
@@ -31,33 +35,43 @@ constexpr std::string_view kNeedless[] = {"memory-snapshot-on-shutdown",
                                           "ooo-native-histograms",
                                           "promql-duration-expr",
                                           "auto-reload-config"};
-constexpr std::string_view kNotYet[] = {"metadata-wal-records",
-                                        "promql-per-step-stats",
-                                        "type-and-unit-labels",
-
-                                        "st-synthesis",
-                                        "concurrent-rule-eval",
-                                        "otlp-deltatocumulative",
-                                        "otlp-native-delta-ingestion",
-                                        "old-ui",
-                                        "search-api"};
+constexpr std::string_view kNotYet[] = {
+    "metadata-wal-records",   "type-and-unit-labels",        "st-synthesis", "concurrent-rule-eval",
+    "otlp-deltatocumulative", "otlp-native-delta-ingestion", "old-ui",       "search-api"};
 
 bool contains(std::span<const std::string_view> names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-Status add(std::string_view name, Features* features) {
-  for (const auto& [built, member] : kBuilt) {
-    if (name != built) continue;
+bool enable(std::span<const Switch> switches, std::string_view name, Features* features) {
+  for (const auto& [known, member] : switches) {
+    if (name != known) continue;
     features->*member = true;
-    return ok();
+    return true;
   }
+  return false;
+}
+
+Status add(std::string_view name, Features* features) {
+  if (enable(kBuilt, name, features) || enable(kPromql, name, features)) return ok();
   if (contains(kNotYet, name)) return unimplemented("not supported yet: --enable-feature={}", name);
   (contains(kNeedless, name) ? features->needless : features->unknown).emplace_back(name);
   return ok();
 }
 
 }  // namespace
+
+bool enable_promql(std::string_view name, Features* features) {
+  return enable(kPromql, name, features);
+}
+
+promql::ParserOptions parser_options(const Features& features) {
+  promql::ParserOptions parser;
+  parser.experimental_functions = features.experimental_functions;
+  parser.extended_range_selectors = features.extended_range_selectors;
+  parser.fill_modifiers = features.fill_modifiers;
+  return parser;
+}
 
 StatusOr<Features> parse_features(const std::vector<std::string>& lists) {
   Features features;

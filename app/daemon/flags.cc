@@ -46,6 +46,7 @@ struct Texts {
   std::string retention, retention_size, retention_min_free;
   std::string reserve = "128MB";
   std::string lookback = "5m", timeout = "2m";
+  std::string query_memory, query_memory_each;
   std::string outage_tolerance = "1h", grace_period = "10m", resend_delay = "1m";
   std::string notifier_retention = "120h", maintenance_interval = "15m", gc_interval = "30m";
   std::string log_level = "info", log_format = "logfmt";
@@ -98,7 +99,8 @@ void add_feature_flag(CLI::App& cli, Texts& texts) {
                  "Comma separated names of experimental features: exemplar-storage, "
                  "created-timestamp-zero-ingestion, st-storage, extra-scrape-metrics, "
                  "promql-experimental-functions, promql-extended-range-selectors, "
-                 "promql-binop-fill-modifiers, promql-delayed-name-removal, use-start-timestamps. "
+                 "promql-binop-fill-modifiers, promql-delayed-name-removal, promql-per-step-stats, "
+                 "use-start-timestamps. "
                  "May be repeated.")
       ->take_all();
 }
@@ -118,7 +120,7 @@ void add_server_flags(CLI::App& cli, DaemonOptions& options, Texts& texts) {
                "Enable reload via HTTP request.");
   cli.add_flag("--web.enable-admin-api,!--no-web.enable-admin-api", options.enable_admin_api,
                "Enable API endpoints for admin control actions: deleting series, cleaning "
-               "tombstones, snapshots.");
+               "tombstones, snapshots, ending queries.");
   cli.add_option("--web.max-connections", options.max_connections,
                  "Maximum number of simultaneous connections.")
       ->capture_default_str();
@@ -133,9 +135,18 @@ void add_server_flags(CLI::App& cli, DaemonOptions& options, Texts& texts) {
   cli.add_option("--query.max-concurrency", options.max_concurrency,
                  "Maximum number of queries executed concurrently.")
       ->capture_default_str();
-  cli.add_option("--query.max-samples", options.max_samples,
-                 "Maximum number of samples a single query can load into memory.")
+  cli.add_option(
+         "--query.max-samples", options.max_samples,
+         "Maximum number of samples a single query can load into memory. A native histogram "
+         "counts by its size, 16 bytes being one sample.")
       ->capture_default_str();
+  cli.add_option(
+      "--query.max-memory", texts.query_memory,
+      "How much memory all queries together may hold, results on their way to clients "
+      "included, with a unit. Half of the machine's memory when not given. 0: no limit.");
+  cli.add_option("--query.max-memory-per-query", texts.query_memory_each,
+                 "How much memory one query may hold, with a unit. 0: no limit of its own.")
+      ->default_str("0");
   cli.add_option("--rules.alert.for-outage-tolerance", texts.outage_tolerance,
                  "Max time to tolerate an outage for restoring the \"for\" state of an alert.")
       ->capture_default_str();
@@ -241,6 +252,12 @@ Status finish(const Texts& texts, DaemonOptions* options) {
   RETURN_IF_ERROR(convert_size("storage.tsdb.retention.min-free", texts.retention_min_free,
                                &options->retention_min_free));
   RETURN_IF_ERROR(convert_size("storage.tsdb.reserve", texts.reserve, &options->reserve_bytes));
+  if (!texts.query_memory.empty()) {
+    options->query_memory.emplace();
+    RETURN_IF_ERROR(convert_size("query.max-memory", texts.query_memory, &*options->query_memory));
+  }
+  RETURN_IF_ERROR(convert_size("query.max-memory-per-query", texts.query_memory_each,
+                               &options->query_memory_each));
   rules::AlertTiming& timing = options->alert_timing;
   RETURN_IF_ERROR(convert("query.lookback-delta", texts.lookback, prometheus, &options->lookback));
   RETURN_IF_ERROR(convert("query.timeout", texts.timeout, prometheus, &options->query_timeout));

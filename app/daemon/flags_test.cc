@@ -226,5 +226,17 @@ TEST(Flags, AreShownAsGivenOrByDefault) {
   EXPECT_EQ(defaults.at("alertmanager.storage.path"), "data/alertmanager");
 }
 
+TEST(Flags, MemoryOfQueriesHasUnits) {
+  const auto options = [](std::vector<std::string> arguments) {
+    return parse_flags(std::move(arguments))->options;
+  };
+  EXPECT_FALSE(options({}).query_memory.has_value()) << "half of the machine's";
+  EXPECT_EQ(options({}).query_memory_each, 0U);
+  EXPECT_EQ(options({"--query.max-memory=2GB"}).query_memory, 2ULL << 30);
+  EXPECT_EQ(options({"--query.max-memory=0"}).query_memory, 0U);
+  EXPECT_EQ(options({"--query.max-memory-per-query=64MB"}).query_memory_each, 64ULL << 20);
+  EXPECT_FALSE(parse_flags({"--query.max-memory=much"}).ok());
+}
+
 }  // namespace
 }  // namespace tocsin::app

@@ -37,6 +37,8 @@ struct DaemonOptions {
   base::Duration query_timeout{120'000};
   std::size_t max_concurrency = 20;
   std::uint64_t max_samples = 50'000'000;
+  std::optional<std::uint64_t> query_memory;  // of all queries; not given: half of the machine's
+  std::uint64_t query_memory_each = 0;        // of one query; 0: no limit of its own
   rules::AlertTiming alert_timing;
   std::size_t rule_workers = 4;
 

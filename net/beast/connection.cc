@@ -2,6 +2,7 @@
 #include "net/beast/connection.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include <boost/asio/buffer.hpp>
@@ -9,6 +10,7 @@
 #include <boost/beast/core/error.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/read.hpp>
+#include <sys/socket.h>
 
 #include "base/log.h"
 
@@ -246,6 +248,9 @@ void Connection::dispatch(HttpRequest request) {
   }
   state_ = State::kHandling;
   stream_.expires_never();
+  client_gone_ = std::make_shared<std::atomic<bool>>(false);
+  request.client_gone = client_gone_;
+  watch_client();
   const std::size_t counted = own == nullptr ? 1 : 0;
   core_->handlers_active += counted;
   const auto shared_request = std::make_shared<HttpRequest>(std::move(request));
@@ -273,6 +278,28 @@ void Connection::dispatch(HttpRequest request) {
   core_->handlers_active -= counted;
   core_->count_rejected("concurrent");
   reply(server_error(503, "Too many requests are waiting, try again later.\n"), true);
+}
+
+void Connection::watch_client() {
+  if (watching_) return;
+  watching_ = true;
+  stream_.socket().async_wait(asio::ip::tcp::socket::wait_read,
+                              [weak = weak_from_this()](const ErrorCode& error) {
+                                const auto self = weak.lock();
+                                if (!self) return;
+                                self->watching_ = false;
+                                if (!error) self->on_client_event();
+                              });
+}
+
+// What can be read is the end of the stream, or the next request of a client in a hurry.
+void Connection::on_client_event() {
+  if (state_ != State::kHandling) return;
+  char byte = 0;
+  const ssize_t got = recv(stream_.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (got > 0) return;
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return watch_client();
+  client_gone_->store(true, std::memory_order_relaxed);
 }
 
 void Connection::reply(HttpResponse response, bool keep_alive) {

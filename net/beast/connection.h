@@ -84,6 +84,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void on_read_error(const ErrorCode& error);
   StatusOr<HttpRequest> take_request();
   void dispatch(HttpRequest request);
+  // Notes in client_gone_ when the client closes the connection while its request is handled.
+  void watch_client();
+  void on_client_event();
   void reply(HttpResponse response, bool keep_alive);
   // Answers a request that was not read to its end.
   void reject(int status, std::string_view text);
@@ -107,7 +110,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   const std::string remote_address_;
   State state_ = State::kReading;
   bool refused_ = false;
-  bool request_unread_ = false;  // bytes of the request may still come
+  bool request_unread_ = false;                     // bytes of the request may still come
+  bool watching_ = false;                           // a wait for something to read is under way
+  std::shared_ptr<std::atomic<bool>> client_gone_;  // of the request that is handled
   RequestTraits traits_;
   std::shared_ptr<ResponseWriter> writer_;
   std::string piece_;        // of a stream, being written

@@ -5,6 +5,8 @@
 #include <compare>
 #include <optional>
 
+#include "base/escape.h"
+
 namespace tocsin::tmpl {
 namespace {
 
@@ -291,51 +293,19 @@ FunctionMap make_builtins() {
 
 }  // namespace
 
+// As Go's: a NUL becomes U+FFFD.
 std::string html_escape(std::string_view text) {
   std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '\0':
-        out += "\xEF\xBF\xBD";
-        break;
-      case '"':
-        out += "&#34;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      default:
-        out += c;
-        break;
-    }
+  for (;;) {
+    const std::size_t nul = text.find('\0');
+    out += base::markup_escaped(text.substr(0, nul));
+    if (nul == std::string_view::npos) return out;
+    out += "\xEF\xBF\xBD";
+    text.remove_prefix(nul + 1);
   }
-  return out;
 }
 
-std::string query_escape(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '_' || c == '.' || c == '~';
-    if (plain) {
-      out += c;
-    } else if (c == ' ') {
-      out += '+';
-    } else {
-      out += fmt::format("%{:02X}", static_cast<unsigned>(static_cast<unsigned char>(c)));
-    }
-  }
-  return out;
-}
+std::string query_escape(std::string_view text) { return base::query_encoded(text); }
 
 const FunctionMap& builtin_functions() {
   static const auto* const functions = new FunctionMap(make_builtins());
