@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/ctl/http_call.h"
 
-#include <cctype>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -38,21 +37,6 @@ StatusOr<net::ClientResponse> call(net::ClientRequest request) {
   blocking.stop();
   base::MutexLock lock(wait->mutex);
   return *std::move(wait->answer);
-}
-
-std::string percent_encoded(std::string_view text) {
-  std::string out;
-  for (char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool plain = byte < 0x80 && (std::isalnum(byte) != 0 ||
-                                       std::string_view("-_.~").find(c) != std::string_view::npos);
-    if (plain) {
-      out.push_back(c);
-    } else {
-      out += fmt::format("%{:02X}", byte);
-    }
-  }
-  return out;
 }
 
 }  // namespace tocsin::app

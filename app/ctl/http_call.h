@@ -12,7 +12,4 @@ namespace tocsin::app {
 
 StatusOr<net::ClientResponse> call(net::ClientRequest request);
 
-// For paths and forms: everything but letters, digits and -_.~ as %XX.
-std::string percent_encoded(std::string_view text);
-
 }  // namespace tocsin::app

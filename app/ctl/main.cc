@@ -21,8 +21,10 @@ constexpr Command kCommands[] = {
      "FILE...   run official PromQL test scripts and print passed and total"},
     {"check", tocsin::app::run_check,
      "config|rules|alertmanager-config FILE...   check configuration files"},
-    {"promql", tocsin::app::run_promql, "format|label-matchers   print and edit expressions"},
-    {"query", tocsin::app::run_query, "instant|range|series|labels URL   ask a server"},
+    {"promql", tocsin::app::run_promql,
+     "format|label-matchers|explain|analyze   print, edit and explain expressions"},
+    {"query", tocsin::app::run_query,
+     "instant|range|series|labels|analyze|list|kill URL   ask a server, see and end its queries"},
     {"test", tocsin::app::run_test, "rules FILE...   run unit tests of rules"},
     {"tsdb", tocsin::app::run_tsdb,
      "list|analyze|dump|dump-openmetrics|verify|snapshot|restore|import-openmetrics   folders of "

@@ -8,6 +8,7 @@
 
 #include "app/ctl/commands.h"
 #include "app/ctl/promql_flags.h"
+#include "app/ctl/server_call.h"
 #include "promql/parser.h"
 
 namespace tocsin::app {
@@ -18,7 +19,10 @@ struct Given {
   std::string query, name, value;
   std::string type = "=";
   std::vector<std::string> features;
+  promql::ParserOptions parser;
   bool experimental = false;
+  ServerAddress server;
+  std::string time, start, end, step;
 };
 
 using Edit = std::function<void(promql::VectorSelector*)>;
@@ -60,9 +64,7 @@ StatusOr<model::Matcher> make_matcher(const Given& given) {
 }
 
 StatusOr<std::string> edited(const Given& given, const Edit& edit) {
-  ASSIGN_OR_RETURN(
-      const promql::ExprPtr expr,
-      promql::parse_expr(given.query, parse_promql_flags(given.features, stdout).parser));
+  ASSIGN_OR_RETURN(const promql::ExprPtr expr, promql::parse_expr(given.query, given.parser));
   if (edit) edit_selectors(expr.get(), edit);
   return promql::pretty_print(*expr);
 }
@@ -85,6 +87,34 @@ StatusOr<std::string> delete_matcher(const Given& given) {
     std::erase_if(selector->matchers,
                   [&](const model::Matcher& matcher) { return matcher.name() == given.name; });
   });
+}
+
+// The plan of the query on a server, which runs it when `path` is that of an analysis.
+StatusOr<std::string> plan_of(const Given& given, std::string_view path) {
+  Parameters parameters = {{"query", given.query}};
+  for (const auto& [name, value] :
+       {std::pair("time", &given.time), std::pair("start", &given.start),
+        std::pair("end", &given.end), std::pair("step", &given.step)}) {
+    if (!value->empty()) parameters.emplace_back(name, *value);
+  }
+  ASSIGN_OR_RETURN(const base::JsonValue data, ask(given.server, "POST", path, parameters));
+  return json_text(data);
+}
+
+CLI::App* add_plan(CLI::App& cli, Given& given, const std::string& name, const std::string& about) {
+  CLI::App* command = cli.add_subcommand(name, about);
+  command->add_option("query", given.query, "PromQL query.")->required();
+  command->add_option("--server", given.server.url, "URL of the server.")->required();
+  command->add_option("--http.config.file", given.server.http_config_file,
+                      "File with the options of the connection.");
+  command->add_option("--time", given.time, "Evaluation time; now.");
+  CLI::Option* start = command->add_option("--start", given.start, "Start of a range.");
+  CLI::Option* end = command->add_option("--end", given.end, "End of a range.");
+  CLI::Option* step = command->add_option("--step", given.step, "Step of a range.");
+  step->needs(start)->needs(end);
+  start->needs(step);
+  end->needs(step);
+  return command;
 }
 
 void add_query(CLI::App* command, Given& given) {
@@ -120,6 +150,9 @@ int run_promql(const std::vector<std::string>& arguments, std::FILE* out, std::F
     command->add_option("name", given.name, "Name of the label.")->required();
   }
   set->add_option("value", given.value, "Value of the matcher.")->required();
+  CLI::App* explain = add_plan(cli, given, "explain", "Print a server's plan of a query as JSON.");
+  CLI::App* analyze = add_plan(cli, given, "analyze",
+                               "Run a query on a server and print what each part of it did.");
   try {
     cli.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::Success& success) {
@@ -128,9 +161,12 @@ int run_promql(const std::vector<std::string>& arguments, std::FILE* out, std::F
     fmt::print(err, "tocsinctl promql: error: {}; --help says more\n", error.what());
     return 2;
   }
-  const StatusOr<std::string> text = set->parsed()      ? set_matcher(given)
-                                     : remove->parsed() ? delete_matcher(given)
-                                                        : edited(given, nullptr);
+  given.parser = parse_promql_flags(given.features, out).parser;
+  const StatusOr<std::string> text = set->parsed()       ? set_matcher(given)
+                                     : remove->parsed()  ? delete_matcher(given)
+                                     : explain->parsed() ? plan_of(given, "/api/x/query_explain")
+                                     : analyze->parsed() ? plan_of(given, "/api/x/query_analyze")
+                                                         : edited(given, nullptr);
   if (!text.ok()) {
     fmt::print(err, "{}\n", message(text.status()));
     return 1;

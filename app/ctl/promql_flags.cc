@@ -1,38 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/ctl/promql_flags.h"
 
+#include <algorithm>
 #include <string_view>
+
+#include "app/daemon/features.h"
 
 namespace tocsin::app {
 
-namespace {
-
-void enable(std::string_view name, PromqlFlags* flags, std::FILE* out) {
-  if (name == "promql-experimental-functions") {
-    flags->parser.experimental_functions = true;
-  } else if (name == "promql-extended-range-selectors") {
-    flags->parser.extended_range_selectors = true;
-  } else if (name == "promql-binop-fill-modifiers") {
-    flags->parser.fill_modifiers = true;
-  } else if (name == "promql-delayed-name-removal") {
-    flags->delayed_name_removal = true;
-  } else if (!name.empty() && name != "promql-duration-expr") {  // that is always on
-    fmt::print(out, "  WARNING: Unknown feature passed to --enable-feature: {}", name);
-  }
-}
-
-}  // namespace
-
 PromqlFlags parse_promql_flags(const std::vector<std::string>& lists, std::FILE* out) {
-  PromqlFlags flags;
+  Features features;
   for (std::string_view rest : lists) {
     while (!rest.empty()) {
       const std::size_t comma = std::min(rest.find(','), rest.size());
-      enable(rest.substr(0, comma), &flags, out);
+      const std::string_view name = rest.substr(0, comma);
       rest.remove_prefix(std::min(comma + 1, rest.size()));
+      if (name.empty() || name == "promql-duration-expr") continue;  // that is always on
+      if (enable_promql(name, &features)) continue;
+      // Without an end of the line, as promtool.
+      fmt::print(out, "  WARNING: Unknown feature passed to --enable-feature: {}", name);
     }
   }
-  return flags;
+  return {parser_options(features), features.delayed_name_removal, features.use_start_timestamps};
 }
 
 }  // namespace tocsin::app

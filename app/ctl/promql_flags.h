@@ -16,6 +16,7 @@ namespace tocsin::app {
 struct PromqlFlags {
   promql::ParserOptions parser;
   bool delayed_name_removal = false;
+  bool use_start_timestamps = false;
 };
 
 // Each of `lists` holds names with commas between them.

@@ -9,7 +9,9 @@
 #include <CLI/CLI.hpp>
 
 #include "app/ctl/commands.h"
-#include "app/ctl/http_call.h"
+#include "app/ctl/histogram_usage.h"
+#include "app/ctl/server_call.h"
+#include "base/escape.h"
 #include "base/json.h"
 #include "base/time.h"
 #include "model/labels.h"
@@ -21,17 +23,17 @@ namespace tocsin::app {
 namespace {
 
 using base::JsonValue;
-using Pairs = std::vector<std::pair<std::string, std::string>>;
 
-constexpr base::Duration kTimeout{120'000};
 constexpr base::Duration kDefaultRange{300'000};
 constexpr base::Duration kAllTime{9'999LL * 3'600'000};
 constexpr int kDefaultSteps = 250;
 
 struct Given {
   std::string format = "promql";
-  std::string server, expr, name, time, start, end, step;
-  std::vector<std::string> headers, matchers;
+  ServerAddress server;
+  std::string expr, name, time, start, end, step, type, duration = "1h";
+  std::vector<std::string> matchers;
+  std::uint64_t id = 0;
 };
 
 struct Streams {
@@ -55,105 +57,12 @@ std::string seconds_text(base::Timestamp time) {
   return seconds_text(static_cast<double>(base::to_ms(time)) / 1000);
 }
 
-// The URL of an endpoint.
-std::string endpoint(const Given& given, std::string_view path) {
-  std::string url = given.server;
-  if (url.find("://") == std::string::npos) url = "http://" + url;
-  while (url.ends_with('/')) url.pop_back();
-  return fmt::format("{}/api/v1/{}", url, path);
-}
-
-// What the server says is wrong, in promtool's words.
-Status refused(const net::ClientResponse& response, const StatusOr<JsonValue>& body) {
-  if (body.ok()) {
-    const JsonValue* type = body->find("errorType");
-    const JsonValue* error = body->find("error");
-    if (type != nullptr && error != nullptr) {
-      return invalid_argument("{}: {}", type->string(), error->string());
-    }
-  }
-  std::string detail = response.body;
-  while (!detail.empty() && std::isspace(static_cast<unsigned char>(detail.back())) != 0) {
-    detail.pop_back();
-  }
-  const bool server = response.status / 100 == 5;
-  const std::string_view kind = server ? "server" : "client";
-  if (response.status / 100 == 2) {
-    return invalid_argument("bad_response: no answer that can be read (detail: {})", detail);
-  }
-  return invalid_argument("{}_error: {} error: {} (detail: {})", kind, kind, response.status,
-                          detail);
-}
-
-// The "data" of an answer.
-StatusOr<JsonValue> ask(const Given& given, std::string_view method, std::string_view path,
-                        const Pairs& parameters) {
-  std::string form;
-  for (const auto& [name, value] : parameters) {
-    form += fmt::format("{}{}={}", form.empty() ? "" : "&", percent_encoded(name),
-                        percent_encoded(value));
-  }
-  net::ClientRequest request;
-  request.method = std::string(method);
-  request.url = endpoint(given, path);
-  request.timeout = kTimeout;
-  if (method == "POST") {
-    request.body = form;
-    request.headers.set("Content-Type", "application/x-www-form-urlencoded");
-  } else if (!form.empty()) {
-    request.url += "?" + form;
-  }
-  for (const std::string& header : given.headers) {
-    const std::size_t equals = header.find('=');
-    if (equals == std::string::npos) {
-      return invalid_argument("expected KEY=VALUE got '{}'", header);
-    }
-    request.headers.set(header.substr(0, equals), header.substr(equals + 1));
-  }
-  ASSIGN_OR_RETURN(const net::ClientResponse response, call(std::move(request)));
-  StatusOr<JsonValue> body = base::parse_json(response.body);
-  const JsonValue* data = body.ok() ? body->find("data") : nullptr;
-  if (response.status / 100 != 2 || data == nullptr) return refused(response, body);
-  return *data;
-}
-
-void write_json(const JsonValue& value, base::JsonWriter* out) {
-  switch (value.kind()) {
-    case JsonValue::Kind::kNull:
-      out->null();
-      return;
-    case JsonValue::Kind::kBoolean:
-      out->boolean(value.boolean());
-      return;
-    case JsonValue::Kind::kInteger:
-      out->integer(value.integer());
-      return;
-    case JsonValue::Kind::kNumber:
-      out->number(value.number());
-      return;
-    case JsonValue::Kind::kString:
-      out->string(value.string());
-      return;
-    case JsonValue::Kind::kArray:
-      out->begin_array();
-      for (const JsonValue& item : value.items()) write_json(item, out);
-      out->end_array();
-      return;
-    case JsonValue::Kind::kObject:
-      out->begin_object();
-      for (const auto& [key, item] : value.entries()) {
-        out->key(key);
-        write_json(item, out);
-      }
-      out->end_object();
-  }
-}
-
-std::string json_text(const JsonValue& value) {
-  std::string text;
-  base::JsonWriter writer(&text, base::JsonWriter::kGo);
-  write_json(value, &writer);
-  return text;
+// What the server has to say; its errors say so.
+StatusOr<JsonValue> answer(const Given& given, std::string_view method, std::string_view path,
+                           const Parameters& parameters) {
+  StatusOr<JsonValue> data = ask(given.server, method, path, parameters);
+  if (!data.ok()) return annotate(data.status(), "query error");
+  return data;
 }
 
 model::Labels labels_of(const JsonValue* object) {
@@ -202,7 +111,7 @@ Status print_value(const JsonValue& data, const Given& given, std::FILE* out) {
   const JsonValue* type = data.find("resultType");
   const JsonValue* result = data.find("result");
   if (type == nullptr || result == nullptr) {
-    return invalid_argument("bad_response: an answer without a result");
+    return invalid_argument("query error: bad_response: an answer without a result");
   }
   if (given.format == "json") {
     fmt::print(out, "{}\n", json_text(*result));
@@ -221,8 +130,9 @@ Status print_value(const JsonValue& data, const Given& given, std::FILE* out) {
 Status query_instant(const Given& given, Streams to) {
   ASSIGN_OR_RETURN(const base::Timestamp at,
                    moment(given.time, base::SystemClock().now(), "evaluation"));
-  ASSIGN_OR_RETURN(const JsonValue data, ask(given, "POST", "query",
-                                             {{"query", given.expr}, {"time", seconds_text(at)}}));
+  ASSIGN_OR_RETURN(
+      const JsonValue data,
+      answer(given, "POST", "/api/v1/query", {{"query", given.expr}, {"time", seconds_text(at)}}));
   return print_value(data, given, to.out);
 }
 
@@ -236,27 +146,27 @@ Status query_range(const Given& given, Streams to) {
     ASSIGN_OR_RETURN(const base::Duration wanted, model::parse_go_duration(given.step));
     if (wanted.count() != 0) step = std::chrono::duration<double>(wanted).count();
   }
-  ASSIGN_OR_RETURN(const JsonValue data, ask(given, "POST", "query_range",
-                                             {{"query", given.expr},
-                                              {"start", seconds_text(start)},
-                                              {"end", seconds_text(end)},
-                                              {"step", seconds_text(step)}}));
+  ASSIGN_OR_RETURN(const JsonValue data, answer(given, "POST", "/api/v1/query_range",
+                                                {{"query", given.expr},
+                                                 {"start", seconds_text(start)},
+                                                 {"end", seconds_text(end)},
+                                                 {"step", seconds_text(step)}}));
   return print_value(data, given, to.out);
 }
 
 // start, end and match[] of the queries for labels.
-StatusOr<Pairs> label_parameters(const Given& given) {
+StatusOr<Parameters> label_parameters(const Given& given) {
   const base::Timestamp now = base::SystemClock().now();
   ASSIGN_OR_RETURN(const base::Timestamp start, moment(given.start, now - kAllTime, "start"));
   ASSIGN_OR_RETURN(const base::Timestamp end, moment(given.end, now + kAllTime, "end"));
-  Pairs parameters = {{"start", seconds_text(start)}, {"end", seconds_text(end)}};
+  Parameters parameters = {{"start", seconds_text(start)}, {"end", seconds_text(end)}};
   for (const std::string& matcher : given.matchers) parameters.emplace_back("match[]", matcher);
   return parameters;
 }
 
 Status query_series(const Given& given, Streams to) {
-  ASSIGN_OR_RETURN(const Pairs parameters, label_parameters(given));
-  ASSIGN_OR_RETURN(const JsonValue data, ask(given, "POST", "series", parameters));
+  ASSIGN_OR_RETURN(const Parameters parameters, label_parameters(given));
+  ASSIGN_OR_RETURN(const JsonValue data, answer(given, "POST", "/api/v1/series", parameters));
   if (given.format == "json") {
     fmt::print(to.out, "{}\n", json_text(data));
     return ok();
@@ -268,15 +178,61 @@ Status query_series(const Given& given, Streams to) {
 }
 
 Status query_labels(const Given& given, Streams to) {
-  ASSIGN_OR_RETURN(const Pairs parameters, label_parameters(given));
-  const std::string path = fmt::format("label/{}/values", percent_encoded(given.name));
-  ASSIGN_OR_RETURN(const JsonValue data, ask(given, "GET", path, parameters));
+  ASSIGN_OR_RETURN(const Parameters parameters, label_parameters(given));
+  const std::string path =
+      fmt::format("/api/v1/label/{}/values", base::percent_encoded(given.name));
+  ASSIGN_OR_RETURN(const JsonValue data, answer(given, "GET", path, parameters));
   if (given.format == "json") {
     fmt::print(to.out, "{}\n", json_text(data));
     return ok();
   }
   for (const JsonValue& value : data.items()) fmt::print(to.out, "{}\n", value.string());
   return ok();
+}
+
+Status query_analyze(const Given& given, Streams to) {
+  if (given.type != "histogram") {
+    return invalid_argument("analyze type is {}, must be 'histogram'", given.type);
+  }
+  ASSIGN_OR_RETURN(const base::Duration duration, model::parse_go_duration(given.duration));
+  ASSIGN_OR_RETURN(const base::Timestamp at,
+                   moment(given.time, base::SystemClock().now(), "evaluation"));
+  HistogramUsage usage;
+  for (const std::string& matcher : given.matchers) {
+    const std::string range = fmt::format("{}[{}ms]", matcher, duration.count());
+    ASSIGN_OR_RETURN(const JsonValue data, answer(given, "POST", "/api/v1/query",
+                                                  {{"query", range}, {"time", seconds_text(at)}}));
+    RETURN_IF_ERROR(usage.add(data));
+  }
+  fmt::print(to.out, "{}", usage.text());
+  return ok();
+}
+
+std::string member_text(const JsonValue& object, std::string_view key) {
+  const JsonValue* member = object.find(key);
+  return member == nullptr ? "" : member->string();
+}
+
+Status query_list(const Given& given, Streams to) {
+  ASSIGN_OR_RETURN(const JsonValue data, answer(given, "GET", "/api/x/queries", {}));
+  if (given.format == "json") {
+    fmt::print(to.out, "{}\n", json_text(data));
+    return ok();
+  }
+  fmt::print(to.out, "{:>8}  {:<8}{:>9}{:>14}  {}\n", "ID", "STATE", "SECONDS", "BYTES", "QUERY");
+  for (const JsonValue& query : data.items()) {
+    const JsonValue* id = query.find("id");
+    const JsonValue* seconds = query.find("seconds");
+    const JsonValue* bytes = query.find("memoryBytes");
+    fmt::print(to.out, "{:>8}  {:<8}{:>9.1f}{:>14}  {}\n", id == nullptr ? 0 : id->integer(),
+               member_text(query, "state"), seconds == nullptr ? 0.0 : seconds->number(),
+               bytes == nullptr ? 0 : bytes->integer(), member_text(query, "query"));
+  }
+  return ok();
+}
+
+Status query_kill(const Given& given, Streams) {
+  return answer(given, "DELETE", fmt::format("/api/x/queries/{}", given.id), {}).status();
 }
 
 struct Command {
@@ -287,7 +243,7 @@ struct Command {
 CLI::App* add_command(CLI::App& cli, Given& given, const std::string& name,
                       const std::string& about) {
   CLI::App* command = cli.add_subcommand(name, about);
-  command->add_option("server", given.server, "URL of the server.")->required();
+  command->add_option("server", given.server.url, "URL of the server.")->required();
   return command;
 }
 
@@ -301,12 +257,26 @@ void add_repeated(CLI::App* command, std::vector<std::string>& list, const std::
   command->add_option(name, list, about + " May be repeated.")->allow_extra_args(false);
 }
 
+CLI::App* add_analyze(CLI::App& cli, Given& given) {
+  CLI::App* analyze = cli.add_subcommand(
+      "analyze", "Say how many of their buckets histograms fill, native and classic ones.");
+  analyze->add_option("--server", given.server.url, "URL of the server.")->required();
+  analyze->add_option("--type", given.type, "Type of metric: histogram.")->required();
+  analyze->add_option("--duration", given.duration, "Time to look at (Go duration).")
+      ->capture_default_str();
+  analyze->add_option("--time", given.time, "End of that time (RFC 3339 or seconds); now.");
+  add_repeated(analyze, given.matchers, "--match",
+               "Series selector; that of a classic histogram ends in _bucket.");
+  analyze->get_option("--match")->required();
+  return analyze;
+}
+
 std::vector<Command> add_commands(CLI::App& cli, Given& given) {
   CLI::App* instant = add_command(cli, given, "instant", "Evaluate an expression at one time.");
   CLI::App* range = add_command(cli, given, "range", "Evaluate an expression over a range.");
   for (CLI::App* command : {instant, range}) {
     command->add_option("expr", given.expr, "PromQL expression.")->required();
-    add_repeated(command, given.headers, "--header", "KEY=VALUE to send to the server.");
+    add_repeated(command, given.server.headers, "--header", "KEY=VALUE to send to the server.");
   }
   instant->add_option("--time", given.time, "Evaluation time (RFC 3339 or seconds); now.");
   add_bounds(range, given);
@@ -319,10 +289,16 @@ std::vector<Command> add_commands(CLI::App& cli, Given& given) {
     add_bounds(command, given);
   }
   series->get_option("--match")->required();
+  CLI::App* list = add_command(cli, given, "list", "List the queries that run or wait.");
+  CLI::App* kill = add_command(cli, given, "kill", "End a query; needs --web.enable-admin-api.");
+  kill->add_option("id", given.id, "Id of the query, as listed.")->required();
   return {{instant, query_instant},
           {range, query_range},
           {series, query_series},
-          {labels, query_labels}};
+          {labels, query_labels},
+          {list, query_list},
+          {kill, query_kill},
+          {add_analyze(cli, given), query_analyze}};
 }
 
 }  // namespace
@@ -337,6 +313,9 @@ int run_query(const std::vector<std::string>& arguments, std::FILE* out, std::FI
   cli.add_option("-o,--format", given.format, "promql or json.")
       ->check(CLI::IsMember({"promql", "json"}))
       ->capture_default_str();
+  cli.add_option("--http.config.file", given.server.http_config_file,
+                 "File with the options of the connection, as the http_config of a scrape "
+                 "configuration: credentials, TLS, proxy.");
   const std::vector<Command> commands = add_commands(cli, given);
   try {
     cli.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
@@ -350,9 +329,7 @@ int run_query(const std::vector<std::string>& arguments, std::FILE* out, std::FI
     if (!command.cli->parsed()) continue;
     const Status status = command.run(given, {out, err});
     if (status.ok()) return 0;
-    const std::string_view text = message(status);
-    const bool own = text.starts_with("error parsing") || text.starts_with("start time is not");
-    fmt::print(err, "{}{}\n", own ? "" : "query error: ", text);
+    fmt::print(err, "{}\n", message(status));
     return 1;
   }
   return 2;

@@ -56,7 +56,8 @@ std::string joined(const std::vector<std::string>& lines) {
 }  // namespace
 
 ClientTest::ClientTest(const std::string& client)
-    : client_(source_path("build/parts/bin/" + client)) {}
+    : client_(client == "tocsinctl" ? built_program(client)
+                                    : source_path("build/parts/bin/" + client)) {}
 
 void ClientTest::SetUp() {
   if (::access(client_.c_str(), X_OK) != 0) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Debian's promtool and amtool against a running tocsin that scrapes a fixed page.
+// Debian's promtool and amtool, and our tocsinctl, against a running tocsin that scrapes a fixed page.
 //
 // Owns: the programs. Threads: confined. Errors: a test is skipped when the client is not there.
 #pragma once

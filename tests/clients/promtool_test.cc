@@ -9,7 +9,15 @@ class PromtoolTest : public ClientTest {
   PromtoolTest() : ClientTest("promtool") {}
 };
 
-TEST_F(PromtoolTest, QueryInstant) {
+// Both say the same.
+class QueryTest : public ClientTest, public ::testing::WithParamInterface<const char*> {
+ protected:
+  QueryTest() : ClientTest(GetParam()) {}
+};
+INSTANTIATE_TEST_SUITE_P(Clients, QueryTest, ::testing::Values("promtool", "tocsinctl"),
+                         [](const auto& suite) { return std::string(suite.param); });
+
+TEST_P(QueryTest, QueryInstant) {
   start_tocsin();
   const std::string url = tocsin().url();
   const auto query = [&](const std::string& expr) {
@@ -33,7 +41,7 @@ TEST_F(PromtoolTest, QueryInstant) {
       "input\n");
 }
 
-TEST_F(PromtoolTest, QueryRange) {
+TEST_P(QueryTest, QueryRange) {
   start_tocsin();
   const auto query = [&](std::vector<std::string> more) {
     std::vector<std::string> arguments{"query", "range", "--start=1000", "--end=1060",
@@ -47,7 +55,7 @@ TEST_F(PromtoolTest, QueryRange) {
             "[{\"metric\":{},\"values\":[[1000,\"100\"],[1030,\"103\"],[1060,\"106\"]]}]\n");
 }
 
-TEST_F(PromtoolTest, QuerySeriesAndLabels) {
+TEST_P(QueryTest, QuerySeriesAndLabels) {
   start_tocsin();
   const std::string url = tocsin().url();
   EXPECT_EQ(sorted_output({"query", "series", "--match=fixed", "--match=up", url}),

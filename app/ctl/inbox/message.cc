@@ -2,9 +2,9 @@
 #include "app/ctl/inbox/message.h"
 
 #include "app/ctl/inbox/mail_text.h"
+#include "base/escape.h"
 #include "base/json.h"
 #include "model/timestamp.h"
-#include "web/pages.h"
 
 namespace tocsin::app {
 
@@ -63,14 +63,14 @@ std::string labels_text(const JsonValue* labels) {
 std::string article(const Message& message) {
   std::string facts;
   for (const auto& [name, value] : message.facts)
-    facts += fmt::format("<dt>{}</dt><dd>{}</dd>", web::html_escape(name), web::html_escape(value));
+    facts += fmt::format("<dt>{}</dt><dd>{}</dd>", base::markup_escaped(name), base::markup_escaped(value));
   std::string text;
-  if (!message.text.empty()) text = "<p>" + web::html_escape(message.text) + "</p>";
+  if (!message.text.empty()) text = "<p>" + base::markup_escaped(message.text) + "</p>";
   return fmt::format(
       "<article><header><span class=\"kind\">{}</span><h2>{}</h2><small>{}</small></header>"
       "<dl>{}</dl>{}<details><summary>as received</summary><pre>{}</pre></details></article>\n",
-      message.kind, web::html_escape(message.title), model::format_rfc3339(message.time), facts,
-      text, web::html_escape(message.body));
+      message.kind, base::markup_escaped(message.title), model::format_rfc3339(message.time), facts,
+      text, base::markup_escaped(message.body));
 }
 
 }  // namespace

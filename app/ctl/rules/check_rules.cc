@@ -68,15 +68,22 @@ Found check_text(std::string_view text, const std::string& file, const RuleCheck
   return lint.empty() ? Found::kNothing : Found::kLint;
 }
 
-std::string read_all(std::FILE* in) {
+StatusOr<std::string> read_all(std::FILE* in) {
   std::string text;
   char buffer[1 << 16];
-  while (text.size() < kMaxBytes) {
-    const std::size_t n = std::fread(buffer, 1, sizeof buffer, in);
-    if (n == 0) break;
+  while (const std::size_t n = std::fread(buffer, 1, sizeof buffer, in)) {
     text.append(buffer, n);
+    if (text.size() > kMaxBytes) {
+      return resource_exhausted("standard input is longer than {} bytes", kMaxBytes);
+    }
   }
+  if (std::ferror(in) != 0) return unavailable("reading standard input failed");
   return text;
+}
+
+Found unreadable(std::string_view file, const Status& status, Streams to) {
+  fmt::print(to.err, "  FAILED:\n{}{}\n", file, message(status));
+  return Found::kMistakes;
 }
 
 Found check_file(const std::string& file, const RuleCheckOptions& options, bool duplicates,
@@ -85,8 +92,7 @@ Found check_file(const std::string& file, const RuleCheckOptions& options, bool 
   std::fflush(to.out);
   const StatusOr<std::string> text = base::real_file_system().read_file(file, kMaxBytes);
   if (text.ok()) return check_text(*text, file, options, duplicates, to);
-  fmt::print(to.err, "  FAILED:\n{}: {}\n", file, message(text.status()));
-  return Found::kMistakes;
+  return unreadable(file + ": ", text.status(), to);
 }
 
 int run(const Given& given, Streams to) {
@@ -97,7 +103,9 @@ int run(const Given& given, Streams to) {
   Found worst = Found::kNothing;
   if (given.files.empty()) {
     fmt::print(to.out, "Checking standard input\n");
-    worst = check_text(read_all(stdin), "", options, duplicates, to);
+    const StatusOr<std::string> text = read_all(stdin);
+    worst = text.ok() ? check_text(*text, "", options, duplicates, to)
+                      : unreadable("", text.status(), to);
   }
   for (const std::string& file : given.files) {
     worst = std::max(worst, check_file(file, options, duplicates, to));

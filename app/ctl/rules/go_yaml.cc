@@ -121,4 +121,27 @@ std::string check_go_type(const base::YamlNode& root, const GoType& type, Unknow
   return checker.error();
 }
 
+std::string text_at(const base::YamlNode& node, std::string_view key) {
+  const base::YamlNode* found = node.find(key);
+  return found == nullptr ? "" : std::string(found->scalar());
+}
+
+base::Duration duration_at(const base::YamlNode& node, std::string_view key) {
+  return model::parse_duration(text_at(node, key)).value_or(base::Duration(0));
+}
+
+model::Labels labels_at(const base::YamlNode& node, std::string_view key) {
+  model::LabelsBuilder labels;
+  if (const base::YamlNode* found = node.find(key)) {
+    for (const auto& [name, value] : found->entries()) labels.set(name, value.scalar());
+  }
+  return labels.build();
+}
+
+const std::vector<base::YamlNode>& items_at(const base::YamlNode& node, std::string_view key) {
+  static const std::vector<base::YamlNode> kNone;
+  const base::YamlNode* found = node.find(key);
+  return found == nullptr ? kNone : found->items();
+}
+
 }  // namespace tocsin::app

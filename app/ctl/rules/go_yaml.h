@@ -11,7 +11,9 @@
 #include <string_view>
 #include <vector>
 
+#include "base/time.h"
 #include "base/yaml.h"
+#include "model/labels.h"
 
 namespace tocsin::app {
 
@@ -37,5 +39,12 @@ enum class UnknownFields { kRefuse, kIgnore };
 
 // "" when `root` fits, else the error: one line, or "yaml: unmarshal errors:" and a line for each.
 std::string check_go_type(const base::YamlNode& root, const GoType& type, UnknownFields unknown);
+
+// Readers of what check_go_type() has let through: members of a mapping, nothing where there is no
+// such member.
+std::string text_at(const base::YamlNode& node, std::string_view key);
+base::Duration duration_at(const base::YamlNode& node, std::string_view key);
+model::Labels labels_at(const base::YamlNode& node, std::string_view key);
+const std::vector<base::YamlNode>& items_at(const base::YamlNode& node, std::string_view key);
 
 }  // namespace tocsin::app

@@ -47,17 +47,6 @@ constexpr GoField kFileNodeFields[] = {{"groups", &kGroupNodes}};
 const GoType kFile{Kind::kStruct, "rulefmt.RuleGroups", kFileFields, nullptr};
 const GoType kFileNode{Kind::kStruct, "rulefmt.ruleGroups", kFileNodeFields, nullptr};
 
-std::string text_at(const base::YamlNode& node, std::string_view key) {
-  const base::YamlNode* found = node.find(key);
-  return found == nullptr ? "" : std::string(found->scalar());
-}
-
-base::Duration duration_at(const base::YamlNode& node, std::string_view key) {
-  const base::YamlNode* found = node.find(key);
-  if (found == nullptr || found->is_null()) return base::Duration(0);
-  return model::parse_duration(found->scalar()).value_or(base::Duration(0));
-}
-
 Pairs pairs_at(const base::YamlNode& node, std::string_view key) {
   Pairs pairs;
   if (const base::YamlNode* found = node.find(key)) {

@@ -267,6 +267,22 @@ TEST_F(RulesToolsTest, FuzzyComparisonAllowsTheNextFloat) {
             '1');
 }
 
+// Of a gauge and of a counter, the same buckets.
+TEST_F(RulesToolsTest, HistogramsAreComparedWithTheirResetHint) {
+  const auto expect = [this](const std::string& histogram) {
+    return test(
+        "tests:\n- input_series:\n  - {series: h, values: '{{count:2 buckets:[2] "
+        "counter_reset_hint:gauge}}'}\n  promql_expr_test:\n  - {expr: h, exp_samples: [{labels: "
+        "h, "
+        "histogram: '" +
+        histogram + "'}]}\n");
+  };
+  EXPECT_THAT(expect("{{count:2 buckets:[2] counter_reset_hint:gauge}}"), HasSubstr("SUCCESS"));
+  EXPECT_THAT(expect("{{count:2 buckets:[2]}}"), HasSubstr("FAILED"));
+  EXPECT_THAT(expect("{{count:2 buckets:[2]}}"), HasSubstr("counter_reset_hint:gauge"));
+  EXPECT_THAT(expect("{{count:3 buckets:[3] counter_reset_hint:gauge}}"), HasSubstr("FAILED"));
+}
+
 TEST_F(RulesToolsTest, MistakesInTheFilesOfTests) {
   EXPECT_EQ(test("tests: 5\nmore: 1\n"),
             "1|\n\n|  FAILED:\nyaml: unmarshal errors:\n"

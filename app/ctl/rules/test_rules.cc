@@ -10,6 +10,7 @@
 #include "app/ctl/commands.h"
 #include "app/ctl/promql_flags.h"
 #include "app/ctl/rules/unit_test.h"
+#include "base/escape.h"
 #include "base/file_system.h"
 #include "base/log.h"
 #include "model/matcher.h"
@@ -51,34 +52,11 @@ struct Suite {
 
 std::string xml_escaped(std::string_view text) {
   std::string out;
-  for (char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&#34;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      case '\t':
-        out += "&#x9;";
-        break;
-      case '\n':
-        out += "&#xA;";
-        break;
-      case '\r':
-        out += "&#xD;";
-        break;
-      default:
-        out.push_back(c);
+  for (const char c : base::markup_escaped(text)) {
+    if (c == '\t' || c == '\n' || c == '\r') {  // which attributes would not keep
+      out += fmt::format("&#x{:X};", c);
+    } else {
+      out.push_back(c);
     }
   }
   return out;

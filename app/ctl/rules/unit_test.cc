@@ -81,7 +81,7 @@ std::string describe(const std::vector<ExpectedAlert>& alerts) {
 struct GotSample {
   model::Labels labels;
   double value = 0;
-  std::string histogram;
+  std::shared_ptr<const model::FloatHistogram> histogram;  // null: a float
 };
 
 bool by_labels(const GotSample& a, const GotSample& b) { return a.labels < b.labels; }
@@ -91,8 +91,10 @@ std::string describe(const std::vector<GotSample>& samples) {
   std::string text;
   for (const GotSample& sample : samples) {
     if (!text.empty()) text += ", ";
-    std::string value = sample.histogram;
-    if (value.empty()) {
+    std::string value;
+    if (sample.histogram != nullptr) {
+      value = promql::histogram_text(*sample.histogram);
+    } else {
       value = model::format_float_e(sample.value);
       std::replace(value.begin(), value.end(), 'e', 'E');
     }
@@ -109,8 +111,10 @@ bool same_value(double a, double b, bool fuzzy) {
 
 bool same(const std::vector<GotSample>& a, const std::vector<GotSample>& b, bool fuzzy) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](const auto& x, const auto& y) {
-    return x.labels == y.labels && x.histogram == y.histogram &&
-           same_value(x.value, y.value, fuzzy);
+    if (x.labels != y.labels || (x.histogram == nullptr) != (y.histogram == nullptr)) return false;
+    if (x.histogram == nullptr) return same_value(x.value, y.value, fuzzy);
+    return model::same_histogram(*x.histogram, *y.histogram) &&
+           x.histogram->reset_hint == y.histogram->reset_hint;
   });
 }
 
@@ -205,6 +209,7 @@ class GroupRun {
     engine.timeout = kTimeout;
     engine.default_subquery_step = file.evaluation_interval;
     engine.delayed_name_removal = options.promql.delayed_name_removal;
+    engine.use_start_timestamps = options.promql.use_start_timestamps;
     engine.parser = options.promql.parser;
     return engine;
   }
@@ -357,15 +362,13 @@ class GroupRun {
                                                                  group_.start + test.eval_time));
     std::vector<GotSample> samples;
     if (const auto* scalar = std::get_if<promql::Scalar>(&result.value)) {
-      samples.push_back({{}, scalar->value, ""});
+      samples.push_back({{}, scalar->value, nullptr});
       return samples;
     }
     auto* vector = std::get_if<promql::Vector>(&result.value);
     if (vector == nullptr) return failed_precondition("rule result is not a vector or scalar");
     for (promql::Sample& sample : *vector) {
-      const std::string histogram =
-          sample.histogram == nullptr ? "" : promql::histogram_text(*sample.histogram);
-      samples.push_back({std::move(sample.labels), sample.value, histogram});
+      samples.push_back({std::move(sample.labels), sample.value, sample.histogram});
     }
     return samples;
   }
@@ -378,19 +381,23 @@ class GroupRun {
       if (!expected.labels.empty()) labels = promql::parse_metric(expected.labels);
       Status status = labels.status();
       if (status.ok() && !expected.histogram.empty()) {
-        status = read_histogram(expected.histogram, &sample.histogram);
+        StatusOr<model::FloatHistogram> histogram = read_histogram(expected.histogram);
+        status = histogram.status();
+        if (histogram.ok()) {
+          sample.histogram = std::make_shared<const model::FloatHistogram>(*std::move(histogram));
+        }
       }
       if (!status.ok()) {
         return annotate(status, "labels {}", model::go_quote(expected.labels));
       }
       sample.labels = std::move(*labels);
-      sample.value = sample.histogram.empty() ? expected.value : 0;
+      sample.value = expected.value;
       samples.push_back(std::move(sample));
     }
     return samples;
   }
 
-  static Status read_histogram(const std::string& text, std::string* out) {
+  static StatusOr<model::FloatHistogram> read_histogram(const std::string& text) {
     ASSIGN_OR_RETURN(const promql::SeriesLine line, promql::parse_series_line("{} " + text));
     if (line.points.size() != 1) {
       return invalid_argument("expected 1 value, got {}", line.points.size());
@@ -399,8 +406,7 @@ class GroupRun {
       return invalid_argument("expected histogram, got {}",
                               model::format_float(line.points[0].value));
     }
-    *out = promql::histogram_text(*line.points[0].histogram);
-    return ok();
+    return *line.points[0].histogram;
   }
 
   // Prints all that the store holds.

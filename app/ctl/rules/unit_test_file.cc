@@ -54,30 +54,6 @@ constexpr GoField kFileFields[] = {{"rule_files", &kTexts},
                                    {"fuzzy_compare", &kGoBool}};
 const GoType kFile{Kind::kStruct, "main.unitTestFile", kFileFields, nullptr};
 
-// The readers expect what check_go_type() has let through.
-const std::vector<base::YamlNode>& items_at(const base::YamlNode& node, std::string_view key) {
-  static const std::vector<base::YamlNode> kNone;
-  const base::YamlNode* found = node.find(key);
-  return found == nullptr ? kNone : found->items();
-}
-
-std::string text_at(const base::YamlNode& node, std::string_view key) {
-  const base::YamlNode* found = node.find(key);
-  return found == nullptr ? "" : std::string(found->scalar());
-}
-
-base::Duration duration_at(const base::YamlNode& node, std::string_view key) {
-  return model::parse_duration(text_at(node, key)).value_or(base::Duration(0));
-}
-
-model::Labels labels_at(const base::YamlNode& node, std::string_view key) {
-  model::LabelsBuilder labels;
-  if (const base::YamlNode* found = node.find(key)) {
-    for (const auto& [name, value] : found->entries()) labels.set(name, value.scalar());
-  }
-  return labels.build();
-}
-
 AlertTest read_alert_test(const base::YamlNode& node) {
   AlertTest test;
   test.eval_time = duration_at(node, "eval_time");
