@@ -503,7 +503,7 @@ TEST_F(EngineTest, PlansAreExplained) {
   EXPECT_EQ(root.find("operator")->string(), "binary +");
   const base::JsonValue& divide = root.find("children")->items().at(0);
   EXPECT_EQ(divide.find("operator")->string(), "binary /");
-  EXPECT_EQ(divide.find("position")->items().at(1).integer(), 42);
+  EXPECT_EQ(divide.find("position")->items().at(1).integer(), 40);
   const base::JsonValue& left = divide.find("children")->items().at(0);
   const base::JsonValue& right = divide.find("children")->items().at(1);
   EXPECT_FALSE(left.find("stepInvariant")->boolean());

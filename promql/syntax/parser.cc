@@ -153,14 +153,18 @@ Status Parser::check_depth() const {
                   options_.max_depth);
 }
 
+Status Parser::count_parts(std::size_t parts, std::uint32_t start) {
+  parts_ += parts;
+  if (parts_ <= kMaxParts) return ok();
+  return error_at(start, "expression has more than {} parts", kMaxParts);
+}
+
 StatusOr<ExprPtr> Parser::finish(Expr::Node node, std::uint32_t start, int height) {
   if (height > options_.max_depth * kHeightPerDepth) {
     return error_at(start, "expression has a chain of more than {} operations",
                     options_.max_depth * kHeightPerDepth);
   }
-  if (++parts_ > kMaxParts) {
-    return error_at(start, "expression has more than {} parts", kMaxParts);
-  }
+  RETURN_IF_ERROR(count_parts(1, start));
   height_ = height;
   auto expr = std::make_unique<Expr>();
   expr->node = std::move(node);

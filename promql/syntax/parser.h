@@ -86,6 +86,8 @@ class Parser {
   // Reads the number or duration token at hand.
   StatusOr<double> number_value() const;
   Status check_depth() const;
+  // Counts parts of the tree at `start`.
+  Status count_parts(std::size_t parts, std::uint32_t start);
   StatusOr<ExprPtr> finish(Expr::Node node, std::uint32_t start, int height);
 
   std::string_view text_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Prints trees on one line, or over several when a part would be longer than 100 bytes.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -13,6 +14,7 @@ namespace tocsin::promql {
 namespace {
 
 constexpr std::size_t kMaxLine = 100;
+constexpr std::size_t kMaxIndent = 100;
 constexpr std::size_t kUnlimited = std::numeric_limits<std::size_t>::max();
 
 bool is_negative_or_unset(const std::optional<double>& value) {
@@ -202,7 +204,8 @@ class Printer {
   std::string out_;
 };
 
-std::string indent(std::size_t level) { return std::string(2 * level, ' '); }
+// Long chains nest to the left: without a limit their text would grow with the square.
+std::string indent(std::size_t level) { return std::string(2 * std::min(level, kMaxIndent), ' '); }
 
 // Prints with every line indented by `level`; parts that fit on a line stay on it.
 class PrettyPrinter {

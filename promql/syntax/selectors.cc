@@ -10,6 +10,8 @@
 namespace tocsin::promql {
 namespace {
 
+// A regular expression is a program of its own, of some kilobytes.
+constexpr std::size_t kPartsPerRegex = 50;
 constexpr std::string_view kLabelMatching = "label matching";
 constexpr std::string_view kLabelSet = "label set";
 
@@ -105,6 +107,9 @@ Status Parser::parse_matcher(VectorSelector* selector) {
   if (!at(TokenType::kString)) return unexpected(kLabelMatching, "string");
   ASSIGN_OR_RETURN(const std::string value, unquote_string(token_.text));
   advance();
+  const bool regex =
+      type == model::Matcher::Type::kRegex || type == model::Matcher::Type::kNotRegex;
+  RETURN_IF_ERROR(count_parts(regex ? kPartsPerRegex : 1, start));
   StatusOr<model::Matcher> matcher = model::Matcher::make(type, name, value);
   if (!matcher.ok()) return error_at(start, "{}", message(matcher.status()));
   selector->matchers.push_back(*std::move(matcher));
