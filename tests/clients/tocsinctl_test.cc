@@ -107,7 +107,7 @@ TEST_F(TocsinctlTest, ExplainsAndAnalyzesQueries) {
                                    "--end=1060", "--step=30", "sum(fixed) + 1"});
   EXPECT_NE(done.find("\"actual\":{\"calls\":1,"), std::string::npos) << done;
   EXPECT_EQ(failure({"promql", "explain", "--server", url, "sum("}),
-            "bad_data: invalid parameter \"query\": 1:5: parse error: unexpected end of input\n");
+            "bad_data: invalid parameter \"query\": 1:5: parse error: unclosed left parenthesis\n");
 }
 
 }  // namespace
