@@ -29,6 +29,10 @@ class ScriptStore {
   virtual ~ScriptStore() = default;
   virtual storage::Appendable& appendable() = 0;
   virtual storage::Queryable& queryable() = 0;
+  // Called during a load, when each series without histograms has its first half of the points,
+  // and after it; the store may put away what it has. Views of before are not used any more.
+  virtual Status pause() { return ok(); }
+  virtual Status loaded() { return ok(); }
 };
 using ScriptStoreFactory = std::function<StatusOr<std::unique_ptr<ScriptStore>>()>;
 

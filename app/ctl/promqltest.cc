@@ -12,11 +12,14 @@ namespace tocsin::app {
 namespace {
 
 constexpr std::string_view kHelp =
-    "usage: tocsinctl promqltest [-v] FILE...\n\n"
+    "usage: tocsinctl promqltest [-v] [--reopen] FILE...\n\n"
     "Runs scripts in the PromQL test language (load, clear, eval) against the store. Every instant "
     "evaluation is run\n"
     "in three forms: as given, re-printed with @ at other times, and as the middle step of a range "
     "query.\n"
+    "--reopen seals the store in the middle of every load, and after it merges everything to the "
+    "oldest tier and opens\n"
+    "the store anew, so that evaluations read from disk.\n"
     "Prints passed and total for each file and overall. -v prints each failed evaluation.\n"
     "Exits with 1 when an evaluation failed.\n";
 
@@ -26,19 +29,24 @@ struct Totals {
   bool broken = false;
 };
 
-void run_file(const std::string& file, bool verbose, Totals* totals) {
+struct How {
+  bool verbose = false;
+  promql::ScriptStoreFactory make_store = make_temporary_store;
+};
+
+void run_file(const std::string& file, const How& how, Totals* totals) {
   constexpr std::uint64_t kMaxBytes = 64ULL << 20;
   StatusOr<std::string> text = base::real_file_system().read_file(file, kMaxBytes);
-  StatusOr<promql::ScriptResult> result =
-      text.ok() ? promql::run_script(*text, file, make_temporary_store)
-                : StatusOr<promql::ScriptResult>(text.status());
+  StatusOr<promql::ScriptResult> result = text.ok()
+                                              ? promql::run_script(*text, file, how.make_store)
+                                              : StatusOr<promql::ScriptResult>(text.status());
   if (!result.ok()) {
     fmt::print("{}: {}\n", file, message(result.status()));
     totals->broken = true;
     return;
   }
   fmt::print("{}: {} of {} passed\n", file, result->passed, result->total);
-  if (verbose) {
+  if (how.verbose) {
     for (const promql::ScriptFailure& failure : result->failures) {
       fmt::print("  line {}{}{}: {}\n", failure.line,
                  failure.histogram ? " (native histograms)" : "",
@@ -52,7 +60,7 @@ void run_file(const std::string& file, bool verbose, Totals* totals) {
 }  // namespace
 
 int run_promqltest(const std::vector<std::string>& arguments) {
-  bool verbose = false;
+  How how;
   Totals totals;
   std::vector<std::string> files;
   for (const std::string& argument : arguments) {
@@ -61,7 +69,12 @@ int run_promqltest(const std::vector<std::string>& arguments) {
       return 0;
     }
     if (argument == "-v") {
-      verbose = true;
+      how.verbose = true;
+    } else if (argument == "--reopen") {
+      how.make_store = make_reopened_store;
+    } else if (argument.starts_with("-") && argument.size() > 1) {
+      fmt::print(stderr, "unknown option {}\n{}", argument, kHelp);
+      return 2;
     } else {
       files.push_back(argument);
     }
@@ -71,7 +84,7 @@ int run_promqltest(const std::vector<std::string>& arguments) {
     return 2;
   }
   base::log::configure({.level = base::log::Level::kWarn, .format = base::log::Format::kLogfmt});
-  for (const std::string& file : files) run_file(file, verbose, &totals);
+  for (const std::string& file : files) run_file(file, how, &totals);
   fmt::print("overall: {} of {} passed\n", totals.passed, totals.total);
   return totals.broken || totals.passed != totals.total ? 1 : 0;
 }

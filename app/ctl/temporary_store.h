@@ -13,5 +13,8 @@
 namespace tocsin::app {
 
 StatusOr<std::unique_ptr<promql::ScriptStore>> make_temporary_store();
+// One that seals what it has in the middle of a load, and after it seals the rest, merges
+// everything to the oldest tier and opens itself anew: evaluations read from disk only.
+StatusOr<std::unique_ptr<promql::ScriptStore>> make_reopened_store();
 
 }  // namespace tocsin::app

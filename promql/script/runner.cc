@@ -156,22 +156,41 @@ class Runner {
   }
 
   Status load(const script::Load& load) {
-    auto appender = store_->appendable().appender();
-    for (const script::LoadedSeries& series : load.series) {
-      RETURN_IF_ERROR(append(*appender, series, load.step_ms));
-    }
+    std::vector<script::LoadedSeries> converted;
     if (load.with_nhcb) {
       for (SeriesLine& line : script::make_nhcb_series(load.series)) {
-        RETURN_IF_ERROR(append(*appender, {std::move(line), {}}, load.step_ms));
+        converted.push_back({std::move(line), {}});
       }
     }
-    return storage::commit_and_wait(*appender);
+    for (const Part part : {Part::kFirst, Part::kSecond}) {
+      auto appender = store_->appendable().appender();
+      for (const std::vector<script::LoadedSeries>* all :
+           {&load.series, &std::as_const(converted)}) {
+        for (const script::LoadedSeries& series : *all) {
+          RETURN_IF_ERROR(append(*appender, series, part, load.step_ms));
+        }
+      }
+      RETURN_IF_ERROR(storage::commit_and_wait(*appender));
+      RETURN_IF_ERROR(part == Part::kFirst ? store_->pause() : store_->loaded());
+    }
+    return ok();
   }
 
-  Status append(storage::Appender& appender, const script::LoadedSeries& series,
+  enum class Part { kFirst, kSecond };
+
+  Status append(storage::Appender& appender, const script::LoadedSeries& series, Part part,
                 std::int64_t step_ms) {
     storage::SeriesRef ref;
-    for (std::size_t i = 0; i < series.line.points.size(); ++i) {
+    const std::vector<Item>& points = series.line.points;
+    // Histograms stay together: of the first after a break a store does not know whether it is one
+    // after a reset, and scripts may ask.
+    const bool whole = std::any_of(points.begin(), points.end(), [](const Item& item) {
+      return item.kind == Item::Kind::kHistogram;
+    });
+    const std::size_t middle = whole ? 0 : points.size() / 2;
+    const std::size_t begin = part == Part::kFirst ? 0 : middle;
+    const std::size_t end = part == Part::kFirst ? middle : points.size();
+    for (std::size_t i = begin; i < end; ++i) {
       const Item& item = series.line.points[i];
       if (item.kind == Item::Kind::kGap) continue;
       const std::int64_t t = static_cast<std::int64_t>(i) * step_ms;

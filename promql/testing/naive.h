@@ -52,6 +52,9 @@ struct NaiveQuery {
   std::int64_t subquery_step_ms = 60'000;
   bool delayed_names = false;
   bool start_timestamps = false;
+  // As Prometheus 2 did: rates reach to where a counter was zero rather than half a gap, and a
+  // variance over time that overflows is NaN.
+  bool before_3 = false;
   // Not 0: the last bits of each computed number are random, and so is the order of equal values.
   // A result that differs then does not depend on the definition alone.
   std::uint32_t noise = 0;

@@ -132,8 +132,11 @@ Result of_floats(const RangeCall& f, const Window& window, const Samples& floats
     }
     return number(step.noisy(quantile_of(q, values)));
   }
-  if (f.name == "stdvar_over_time") return number(variance_of(values, step));
-  if (f.name == "stddev_over_time") return number(std::sqrt(variance_of(values, step)));
+  if (f.name == "stdvar_over_time" || f.name == "stddev_over_time") {
+    double variance = variance_of(values, step);
+    if (step.query.before_3 && std::isinf(variance)) variance = model::normal_nan();
+    return number(f.name == "stdvar_over_time" ? variance : std::sqrt(variance));
+  }
   if (f.name == "mad_over_time") {
     for (const double v : values) {
       if (std::isnan(v)) return number(v);
@@ -267,12 +270,14 @@ double reach(const RangeCall& f, const Samples& s, double first_value, double ch
   const double gap = covered / static_cast<double>(s.size() - 1);
   double before = static_cast<double>(s.front().t - f.windows.start_ms) / 1000;
   double after = static_cast<double>(f.windows.end_ms - s.back().t) / 1000;
-  if (before >= 1.1 * gap) before = gap / 2;
+  const bool zero_first = f.step.query.before_3;
+  if (!zero_first && before >= 1.1 * gap) before = gap / 2;
   if (after >= 1.1 * gap) after = gap / 2;
   if (counter && change > 0 && first_value >= 0) {
     const double to_zero = covered * (first_value / change);
     if (to_zero < before) before = to_zero;
   }
+  if (zero_first && before >= 1.1 * gap) before = gap / 2;
   return (covered + before + after) / covered;
 }
 

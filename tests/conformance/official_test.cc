@@ -29,11 +29,12 @@ std::string unexcused(const std::string& out) {
   return lines;
 }
 
-TEST(Official, ScriptsOverTheRealStore) {
+void run_scripts(const std::vector<std::string>& options) {
   const char* folder =
       std::getenv("TOCSIN_CONFORMANCE_DIR");  // NOLINT(concurrency-mt-unsafe): test
   if (folder == nullptr) GTEST_SKIP() << "TOCSIN_CONFORMANCE_DIR is not set";
   std::vector<std::string> command{built_program("tocsinctl"), "promqltest", "-v"};
+  command.insert(command.end(), options.begin(), options.end());
   const std::size_t words = command.size();
   const std::string scripts = std::string(folder) + "/promql";
   for (const std::string& name : list_directory(scripts)) {
@@ -55,6 +56,11 @@ TEST(Official, ScriptsOverTheRealStore) {
   // Complaints would come from the store or the runner, not from an evaluation that fails.
   EXPECT_EQ(finished.err.find("level=error"), std::string::npos) << finished.err;
 }
+
+TEST(Official, ScriptsOverTheRealStore) { run_scripts({}); }
+
+// Everything is sealed in two parts, merged to the oldest tier and opened anew before it is asked.
+TEST(Official, ScriptsOverAStoreThatWasReopened) { run_scripts({"--reopen"}); }
 
 }  // namespace
 }  // namespace tocsin::tests
