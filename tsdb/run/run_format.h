@@ -17,7 +17,7 @@
 
 namespace tocsin::tsdb {
 
-inline constexpr std::uint32_t kFormatVersion = 3;
+inline constexpr std::uint32_t kFormatVersion = 4;
 
 // Keys of the meta family.
 inline constexpr std::string_view kFormatKey = "format";

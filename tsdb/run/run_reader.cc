@@ -16,27 +16,6 @@ namespace {
 using storage::SeriesColumn;
 using storage::TimestampColumn;
 
-// Rows [begin, begin + rows) of a presence bitmap.
-std::vector<std::uint64_t> cut_bitmap(const std::vector<std::uint64_t>& bitmap, std::uint32_t begin,
-                                      std::uint32_t rows) {
-  std::vector<std::uint64_t> result((std::size_t{rows} + 63) / 64);
-  const unsigned shift = begin % 64;
-  for (std::size_t i = 0; i < result.size(); ++i) {
-    const std::size_t word = begin / 64 + i;
-    result[i] = bitmap[word] >> shift;
-    if (shift != 0 && word + 1 < bitmap.size()) result[i] |= bitmap[word + 1] << (64 - shift);
-  }
-  if (rows % 64 != 0) result.back() &= (std::uint64_t{1} << (rows % 64)) - 1;
-  return result;
-}
-
-template <typename T>
-void cut_vector(std::uint32_t begin, std::uint32_t rows, std::vector<T>* values) {
-  if (values->empty()) return;
-  values->resize(std::size_t{begin} + rows);
-  values->erase(values->begin(), values->begin() + begin);
-}
-
 // Rows of a timestamp column: those of a series, and those of them that are in the range.
 struct RowRange {
   std::uint32_t first = 0;
@@ -51,21 +30,18 @@ struct Column {
   std::optional<RowRange> last;  // series of a source ask for the same rows again and again
 };
 
-// The samples of the range; nothing when there are none.
-std::optional<SeriesColumn> cut(TileSamples* samples, const RowRange& range,
-                                std::shared_ptr<const TimestampColumn> times) {
-  SeriesColumn column;
-  column.first = range.first + range.begin;
-  column.rows = range.end - range.begin;
-  column.times = std::move(times);
-  if (!samples->present.empty()) {
-    column.present = cut_bitmap(samples->present, range.begin, column.rows);
-    if (std::ranges::all_of(column.present, [](std::uint64_t word) { return word == 0; })) {
-      return std::nullopt;
-    }
+// The samples as a column; nothing when there are none.
+std::optional<SeriesColumn> column_of(TileSamples* samples,
+                                      std::shared_ptr<const TimestampColumn> times) {
+  const auto is_zero = [](std::uint64_t word) { return word == 0; };
+  if (!samples->present.empty() && std::ranges::all_of(samples->present, is_zero)) {
+    return std::nullopt;
   }
-  cut_vector(range.begin, column.rows, &samples->floats);
-  cut_vector(range.begin, column.rows, &samples->start_ms);
+  SeriesColumn column;
+  column.first = samples->rows.first;
+  column.rows = samples->rows.rows;
+  column.times = std::move(times);
+  column.present = std::move(samples->present);
   column.floats = std::move(samples->floats);
   column.start_ms = std::move(samples->start_ms);
   return column;
@@ -150,7 +126,7 @@ class RunReader {
 
   Status decode_slot(const Tile& tile, std::uint32_t slot, std::size_t output) {
     const TileRows& rows = tile.rows(slot);
-    ASSIGN_OR_RETURN(Column * column, column_of(rows.column));
+    ASSIGN_OR_RETURN(Column * column, times_of(rows.column));
     if (column->times == nullptr) return ok();  // damaged, and named in the warnings
     if (std::uint64_t{rows.first} + rows.rows > column->times->ms.size()) {
       return data_loss("rows outside of their column");
@@ -158,8 +134,8 @@ class RunReader {
     const RowRange range = range_of(rows, column);
     if (range.begin == range.end) return ok();
     TileSamples samples;
-    RETURN_IF_ERROR(tile.decode(slot, &samples));
-    auto made = cut(&samples, range, column->times);
+    RETURN_IF_ERROR(tile.decode(slot, range.begin, range.end, &samples));
+    auto made = column_of(&samples, column->times);
     if (made) (*request_.out)[output].push_back(*std::move(made));
     return ok();
   }
@@ -178,7 +154,7 @@ class RunReader {
 
   // Reads the block of the column when it is asked for first, and decodes each of its columns when
   // that is.
-  StatusOr<Column*> column_of(std::uint32_t number) {
+  StatusOr<Column*> times_of(std::uint32_t number) {
     const auto [it, is_new] = columns_.try_emplace(number);
     Column& column = it->second;
     if (!is_new) return &column;

@@ -314,7 +314,7 @@ TEST(RunStore, RefusesANewerFormatAndNamesBothVersions) {
   }
   const Status status = RunStore::open(directory.path()).status();
   EXPECT_EQ(status.code(), StatusCode::kFailedPrecondition);
-  EXPECT_EQ(message(status), "the database has format version 4, this program reads version 3");
+  EXPECT_EQ(message(status), "the database has format version 5, this program reads version 4");
 }
 
 TEST(RunStore, CheckpointOpensAsAStoreOfItsOwn) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Round trips of the codecs of values and timestamps, and what they make of wrong bytes.
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -51,6 +52,26 @@ Encoded encoded(const Values& values, Effort effort = Effort::kSeal) {
   return result;
 }
 
+// Ranges around the borders of blocks and segments, and small ones anywhere.
+void expect_ranges(std::string_view data, const ValueShape& shape, const Values& values) {
+  const std::uint32_t count = shape.count;
+  std::vector<std::uint32_t> borders = {0, count};
+  for (const std::uint32_t near : {1U, 64U, 127U, 128U, 255U, 256U, 257U, 511U, 512U, 1024U}) {
+    if (near < count) borders.push_back(near);
+    if (near < count) borders.push_back(count - near);
+  }
+  for (const std::uint32_t begin : borders) {
+    for (const std::uint32_t end : borders) {
+      if (begin > end) continue;
+      ByteReader in(data);
+      Values decoded;
+      ASSERT_TRUE(decode_values(&in, shape, {begin, end}, &decoded)) << begin << " to " << end;
+      ASSERT_EQ(bits(decoded), bits(Values(values.begin() + begin, values.begin() + end)))
+          << begin << " to " << end;
+    }
+  }
+}
+
 void expect_round_trip(const Values& values) {
   for (const Effort effort : {Effort::kSeal, Effort::kCold}) {
     const Encoded made = encoded(values, effort);
@@ -67,6 +88,7 @@ void expect_round_trip(const Values& values) {
       const Change& change = changes.changes[changes.find(static_cast<std::uint32_t>(row))];
       ASSERT_EQ(bits_of(change), bits(values)[row]) << row;
     }
+    expect_ranges(made.data, made.shape, values);
   }
 }
 
@@ -162,12 +184,13 @@ TEST(ValueCodec, RoundTripsRandomSeries) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     std::mt19937_64 random(seed);
     Values values;
-    const std::size_t count = 1 + random() % 300;
+    const std::size_t count = 1 + random() % (seed % 20 == 0 ? 3000 : 300);
+    const std::uint64_t rare = seed % 40 == 0 ? 30 : 4;
     const std::uint64_t kind = random() % 6;
     const double scale = std::pow(10.0, static_cast<double>(random() % 20) - 10);
     double value = 0;
     for (std::size_t i = 0; i < count; ++i) {
-      if (random() % 4 != 0) {
+      if (random() % rare != 0) {
         const auto r = static_cast<double>(random() % 100'000);
         if (kind == 0) value += r;
         if (kind == 1) value = r * scale;
@@ -198,6 +221,36 @@ TEST(ValueCodec, TheNumberCodeIsWithinFourPercentOfTheEntropy) {
   expect_round_trip(values);
 }
 
+// Lists of several lengths, read alone and side by side.
+void expect_lists(const NumberEncoder& encoder, std::span<const std::uint64_t> values,
+                  std::string_view code) {
+  ByteReader in(code);
+  NumberDecoder decoder;
+  ASSERT_TRUE(decoder.open(&in));
+  ASSERT_TRUE(in.at_end());
+  for (std::size_t count = 1; count <= NumberDecoder::kMaxLists; ++count) {
+    std::vector<std::string> bits(count);
+    std::vector<std::vector<std::uint64_t>> decoded;
+    std::vector<std::span<const std::uint64_t>> wanted;
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t begin = i * values.size() / count;
+      wanted.push_back(values.subspan(begin, std::min(values.size() - begin, kMaxList - i % 3)));
+      encoder.write_list(wanted[i], &bits[i]);
+      decoded.emplace_back(wanted[i].size());
+    }
+    std::vector<NumberDecoder::List> lists;
+    for (std::size_t i = 0; i < count; ++i) lists.push_back({bits[i], decoded[i]});
+    ASSERT_TRUE(decoder.read(lists)) << count;
+    for (std::size_t i = 0; i < count; ++i) ASSERT_TRUE(std::ranges::equal(decoded[i], wanted[i]));
+    bits.back().push_back('\0');
+    lists.back().bits = bits.back();
+    EXPECT_FALSE(decoder.read(lists)) << "a byte too many";
+    if (bits.back().size() == 1) continue;
+    lists.back().bits.remove_suffix(2);
+    EXPECT_FALSE(decoder.read(lists)) << "a byte too few";
+  }
+}
+
 TEST(NumberCode, RoundTripsEveryWidth) {
   std::mt19937_64 random(4);
   NumberEncoder encoder;
@@ -211,14 +264,8 @@ TEST(NumberCode, RoundTripsEveryWidth) {
       }
       std::string data;
       encoder.plan(values);
-      ASSERT_TRUE(encoder.write(values, &data)) << width;
-      ByteReader in(data);
-      NumberDecoder decoder;
-      ASSERT_TRUE(decoder.open(&in)) << width;
-      std::vector<std::uint64_t> decoded(count);
-      ASSERT_TRUE(decoder.read(decoded)) << width;
-      ASSERT_EQ(decoded, values) << width;
-      EXPECT_TRUE(decoder.at_end());
+      ASSERT_TRUE(encoder.write_code(&data)) << width;
+      expect_lists(encoder, values, data);
     }
   }
 }

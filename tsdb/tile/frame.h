@@ -31,7 +31,7 @@ enum class FrameKind : std::uint8_t {
   kSideBlock = 9
 };
 
-inline constexpr std::uint8_t kFrameVersion = 2;
+inline constexpr std::uint8_t kFrameVersion = 3;
 
 std::string make_frame(FrameKind kind, std::string_view payload);
 // Checks the envelope and returns the payload.

@@ -8,9 +8,11 @@
 // counts in this very list, and the bits behind the leading ones follow as they are. Within a few
 // percent of the entropy at every width, without blocks and exceptions.
 //
-//   numbers = head u8 (kept) | classes varint | per class, ascending: u8 gap - 1 (high half, 15:
-//             varint gap - 16 follows) and code length (low half) | bits, lowest first, padded
-// With one class its code has no bits. Pure functions; the decoder takes hostile bytes.
+//   code = kept u8 (8 more: no negative class) | classes varint | nibbles, low half first: per class,
+//          ascending, the places left out before it and the length of its code
+//   list = the numbers' codes and low bits, lowest first, padded to a byte
+// A code may have many lists, each of which is read alone. With one class its code has no bits. Pure
+// functions; the decoder takes hostile bytes.
 #pragma once
 
 #include <array>
@@ -24,14 +26,19 @@
 
 namespace tocsin::tsdb {
 
-// Makes the code of one list of numbers. Confined; reused from list to list.
+// Numbers of a list at most.
+inline constexpr std::size_t kMaxList = 256;
+
+// Makes the code of some numbers and writes lists of them. Confined; used again and again.
 class NumberEncoder {
  public:
-  // Counts the numbers and returns how many bytes write() will take, nearly.
+  // Counts the numbers and returns how many bytes code and numbers will take, nearly.
   std::size_t plan(std::span<const std::uint64_t> values);
-  // REQUIRES: plan() was called last with the same values. False, with nothing written, when there
-  // are too many classes for a code.
-  bool write(std::span<const std::uint64_t> values, std::string* out);
+  // Writes the code of the numbers planned last. False, with nothing written, when there are too many
+  // classes.
+  bool write_code(std::string* out);
+  // REQUIRES: the code was written, and is that of these and maybe more numbers.
+  void write_list(std::span<const std::uint64_t> values, std::string* out) const;
 
  private:
   struct Class {
@@ -48,35 +55,49 @@ class NumberEncoder {
   std::vector<std::uint32_t> by_symbol_;
 };
 
+// Large: it has its tables inside, so that making one takes no memory.
 class NumberDecoder {
  public:
-  // Reads the head of a list that takes all of `in`, which must outlive reading; false when it is
-  // damaged.
+  struct List {
+    std::string_view bits;
+    std::span<std::uint64_t> out;
+  };
+  static constexpr std::size_t kMaxLists = 4;
+
+  // Reads a code; false when it is damaged.
   bool open(ByteReader* in);
-  // Fills `out`; false when the bits end early.
-  bool read(std::span<std::uint64_t> out);
-  // Whether only padding is left.
-  bool at_end() const;
+  // Reads up to kMaxLists lists of up to kMaxList numbers side by side, which takes little longer than
+  // one of them. False when the bits of one end early or late.
+  bool read(std::span<const List> lists) const;
 
  private:
   static constexpr unsigned kMaxLength = 11;
+  static constexpr std::size_t kMaxClasses = 512;
   struct Entry {
-    std::uint8_t length = 0;
-    std::uint8_t low_bits = 0;
-    std::uint16_t index = 0;
+    std::uint8_t length;
+    std::uint8_t bits;  // with the low bits
+    std::uint16_t index;
   };
   struct Base {
     std::uint64_t magnitude;
+    std::uint64_t low_mask;
     std::uint64_t sign;  // 0 or all ones
   };
-  bool fill_table(std::span<const std::pair<std::uint32_t, unsigned>> classes, unsigned kept);
-  std::uint64_t peek(std::size_t bit) const;
+  struct Cursor;
+  bool fill_table(std::span<const std::uint8_t> lengths);
+  template <unsigned kPerLoad>
+  void step(Cursor* cursor) const;
+  std::uint64_t take(Cursor* cursor) const;
+  template <std::size_t kLists, unsigned kPerLoad>
+  bool side_by_side(Cursor* cursors, std::size_t count) const;
+  template <unsigned kPerLoad>
+  bool read_with(std::span<Cursor> cursors) const;
 
+  // Not initialised: most of it is not used.
   std::array<Entry, 1U << kMaxLength> table_;
+  std::array<Base, kMaxClasses> bases_;
   unsigned table_bits_ = 0;
-  std::vector<Base> bases_;
-  std::string_view bits_;
-  std::size_t position_ = 0;  // bit
+  unsigned longest_ = 0;  // bits of a number
 };
 
 }  // namespace tocsin::tsdb

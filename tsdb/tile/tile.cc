@@ -36,6 +36,21 @@ void make_bitmap(const RowChanges& changes, std::vector<std::uint64_t>* bitmap) 
   }
 }
 
+// Rows [begin, end) of a bitmap.
+std::vector<std::uint64_t> cut_bitmap(std::span<const std::uint64_t> bitmap, std::uint32_t begin,
+                                      std::uint32_t end) {
+  const std::uint32_t rows = end - begin;
+  std::vector<std::uint64_t> result((std::size_t{rows} + 63) / 64);
+  const unsigned shift = begin % 64;
+  for (std::size_t i = 0; i < result.size(); ++i) {
+    const std::size_t word = begin / 64 + i;
+    result[i] = bitmap[word] >> shift;
+    if (shift != 0 && word + 1 < bitmap.size()) result[i] |= bitmap[word + 1] << (64 - shift);
+  }
+  if (rows % 64 != 0) result.back() &= (std::uint64_t{1} << (rows % 64)) - 1;
+  return result;
+}
+
 // Moves the values of present rows from the front to their rows.
 void spread(std::span<const std::uint64_t> present, std::uint32_t rows,
             std::vector<double>* values) {
@@ -179,18 +194,38 @@ Status Tile::open(std::uint32_t slot, Piece* piece) const {
 }
 
 Status Tile::decode(std::uint32_t slot, TileSamples* out) const {
+  return decode(slot, 0, slots_[slot].rows.rows, out);
+}
+
+Status Tile::decode(std::uint32_t slot, std::uint32_t begin, std::uint32_t end,
+                    TileSamples* out) const {
   Piece piece;
   RETURN_IF_ERROR(open(slot, &piece));
-  const std::uint32_t rows = slots_[slot].rows.rows;
-  out->rows = slots_[slot].rows;
+  const TileRows& its = slots_[slot].rows;
+  DCHECK(begin < end && end <= its.rows);
+  out->rows = {its.column, its.first + begin, end - begin};
   out->floats.clear();
   out->start_ms.clear();
-  const bool starts = (piece.flags & kStarts) != 0;
-  bool good = !starts || decode_changes(&piece.in, rows, &out->start_ms);
-  good = good && decode_values(&piece.in, piece.shape, &out->floats);
-  if (good && (piece.flags & kPartial) != 0) spread(piece.present, rows, &out->floats);
-  if (!good || !piece.in.at_end()) return data_loss("damaged slot {}", slot);
+  bool good = true;
+  if ((piece.flags & kStarts) != 0) {
+    good = decode_changes(&piece.in, its.rows, &out->start_ms);
+    if (good) {
+      out->start_ms.resize(end);
+      out->start_ms.erase(out->start_ms.begin(), out->start_ms.begin() + begin);
+    }
+  }
+  ValueRange range{begin, end};
+  if ((piece.flags & kPartial) != 0) {
+    range.begin = count_present(piece.present, begin);
+    range.end = count_present(piece.present, end);
+  }
+  good = good && decode_values(&piece.in, piece.shape, range, &out->floats);
+  const bool all = begin == 0 && end == its.rows;
+  if (!good || (all && !piece.in.at_end())) return data_loss("damaged slot {}", slot);
   out->present = std::move(piece.present);
+  if (out->present.empty()) return ok();
+  if (!all) out->present = cut_bitmap(out->present, begin, end);
+  spread(out->present, end - begin, &out->floats);
   return ok();
 }
 

@@ -35,6 +35,7 @@ struct TileRows {
   std::uint32_t rows = 0;
 };
 
+// Rows [first, first + rows.rows) of the column; of a part of a series first is that of the part.
 struct TileSamples {
   TileRows rows;
   std::vector<double> floats;  // one per row; 0 where not present
@@ -84,6 +85,9 @@ class Tile {
   // Without the frame.
   std::size_t memory_bytes() const { return slots_.size() * sizeof(Slot) + unpacked_bytes_; }
   Status decode(std::uint32_t slot, TileSamples* out) const;
+  // Rows [begin, end) of the slot, which are the same when all of it decodes; takes time for few other
+  // ones. REQUIRES: begin < end <= rows(slot).rows.
+  Status decode(std::uint32_t slot, std::uint32_t begin, std::uint32_t end, TileSamples* out) const;
   // Replaces what `out` holds.
   Status decode(std::uint32_t slot, RowChanges* out) const;
 

@@ -65,6 +65,7 @@ class ValueEncoder {
   ValueLayout pack_best(std::string* out);
   void differences(unsigned order);
   bool code_best(std::size_t limit, std::string* out);
+  bool code_segments(unsigned order, std::string* out);
   bool code_sparse(std::string* out);
 
   const Effort effort_;
@@ -76,8 +77,15 @@ class ValueEncoder {
   std::vector<std::uint64_t> numbers_;  // differences of them
   std::string body_;
   std::string coded_;
+  std::string lists_;
   NumberEncoder numbers_code_;
+  NumberEncoder gaps_code_;
 };
+
+// Coded values begin anew after so many, and changes after so many: a reader of a few rows decodes
+// the segments that hold them.
+inline constexpr std::uint32_t kSegmentValues = 256;
+inline constexpr std::uint32_t kSegmentChanges = 128;
 
 // What the values belong to.
 struct ValueShape {
@@ -87,8 +95,18 @@ struct ValueShape {
   bool patched = false;
 };
 
+// Some of the values that are present, by their number among those.
+struct ValueRange {
+  std::uint32_t begin = 0;
+  std::uint32_t end = 0;
+};
+
 // Appends `count` values to `out`; false on damaged bytes. The presence of `shape` does not matter.
 bool decode_values(ByteReader* in, const ValueShape& shape, std::vector<double>* out);
+// Appends those of the range, which are the same when all values decode; what is not needed for them
+// may be damaged, and is not taken from `in`. REQUIRES: range.begin <= range.end <= shape.count.
+bool decode_values(ByteReader* in, const ValueShape& shape, ValueRange range,
+                   std::vector<double>* out);
 // Appends all rows to `out`.
 bool decode_values(ByteReader* in, const ValueShape& shape, RowChanges* out);
 

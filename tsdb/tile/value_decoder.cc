@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "tsdb/tile/bit_pack.h"
+#include "tsdb/tile/time_codec.h"
 #include "tsdb/tile/value_codec.h"
 
 namespace tocsin::tsdb {
@@ -28,23 +29,45 @@ constexpr std::array<double, kMaxExponent + 1> kPowers = {
     1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
     1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
-// Words become doubles. The loops over whole blocks have constant bounds, so they are vectorised.
+// Words become doubles, those of a range of values. The loops over whole blocks have constant bounds,
+// so they are vectorised.
 class FloatSink {
  public:
-  FloatSink(unsigned exponent, double* out)
+  FloatSink(unsigned exponent, ValueRange range, double* out)
       : raw_(exponent == kRawExponent),
         divide_(exponent != 0),
         power_(raw_ ? 1.0 : kPowers[exponent]),
+        skip_(range.begin),
+        left_(range.end - range.begin),
         out_(out) {}
 
+  // Values that come before the first one that is wanted, and whether no more are.
+  std::size_t skip() const { return skip_; }
+  bool done() const { return left_ == 0; }
+  // Segments of so many values that hold what is wanted.
+  std::size_t segments(std::size_t size) const { return (skip_ + left_ + size - 1) / size; }
+  // Passes over values. REQUIRES: count <= skip().
+  void pass(std::size_t count) { skip_ -= count; }
+
   void fill(std::size_t count, std::uint64_t word) {
+    const std::size_t passed = std::min(count, skip_);
+    skip_ -= passed;
+    count = std::min(count - passed, left_);
+    left_ -= count;
     out_ = std::fill_n(out_, count, value_of(word));
   }
-  void block(const Block& words, std::size_t count) {
-    if (count != kPackBlock || raw_) {
-      for (std::size_t i = 0; i < count; ++i) *out_++ = value_of(words[i]);
-      return;
-    }
+  void words(const std::uint64_t* words, std::size_t count) {
+    const std::size_t passed = std::min(count, skip_);
+    skip_ -= passed;
+    words += passed;
+    count = std::min(count - passed, left_);
+    left_ -= count;
+    for (; count >= kPackBlock && !raw_; count -= kPackBlock, words += kPackBlock) block(words);
+    for (std::size_t i = 0; i < count; ++i) *out_++ = value_of(words[i]);
+  }
+
+ private:
+  void block(const std::uint64_t* words) {
     for (std::size_t i = 0; i < kPackBlock; ++i) {
       out_[i] = static_cast<double>(static_cast<std::int64_t>(words[i]));
     }
@@ -53,8 +76,6 @@ class FloatSink {
     }
     out_ += kPackBlock;
   }
-
- private:
   double value_of(std::uint64_t word) const {
     if (raw_) return std::bit_cast<double>(word);
     return static_cast<double>(static_cast<std::int64_t>(word)) / power_;
@@ -63,6 +84,8 @@ class FloatSink {
   const bool raw_;
   const bool divide_;
   const double power_;
+  std::size_t skip_;
+  std::size_t left_;
   double* out_;
 };
 
@@ -75,9 +98,14 @@ class ChangeSink {
   void fill(std::size_t count, std::uint64_t word) {
     out_->append(static_cast<std::uint32_t>(count), kind_, word);
   }
-  void block(const Block& words, std::size_t count) {
+  void words(const std::uint64_t* words, std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) out_->append(1, kind_, words[i]);
   }
+  // All values are wanted.
+  static std::size_t skip() { return 0; }
+  static bool done() { return false; }
+  static std::size_t segments(std::size_t) { return SIZE_MAX; }
+  static void pass(std::size_t) {}
 
  private:
   const std::uint8_t kind_;
@@ -101,7 +129,7 @@ template <typename Sink>
 bool read_sparse(ByteReader* in, std::uint64_t value, std::uint32_t count, Sink* sink) {
   const std::uint32_t changes = in->varint32(count);
   std::size_t left = count;
-  for (std::uint32_t i = 0; i < changes; ++i) {
+  for (std::uint32_t i = 0; i < changes && !sink->done(); ++i) {
     const std::uint64_t token = in->varint();
     const std::uint64_t gap =
         (token & 1U) != 0 ? 2 + std::uint64_t{in->varint32(count)} : std::uint64_t{1};
@@ -120,7 +148,12 @@ class Integrator {
  public:
   Integrator(unsigned order, std::uint64_t first) : order_(order), first_(first), value_(first) {}
 
-  void run(Block& block, std::size_t count) {
+  // Goes on from a value and the delta that led to it.
+  void restart(std::uint64_t value, std::uint64_t delta) {
+    value_ = value;
+    delta_ = delta;
+  }
+  void run(std::uint64_t* block, std::size_t count) {
     if (order_ == 0) {
       for (std::size_t i = 0; i < count; ++i) block[i] += first_;
     } else if (order_ == 1) {
@@ -143,12 +176,65 @@ class Integrator {
 template <typename Sink>
 bool read_packed(ByteReader* in, Integrator integrator, std::uint32_t count, Sink* sink) {
   Block block;
-  for (std::uint32_t done = 0; done < count;) {
+  for (std::uint32_t done = 0; done < count && !sink->done();) {
     const std::size_t size = std::min<std::size_t>(kPackBlock, count - done);
     if (!unpack_block(in, size, block)) return false;
     integrator.run(block, size);
-    sink->block(block, size);
+    sink->words(block, size);
     done += static_cast<std::uint32_t>(size);
+  }
+  return true;
+}
+
+// Changes [128 i, 128 (i + 1)): what they do together, and their lists.
+struct ChangeSegment {
+  std::uint64_t rows = 0;     // but for the last segment
+  std::uint64_t advance = 0;  // of the value; but for the last segment
+  std::uint32_t gap_bytes = 0;
+  std::uint32_t delta_bytes = 0;
+  std::string_view gaps;
+  std::string_view deltas;
+};
+
+bool read_change_segments(ByteReader* in, std::uint32_t changes,
+                          std::vector<ChangeSegment>* segments) {
+  const std::size_t count = (changes + kSegmentChanges - 1) / kSegmentChanges;
+  for (std::size_t i = 0; i < count && in->ok(); ++i) {
+    ChangeSegment& one = segments->emplace_back();
+    one.gap_bytes = in->varint32();
+    if (i + 1 == count) break;
+    one.delta_bytes = in->varint32();
+    one.rows = in->varint32(kMaxRows);
+    one.advance = unzigzag(in->varint());
+  }
+  for (ChangeSegment& one : *segments) {
+    one.gaps = in->bytes(one.gap_bytes);
+    const bool last = &one == &segments->back();
+    one.deltas = in->bytes(last ? in->remaining() : one.delta_bytes);
+  }
+  return in->ok();
+}
+
+// The codes of gaps and deltas.
+struct ChangeCodes {
+  NumberDecoder gaps;
+  NumberDecoder deltas;
+};
+
+// Reads one segment; takes its rows from `left`, of which it leaves at least one.
+template <typename Sink>
+bool read_changes(const ChangeCodes& codes, const ChangeSegment& segment, std::size_t count,
+                  std::uint64_t* value, std::size_t* left, Sink* sink) {
+  std::array<std::uint64_t, kSegmentChanges> gaps;
+  std::array<std::uint64_t, kSegmentChanges> deltas;
+  const NumberDecoder::List gap_list{segment.gaps, std::span(gaps).first(count)};
+  const NumberDecoder::List delta_list{segment.deltas, std::span(deltas).first(count)};
+  if (!codes.gaps.read({&gap_list, 1}) || !codes.deltas.read({&delta_list, 1})) return false;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (*left < 2 || gaps[i] > *left - 2) return false;
+    sink->fill(gaps[i] + 1, *value);
+    *left -= gaps[i] + 1;
+    *value += deltas[i];
   }
   return true;
 }
@@ -156,27 +242,80 @@ bool read_packed(ByteReader* in, Integrator integrator, std::uint32_t count, Sin
 template <typename Sink>
 bool read_coded_sparse(ByteReader* in, std::uint64_t value, std::uint32_t count, Sink* sink) {
   const std::uint32_t changes = in->varint32(count);
-  ByteReader gap_bytes(in->bytes(in->varint32()));
-  NumberDecoder gaps;
-  NumberDecoder deltas;
-  if (!in->ok() || !gaps.open(&gap_bytes) || !deltas.open(in)) return false;
+  ChangeCodes codes;
+  std::vector<ChangeSegment> segments;
+  if (!in->ok() || !codes.gaps.open(in) || !codes.deltas.open(in) ||
+      !read_change_segments(in, changes, &segments)) {
+    return false;
+  }
   std::size_t left = count;
-  Block gap_block;
-  Block delta_block;
-  for (std::uint32_t done = 0; done < changes;) {
-    const std::size_t size = std::min<std::size_t>(kPackBlock, changes - done);
-    if (!gaps.read(std::span(gap_block).first(size))) return false;
-    if (!deltas.read(std::span(delta_block).first(size))) return false;
-    for (std::size_t i = 0; i < size; ++i) {
-      if (left < 2 || gap_block[i] > left - 2) return false;
-      sink->fill(gap_block[i] + 1, value);
-      left -= gap_block[i] + 1;
-      value += delta_block[i];
+  for (std::size_t i = 0; i < segments.size() && !sink->done(); ++i) {
+    const ChangeSegment& one = segments[i];
+    const bool last = i + 1 == segments.size();
+    if (!last && (one.rows < kSegmentChanges || one.rows >= left)) return false;
+    if (!last && one.rows <= sink->skip()) {
+      sink->pass(one.rows);
+      left -= one.rows;
+      value += one.advance;
+      continue;
     }
-    done += static_cast<std::uint32_t>(size);
+    const std::size_t left_after = left - one.rows;
+    const std::uint64_t value_after = value + one.advance;
+    const std::size_t size = last ? changes - i * kSegmentChanges : kSegmentChanges;
+    if (!read_changes(codes, one, size, &value, &left, sink)) return false;
+    if (!last && (left != left_after || value != value_after)) return false;
   }
   sink->fill(left, value);
-  return gaps.at_end() && deltas.at_end();
+  return true;
+}
+
+// Values [256 i, 256 (i + 1)): the first one, the delta that led to it, and the others' numbers.
+struct ValueSegment {
+  std::uint64_t first = 0;
+  std::uint64_t delta = 0;
+  std::uint32_t bytes = 0;
+  std::uint32_t size = 0;
+  std::string_view list;
+};
+
+bool read_value_segments(ByteReader* in, unsigned order, std::uint64_t first, std::uint32_t count,
+                         std::vector<ValueSegment>* segments) {
+  segments->reserve(count / kSegmentValues + 1);
+  std::uint64_t bytes = 0;
+  for (std::uint32_t begin = 0; begin < count && in->ok(); begin += kSegmentValues) {
+    ValueSegment& one = segments->emplace_back();
+    one.size = std::min(kSegmentValues, count - begin);
+    if (begin != 0) first += unzigzag(in->varint());
+    if (begin != 0 && order == 2) one.delta = unzigzag(in->varint());
+    one.first = first;
+    if (begin + one.size == count) break;
+    bytes += unzigzag(in->varint());
+    if (bytes > in->remaining()) return false;
+    one.bytes = static_cast<std::uint32_t>(bytes);
+  }
+  for (ValueSegment& one : *segments) {
+    one.list = in->bytes(&one == &segments->back() ? in->remaining() : one.bytes);
+  }
+  return in->ok();
+}
+
+// Reads up to kMaxLists segments.
+template <typename Sink>
+bool read_values(const NumberDecoder& numbers, std::span<const ValueSegment> segments,
+                 Integrator integrator, Sink* sink) {
+  std::array<std::array<std::uint64_t, kSegmentValues>, NumberDecoder::kMaxLists> words;
+  std::array<NumberDecoder::List, NumberDecoder::kMaxLists> lists;
+  for (std::size_t i = 0; i < segments.size(); ++i) {
+    lists[i] = {segments[i].list, std::span(words[i]).subspan(1, segments[i].size - 1)};
+  }
+  if (!numbers.read(std::span(lists).first(segments.size()))) return false;
+  for (std::size_t i = 0; i < segments.size(); ++i) {
+    words[i][0] = segments[i].first;
+    integrator.restart(segments[i].first, segments[i].delta);
+    integrator.run(words[i].data() + 1, segments[i].size - 1);
+    sink->words(words[i].data(), segments[i].size);
+  }
+  return true;
 }
 
 template <typename Sink>
@@ -184,18 +323,21 @@ bool read_coded(ByteReader* in, std::uint64_t first, std::uint32_t count, Sink* 
   const unsigned order = in->byte();
   if (order == 3) return read_coded_sparse(in, first, count, sink);
   NumberDecoder numbers;
-  if (!in->ok() || order > 2 || !numbers.open(in)) return false;
-  Integrator integrator(order, first);
-  sink->fill(1, first);
-  Block block;
-  for (std::uint32_t done = 1; done < count;) {
-    const std::size_t size = std::min<std::size_t>(kPackBlock, count - done);
-    if (!numbers.read(std::span(block).first(size))) return false;
-    integrator.run(block, size);
-    sink->block(block, size);
-    done += static_cast<std::uint32_t>(size);
+  std::vector<ValueSegment> segments;
+  if (!in->ok() || order > 2 || !numbers.open(in) ||
+      !read_value_segments(in, order, first, count, &segments)) {
+    return false;
   }
-  return numbers.at_end();
+  const std::span<const ValueSegment> all(segments);
+  const std::size_t passed = sink->skip() / kSegmentValues;
+  sink->pass(passed * kSegmentValues);
+  for (std::size_t i = passed; i < all.size() && !sink->done();) {
+    const std::size_t most = std::min(NumberDecoder::kMaxLists, sink->segments(kSegmentValues));
+    const std::size_t size = std::min(most, all.size() - i);
+    if (!read_values(numbers, all.subspan(i, size), Integrator(order, first), sink)) return false;
+    i += size;
+  }
+  return true;
 }
 
 template <typename Sink>
@@ -262,17 +404,25 @@ void spread(const RowChanges& dense, const ValueShape& shape, RowChanges* out) {
 
 }  // namespace
 
-bool decode_values(ByteReader* in, const ValueShape& shape, std::vector<double>* out) {
+bool decode_values(ByteReader* in, const ValueShape& shape, ValueRange range,
+                   std::vector<double>* out) {
   if (shape.count == 0) return true;
   unsigned head = 0;
   std::vector<Patch> patches;
   if (!read_head(in, shape, &head, &patches)) return false;
   const std::size_t begin = out->size();
-  out->resize(begin + shape.count);
-  FloatSink sink(head >> 3U, out->data() + begin);
+  out->resize(begin + range.end - range.begin);
+  FloatSink sink(head >> 3U, range, out->data() + begin);
   if (!read_body(in, head, shape.count, &sink)) return false;
-  for (const Patch& patch : patches) (*out)[begin + patch.row] = std::bit_cast<double>(patch.bits);
+  for (const Patch& patch : patches) {
+    if (patch.row < range.begin || patch.row >= range.end) continue;
+    (*out)[begin + patch.row - range.begin] = std::bit_cast<double>(patch.bits);
+  }
   return true;
+}
+
+bool decode_values(ByteReader* in, const ValueShape& shape, std::vector<double>* out) {
+  return decode_values(in, shape, {0, shape.count}, out);
 }
 
 bool decode_values(ByteReader* in, const ValueShape& shape, RowChanges* out) {

@@ -246,7 +246,7 @@ ValueLayout ValueEncoder::pack_best(std::string* out) {
   return kLayouts[order];
 }
 
-// coded body = order u8 (0 to 2) | numbers        or        3 | sparse body of code_sparse()
+// coded body = order u8 (0 to 2) | code | marks | lists        or        3 | that of code_sparse()
 bool ValueEncoder::code_best(std::size_t limit, std::string* out) {
   out->clear();
   unsigned best_order = 3;
@@ -260,32 +260,64 @@ bool ValueEncoder::code_best(std::size_t limit, std::string* out) {
   }
   if (runs_.size() < count_ / 2 && code_sparse(out) && out->size() < best) return true;
   out->clear();
-  if (best_order == 3) return false;
-  differences(best_order);
-  numbers_code_.plan(numbers_);
-  out->push_back(static_cast<char>(best_order));
-  return numbers_code_.write(numbers_, out) && out->size() < limit;
+  return best_order != 3 && code_segments(best_order, out) && out->size() < limit;
 }
 
-// 3 | changes varint | size of the gaps varint | gaps - 1 | deltas
+// The first value of each segment stands in its mark, the others in its list.
+bool ValueEncoder::code_segments(unsigned order, std::string* out) {
+  differences(order);
+  std::vector<std::uint64_t> listed;
+  for (std::size_t i = 0; i < numbers_.size(); ++i) {
+    if ((i + 1) % kSegmentValues != 0) listed.push_back(numbers_[i]);
+  }
+  out->push_back(static_cast<char>(order));
+  if (numbers_code_.plan(listed) == SIZE_MAX || !numbers_code_.write_code(out)) return false;
+  lists_.clear();
+  std::size_t last_size = 0;
+  for (std::size_t begin = 0; begin < count_; begin += kSegmentValues) {
+    const std::size_t end = std::min<std::size_t>(begin + kSegmentValues, count_);
+    if (begin != 0) {
+      put_varint(out, zigzag(words_[begin] - words_[begin - kSegmentValues]));
+      if (order == 2) put_varint(out, zigzag(words_[begin] - words_[begin - 1]));
+    }
+    const std::size_t before = lists_.size();
+    numbers_code_.write_list(std::span(numbers_).subspan(begin, end - begin - 1), &lists_);
+    const std::size_t size = lists_.size() - before;
+    if (end != count_) put_varint(out, zigzag(size - last_size));
+    last_size = size;
+  }
+  out->append(lists_);
+  return true;
+}
+
+// 3 | changes varint | code of gaps - 1 | code of deltas | marks | lists
 bool ValueEncoder::code_sparse(std::string* out) {
+  const std::size_t changes = runs_.size() - 1;
   out->push_back(3);
-  put_varint(out, runs_.size() - 1);
-  std::string gaps;
+  put_varint(out, changes);
+  std::vector<std::uint64_t> gaps;
   numbers_.clear();
   for (std::size_t i = 1; i < runs_.size(); ++i) {
-    numbers_.push_back(runs_[i].begin - runs_[i - 1].begin - 1);
-  }
-  if (numbers_code_.plan(numbers_) == SIZE_MAX || !numbers_code_.write(numbers_, &gaps)) {
-    return false;
-  }
-  put_varint(out, gaps.size());
-  out->append(gaps);
-  numbers_.clear();
-  for (std::size_t i = 1; i < runs_.size(); ++i) {
+    gaps.push_back(runs_[i].begin - runs_[i - 1].begin - 1);
     numbers_.push_back(runs_[i].word - runs_[i - 1].word);
   }
-  return numbers_code_.plan(numbers_) != SIZE_MAX && numbers_code_.write(numbers_, out);
+  if (gaps_code_.plan(gaps) == SIZE_MAX || !gaps_code_.write_code(out)) return false;
+  if (numbers_code_.plan(numbers_) == SIZE_MAX || !numbers_code_.write_code(out)) return false;
+  lists_.clear();
+  for (std::size_t begin = 0; begin < changes; begin += kSegmentChanges) {
+    const std::size_t end = std::min<std::size_t>(begin + kSegmentChanges, changes);
+    const std::size_t before = lists_.size();
+    gaps_code_.write_list(std::span(gaps).subspan(begin, end - begin), &lists_);
+    const std::size_t middle = lists_.size();
+    numbers_code_.write_list(std::span(numbers_).subspan(begin, end - begin), &lists_);
+    put_varint(out, middle - before);
+    if (end == changes) break;
+    put_varint(out, lists_.size() - middle);
+    put_varint(out, runs_[end].begin - runs_[begin].begin);
+    put_varint(out, zigzag(runs_[end].word - runs_[begin].word));
+  }
+  out->append(lists_);
+  return true;
 }
 
 }  // namespace tocsin::tsdb
