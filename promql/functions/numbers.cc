@@ -22,17 +22,42 @@ double quantile(double q, std::vector<double>* values) {
          (*values)[static_cast<std::size_t>(upper)] * weight;
 }
 
-double variance(std::span<const double> values) {
-  double count = 0;
+namespace {
+
+struct Spread {
   KahanSum mean;
   KahanSum squares;
-  for (double v : values) {
-    count += 1;
+  // The count includes v.
+  void add(double v, double count) {
     const double delta = v - (mean.sum + mean.compensation);
     mean.add(delta / count);
     squares.add(delta * (v - (mean.sum + mean.compensation)));
   }
-  return (squares.sum + squares.compensation) / count;
+  double variance(double count) const { return (squares.sum + squares.compensation) / count; }
+};
+
+}  // namespace
+
+double variance(std::span<const double> values) {
+  double count = 0;
+  Spread spread;
+  for (double v : values) spread.add(v, count += 1);
+  return spread.variance(count);
+}
+
+std::array<double, kLanes> variances(const std::array<const double*, kLanes>& values,
+                                     std::size_t count) {
+  std::array<Spread, kLanes> spreads;
+  for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t k = 0; k < kLanes; ++k) {
+      spreads[k].add(values[k][i], static_cast<double>(i + 1));
+    }
+  }
+  std::array<double, kLanes> result;
+  for (std::size_t k = 0; k < kLanes; ++k) {
+    result[k] = spreads[k].variance(static_cast<double>(count));
+  }
+  return result;
 }
 
 bool almost_equal(double a, double b, double epsilon) {

@@ -2,6 +2,7 @@
 #include "promql/functions/range_kernels.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <optional>
 #include <vector>
@@ -45,20 +46,45 @@ double mean_of(std::span<const double> values) {
   return mean.value();
 }
 
-double max_of(std::span<const double> values) {
+// The largest (kMax) or smallest number, the first of equal ones; NaN when there is no number.
+template <bool kMax>
+double extreme_of(std::span<const double> values) {
   double best = values[0];
   for (double v : values) {
-    if (v > best || std::isnan(best)) best = v;
+    if ((kMax ? v > best : v < best) || std::isnan(best)) best = v;
   }
   return best;
 }
 
-double min_of(std::span<const double> values) {
-  double best = values[0];
-  for (double v : values) {
-    if (v < best || std::isnan(best)) best = v;
+// Windows overlap: kept are the samples that may still become the extreme one of a later window, each
+// beyond those after it. So a sample is looked at once, not once per window.
+template <bool kMax>
+void extreme_kernel(const SeriesWindows& s, const KernelArgs&, eval::Column* out) {
+  std::vector<std::uint32_t> kept;  // ascending, from `first` on
+  std::size_t first = 0;
+  std::uint32_t next = 0;
+  for (std::size_t i = 0; i < s.lo.size(); ++i) {
+    if (s.lo[i] >= s.hi[i]) continue;
+    next = std::max(next, s.lo[i]);
+    for (; next < s.hi[i]; ++next) {
+      const double v = s.values[next];
+      if (std::isnan(v)) continue;
+      while (kept.size() > first &&
+             (kMax ? s.values[kept.back()] < v : s.values[kept.back()] > v)) {
+        kept.pop_back();
+      }
+      kept.push_back(next);
+    }
+    while (first < kept.size() && kept[first] < s.lo[i]) ++first;
+    out->put(i, s.values[first < kept.size() ? kept[first] : s.hi[i] - 1]);
   }
-  return best;
+}
+
+// One step needs no more than to look at each sample.
+template <bool kMax>
+void extremes(const SeriesWindows& s, const KernelArgs& args, eval::Column* out) {
+  if (s.lo.size() > 1) return extreme_kernel<kMax>(s, args, out);
+  for_values(s, out, extreme_of<kMax>);
 }
 
 double changes_of(std::span<const double> values) {
@@ -101,7 +127,28 @@ double count_of(std::span<const double> v) { return static_cast<double>(v.size()
 double one_of(std::span<const double>) { return 1; }
 double first_of(std::span<const double> v) { return v.front(); }
 double last_of(std::span<const double> v) { return v.back(); }
-double stddev_of(std::span<const double> v) { return std::sqrt(variance(v)); }
+
+// Neighbouring windows of one size, as nearly all are, go together.
+template <bool kRoot>
+void variance_kernel(const SeriesWindows& s, const KernelArgs&, eval::Column* out) {
+  const auto put = [&](std::size_t i, double v) { out->put(i, kRoot ? std::sqrt(v) : v); };
+  const auto size = [&](std::size_t i) { return s.hi[i] - s.lo[i]; };
+  for (std::size_t i = 0; i < s.lo.size();) {
+    const std::size_t count = size(i);
+    std::size_t same = 0;
+    while (same < kLanes && i + same < s.lo.size() && size(i + same) == count) ++same;
+    if (count != 0 && same == kLanes) {
+      std::array<const double*, kLanes> values;
+      for (std::size_t k = 0; k < kLanes; ++k) values[k] = s.values.data() + s.lo[i + k];
+      const std::array<double, kLanes> found = variances(values, count);
+      for (std::size_t k = 0; k < kLanes; ++k) put(i + k, found[k]);
+      i += kLanes;
+      continue;
+    }
+    if (count != 0) put(i, variance(s.values.subspan(s.lo[i], count)));
+    ++i;
+  }
+}
 
 void quantile_kernel(const SeriesWindows& s, const KernelArgs& args, eval::Column* out) {
   std::vector<double> scratch;
@@ -215,15 +262,15 @@ constexpr RangeFunction kFunctions[] = {
     {"irate", irate_kernel, instant_mixed<true>, false, false, 0, true},
     {"last_over_time", over_values<last_of>, last_mixed, true},
     {"mad_over_time", over_values<median_deviation>, ignore_mixed},
-    {"max_over_time", over_values<max_of>, ignore_mixed},
-    {"min_over_time", over_values<min_of>, ignore_mixed},
+    {"max_over_time", extremes<true>, ignore_mixed},
+    {"min_over_time", extremes<false>, ignore_mixed},
     {"predict_linear", predict_kernel, ignore_mixed},
     {"present_over_time", over_values<one_of>, one_mixed},
     {"quantile_over_time", quantile_kernel, ignore_mixed, false, false, 1},
     {"rate", rate_kernel, rate_mixed<RateKind::kRate>, false, true, 0, true},
     {"resets", resets_kernel, resets_mixed, false, false, 0, true},
-    {"stddev_over_time", over_values<stddev_of>, ignore_mixed},
-    {"stdvar_over_time", over_values<variance>, ignore_mixed},
+    {"stddev_over_time", variance_kernel<true>, ignore_mixed},
+    {"stdvar_over_time", variance_kernel<false>, ignore_mixed},
     {"sum_over_time", over_values<sum_of>, sum_mixed},
     {"ts_of_first_over_time", time_of_end<true>, first_time_mixed},
     {"ts_of_last_over_time", time_of_end<false>, last_time_mixed},
