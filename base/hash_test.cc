@@ -58,6 +58,12 @@ TEST(Hash, Crc32cMatchesTheDefinitionAndContinues) {
     EXPECT_EQ(crc32c(view.substr(cut), crc32c(view.substr(0, cut))), crc32c(data)) << size;
     data += static_cast<char>(random());
   }
+  for (const std::size_t size : {3071U, 3072U, 3073U, 3080U, 6143U, 6144U, 20'000U}) {
+    while (data.size() < size) data += static_cast<char>(random());
+    data.resize(size);
+    EXPECT_EQ(crc32c(data), slow_crc32c(data)) << size;
+    EXPECT_EQ(crc32c(std::string_view(data).substr(5), crc32c(data.substr(0, 5))), crc32c(data));
+  }
 }
 
 TEST(Hash, Base64) {
