@@ -57,8 +57,14 @@ void WindowReader::compute(std::span<const std::int64_t> ms, std::vector<std::ui
                            std::vector<std::uint32_t>* hi) const {
   lo->resize(ends_.size());
   hi->resize(ends_.size());
+  // The first window by halving: a column may begin long before it.
   std::size_t first = 0;
   std::size_t end = 0;
+  if (!ends_.empty()) {
+    const auto begin = std::upper_bound(ms.begin(), ms.end(), ends_[0] - range_ms_);
+    first = static_cast<std::size_t>(begin - ms.begin());
+    end = static_cast<std::size_t>(std::upper_bound(begin, ms.end(), ends_[0]) - ms.begin());
+  }
   for (std::size_t i = 0; i < ends_.size(); ++i) {
     while (first < ms.size() && ms[first] <= ends_[i] - range_ms_) ++first;
     while (end < ms.size() && ms[end] <= ends_[i]) ++end;
