@@ -14,6 +14,7 @@ namespace {
 constexpr unsigned kMaxKept = 4;
 constexpr unsigned kMaxLength = 11;
 constexpr std::size_t kMaxClasses = 512;
+constexpr unsigned kMaxShift = 15;
 constexpr unsigned kUnsigned = 8;  // with `kept`: there are no classes of negative numbers
 constexpr std::uint32_t kSymbols = 130U << kMaxKept;
 
@@ -32,6 +33,11 @@ Split split(std::uint64_t value, unsigned kept) {
   const unsigned low = width > kept + 1 ? width - 1 - kept : 0;
   const std::uint64_t size = (std::uint64_t{low} << kept) + (magnitude >> low);
   return {static_cast<std::uint32_t>(size << 1U) | (negative ? 1U : 0U), low, magnitude};
+}
+
+// Of a signed number.
+std::uint64_t shifted(std::uint64_t value, unsigned shift) {
+  return static_cast<std::uint64_t>(static_cast<std::int64_t>(value) >> shift);
 }
 
 unsigned low_bits_of(std::uint32_t symbol, unsigned kept) {
@@ -193,9 +199,15 @@ std::uint64_t code_bits(std::vector<std::uint32_t>* weights) {
 }  // namespace
 
 std::size_t NumberEncoder::plan(std::span<const std::uint64_t> values) {
+  std::uint64_t any = 0;
+  for (const std::uint64_t value : values) any |= value;
+  // Sizes of memory and of files come in pages.
+  shift_ = any == 0 ? 0 : std::min(static_cast<unsigned>(std::countr_zero(any)), kMaxShift);
   // Counted at the finest cut; coarser ones follow by adding up.
   by_symbol_.assign(kSymbols, 0);
-  for (const std::uint64_t value : values) ++by_symbol_[split(value, kMaxKept).symbol];
+  for (const std::uint64_t value : values) {
+    ++by_symbol_[split(shifted(value, shift_), kMaxKept).symbol];
+  }
   std::vector<Class> finest;
   for (std::uint32_t symbol = 0; symbol < kSymbols; ++symbol) {
     if (by_symbol_[symbol] != 0) finest.push_back({symbol, by_symbol_[symbol], 0, 0});
@@ -279,7 +291,7 @@ bool NumberEncoder::write_code(std::string* out) {
   if (classes_.size() > 1) make_codes();
   const bool unsigned_only =
       std::ranges::none_of(classes_, [](const Class& one) { return (one.symbol & 1U) != 0; });
-  out->push_back(static_cast<char>(kept_ | (unsigned_only ? kUnsigned : 0U)));
+  out->push_back(static_cast<char>(kept_ | (unsigned_only ? kUnsigned : 0U) | shift_ << 4U));
   put_varint(out, classes_.size());
   NibbleWriter nibbles(out);
   std::uint32_t next = 0;
@@ -297,7 +309,7 @@ bool NumberEncoder::write_code(std::string* out) {
 void NumberEncoder::write_list(std::span<const std::uint64_t> values, std::string* out) const {
   BitWriter bits(out);
   for (const std::uint64_t value : values) {
-    const Split parts = split(value, kept_);
+    const Split parts = split(shifted(value, shift_), kept_);
     const Class& its = classes_[by_symbol_[parts.symbol]];
     bits.put(its.code, its.length);
     const unsigned first = std::min(parts.low_bits, 32U);
@@ -312,7 +324,8 @@ bool NumberDecoder::open(ByteReader* in) {
   const unsigned head = in->byte();
   const unsigned kept = head & (kUnsigned - 1);
   const std::uint32_t count = in->varint32(kMaxClasses);
-  if (!in->ok() || head >= 2 * kUnsigned || kept > kMaxKept || count == 0) return false;
+  if (!in->ok() || kept > kMaxKept || count == 0) return false;
+  shift_ = head >> 4U;
   const unsigned scale = (head & kUnsigned) != 0 ? 1U : 0U;
   std::array<std::uint8_t, kMaxClasses> lengths;
   NibbleReader nibbles(in);
@@ -505,6 +518,10 @@ bool NumberDecoder::read(std::span<const List> lists) const {
       good = cursor.bit <= cursor.end;
     }
     good = good && cursor.end - cursor.bit < 8;
+  }
+  if (shift_ == 0) return good;
+  for (const List& list : lists) {
+    for (std::uint64_t& number : list.out) number <<= shift_;
   }
   return good;
 }

@@ -8,8 +8,9 @@
 // counts in this very list, and the bits behind the leading ones follow as they are. Within a few
 // percent of the entropy at every width, without blocks and exceptions.
 //
-//   code = kept u8 (8 more: no negative class) | classes varint | nibbles, low half first: per class,
-//          ascending, the places left out before it and the length of its code
+//   code = head u8 (kept; 8 more: no negative class; high half: low bits that all numbers have 0 and
+//          that are left out) | classes varint | nibbles, low half first: per class, ascending, the
+//          places left out before it and the length of its code
 //   list = the numbers' codes and low bits, lowest first, padded to a byte
 // A code may have many lists, each of which is read alone. With one class its code has no bits. Pure
 // functions; the decoder takes hostile bytes.
@@ -51,6 +52,7 @@ class NumberEncoder {
   void make_codes();
 
   unsigned kept_ = 0;
+  unsigned shift_ = 0;
   std::vector<Class> classes_;  // ascending by symbol
   std::vector<std::uint32_t> by_symbol_;
 };
@@ -98,6 +100,7 @@ class NumberDecoder {
   std::array<Base, kMaxClasses> bases_;
   unsigned table_bits_ = 0;
   unsigned longest_ = 0;  // bits of a number
+  unsigned shift_ = 0;
 };
 
 }  // namespace tocsin::tsdb
