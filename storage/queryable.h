@@ -104,7 +104,7 @@ struct LastValue {
 class Selection {
  public:
   virtual ~Selection() = default;
-  // All matched series, in ascending id; known before any sample is read. Some may have no sample.
+  // All matched series, in the store's order; known before samples are read. Some may have none.
   virtual std::span<const SeriesEntry> series() const = 0;
   virtual model::Labels labels(std::size_t series) const = 0;
 

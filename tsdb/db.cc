@@ -312,7 +312,9 @@ StatusOr<std::unique_ptr<storage::Selection>> Db::select(
   ASSIGN_OR_RETURN(std::vector<SeriesId> ids,
                    find_series(core, matchers, range_of(hints.mint, hints.maxt), context.cancel));
   if (hints.limit != 0 && ids.size() > hints.limit) ids.resize(hints.limit);
+  order_by_metric(core, matchers, &ids);
   std::vector<storage::SeriesEntry> series;
+  series.reserve(ids.size());
   for (const SeriesId id : ids) series.push_back({id, core.head.group_of(id)});
   return std::make_unique<TsdbSelection>(core, context, hints.mint, hints.maxt, std::move(series));
 }

@@ -134,6 +134,48 @@ TEST_F(DbTest, MembersOfAGroupShareOneTimestampColumn) {
   }
 }
 
+// Ids go by target, tiles by metric: a query over many metrics wants the latter.
+TEST_F(DbTest, SeriesOfManyMetricsAreReadMetricByMetric) {
+  constexpr int kTargets = 400;
+  open();
+  const auto appender = db_->appender();
+  for (int target = 0; target < kTargets; ++target) {
+    for (const char* metric : {"c", "a", "b"}) {
+      const Labels series = labels(metric, fmt::format("{}", target));
+      for (std::int64_t t = 1; t <= 2; ++t) {
+        ASSERT_TRUE(appender->append({}, series, from_ms(t * 1000), target, {}).ok());
+      }
+    }
+  }
+  ASSERT_TRUE(commit_and_wait(*appender).ok());
+  storage::SelectHints hints;
+  hints.mint = from_ms(0);
+  hints.maxt = from_ms(5000);
+  const auto check = [&] {
+    const auto all = db_->select({}, hints, {});
+    ASSERT_TRUE(all.ok());
+    std::size_t series = 0;
+    for (std::size_t batch = 0; batch < (*all)->batch_count(); ++batch) {
+      storage::ColumnBatch columns;
+      ASSERT_TRUE((*all)->read(batch, &columns).ok());
+      std::vector<storage::LastValue> last;
+      ASSERT_TRUE((*all)->last(batch, from_ms(3000), model::Duration(5000), &last).ok());
+      for (std::size_t i = 0; i < columns.series.size(); ++i, ++series) {
+        ASSERT_EQ(columns.series[i].series, series);
+        const std::string target = fmt::format("{}", series % kTargets);
+        EXPECT_EQ((*all)->labels(series), labels(std::string(1, "abc"[series / kTargets]), target));
+        EXPECT_EQ(columns.series[i].floats,
+                  std::vector<double>(2, static_cast<double>(series % kTargets)));
+        EXPECT_EQ(last[i].value, static_cast<double>(series % kTargets));
+      }
+    }
+    EXPECT_EQ(series, 3U * kTargets);
+  };
+  check();
+  ASSERT_TRUE(db_->seal_all().ok());
+  check();
+}
+
 TEST_F(DbTest, ASingleSampleAheadOfItsGroupDoesNotStopTheGroup) {
   open();
   auto appender = db_->appender();

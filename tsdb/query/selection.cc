@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tsdb/query/selection.h"
 
+#include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "tsdb/query/column_merger.h"
 #include "tsdb/query/series_finder.h"
@@ -58,10 +60,12 @@ model::Labels TsdbSelection::labels(std::size_t series) const {
   return {};
 }
 
-StatusOr<std::vector<SeriesColumn>> TsdbSelection::columns(std::span<const std::uint32_t> series,
+StatusOr<std::vector<SeriesColumn>> TsdbSelection::columns(std::vector<std::uint32_t> series,
                                                            std::int64_t min_ms,
                                                            std::int64_t max_ms) const {
   if (context_.cancel != nullptr) RETURN_IF_ERROR(context_.cancel->check());
+  // Stores want ascending ids, of which a batch with several metrics has a few runs.
+  std::ranges::sort(series, {}, [this](std::uint32_t at) { return series_[at].id; });
   std::vector<SeriesId> ids;
   for (const std::uint32_t at : series) ids.push_back(series_[at].id);
   const auto deleted = core_.tombstones.snapshot();  // before the samples: see its header
@@ -95,6 +99,10 @@ StatusOr<std::vector<SeriesColumn>> TsdbSelection::columns(std::span<const std::
     if (!handed_on) RETURN_IF_ERROR(charge.add(bytes_of(column)));
     out.push_back(std::move(column));
   }
+  const auto in_order = [](const SeriesColumn& a, const SeriesColumn& b) {
+    return a.series < b.series;
+  };
+  if (!std::ranges::is_sorted(out, in_order)) std::ranges::sort(out, in_order);
   return out;
 }
 
@@ -105,7 +113,7 @@ Status TsdbSelection::read(std::size_t batch, storage::ColumnBatch* out) const {
        i < std::min(series_.size(), (batch + 1) * kBatchSeries); ++i) {
     wanted.push_back(static_cast<std::uint32_t>(i));
   }
-  ASSIGN_OR_RETURN(std::vector<SeriesColumn> all, columns(wanted, min_ms_, max_ms_));
+  ASSIGN_OR_RETURN(std::vector<SeriesColumn> all, columns(std::move(wanted), min_ms_, max_ms_));
   for (SeriesColumn& column : all) {
     if (column.rows != 0) out->series.push_back(std::move(column));
   }
@@ -131,7 +139,8 @@ Status TsdbSelection::last(std::size_t batch, model::Timestamp at, model::Durati
     }
   }
   if (unsure.empty()) return ok();
-  ASSIGN_OR_RETURN(const std::vector<SeriesColumn> read, columns(unsure, after_ms + 1, at_ms));
+  ASSIGN_OR_RETURN(const std::vector<SeriesColumn> read,
+                   columns(std::move(unsure), after_ms + 1, at_ms));
   for (const SeriesColumn& column : read) {
     if (column.rows == 0) continue;
     if (!column.histograms.empty()) return unimplemented("a series has histograms: use read()");

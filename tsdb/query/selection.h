@@ -42,7 +42,7 @@ class TsdbSelection final : public storage::Selection {
 
  private:
   // Columns of the given series of series_ (ascending), those without samples with 0 rows.
-  StatusOr<std::vector<storage::SeriesColumn>> columns(std::span<const std::uint32_t> series,
+  StatusOr<std::vector<storage::SeriesColumn>> columns(std::vector<std::uint32_t> series,
                                                        std::int64_t min_ms,
                                                        std::int64_t max_ms) const;
 

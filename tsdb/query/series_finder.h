@@ -25,6 +25,12 @@ StatusOr<std::vector<storage::SeriesId>> find_series(const Core& core,
                                                      const model::Matchers& matchers,
                                                      TimeRange range,
                                                      const storage::CancelToken* cancel);
+// Puts series of one metric together, metrics by name, as runs have them: a batch of a query over many
+// metrics then needs few tiles. Series that are not in memory come last. Fewer than kOrderedFrom are
+// left as they are: their order then does not depend on who is in memory.
+inline constexpr std::size_t kOrderedFrom = 1024;
+void order_by_metric(const Core& core, const model::Matchers& matchers,
+                     std::vector<storage::SeriesId>* ids);
 // Finds series that are not in memory, for who asks memory itself: made before memory is asked, used
 // after it. A series that leaves or comes back in between may be found in both, never in neither.
 class LeftSeries {
