@@ -11,7 +11,7 @@
 
 #include "base/record_log.h"
 
-#if defined(__x86_64__)
+#ifdef __x86_64__
 #include <nmmintrin.h>
 #endif
 
