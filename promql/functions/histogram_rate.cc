@@ -98,8 +98,9 @@ void rate_mixed(const MixedWindow& w, const KernelArgs& args, std::size_t step,
   native::HistogramSum sum(w.histogram(w.ms.size() - 1));
   bool fits = true;
   if (w.ms.size() > 1) {
-    note_hints(w, kCounter, notes);
+    if (kCounter) note_hints(w, kCounter, notes);
     fits = difference(w, kCounter, notes, &sum);
+    if (!kCounter && fits) note_hints(w, kCounter, notes);
     if (fits && start_ms != 0) {
       fits = sum.add(w.histogram(0));
       notes->reconciled_addition = notes->reconciled_addition || sum.reconciled_last();

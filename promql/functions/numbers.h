@@ -79,12 +79,14 @@ class Mean {
   KahanSum sum_;  // of the values, or the mean once incremental
 };
 
-// Go's math.Max and math.Min: NaN when either is NaN.
+// Go's math.Max and math.Min: the infinity that cannot be outdone, or else NaN when either is NaN.
 inline double max_nan(double a, double b) {
+  if (a == kInf || b == kInf) return kInf;
   if (std::isnan(a) || std::isnan(b)) return kNan;
   return a > b || (a == b && !std::signbit(a)) ? a : b;
 }
 inline double min_nan(double a, double b) {
+  if (a == -kInf || b == -kInf) return -kInf;
   if (std::isnan(a) || std::isnan(b)) return kNan;
   return a < b || (a == b && std::signbit(a)) ? a : b;
 }

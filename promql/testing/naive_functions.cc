@@ -91,12 +91,14 @@ Plain plain_function(std::string_view name) {
   return found == all->end() ? nullptr : found->second;
 }
 
-// Go's math.Min and math.Max: a NaN wins.
+// Go's math.Min and math.Max: a NaN wins, but against the last word.
 double least(double a, double b) {
+  if (a == -HUGE_VAL || b == -HUGE_VAL) return -HUGE_VAL;
   if (std::isnan(a) || std::isnan(b)) return model::normal_nan();
   return a == b ? (std::signbit(a) ? a : b) : std::min(a, b);
 }
 double greatest(double a, double b) {
+  if (a == HUGE_VAL || b == HUGE_VAL) return HUGE_VAL;
   if (std::isnan(a) || std::isnan(b)) return model::normal_nan();
   return a == b ? (std::signbit(a) ? b : a) : std::max(a, b);
 }

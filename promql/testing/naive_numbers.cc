@@ -130,6 +130,7 @@ class ExtendedHistograms {
     if (counter_) change = corrected(change, left, right);
     if (change == nullptr) return mixed();
     if (f_.name == "rate") change = divided(*change, f_.step.noisy(f_.windows.seconds));
+    if (f_.step.random != nullptr) change = scaled(*change, f_.step.noisy(1));
     return NaiveSample{0, 0, with_hint(*change, gauge), 0};
   }
 
