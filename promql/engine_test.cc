@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "promql/engine.h"
 
+#include <cmath>
 #include <functional>
 #include <map>
+#include <random>
 #include <string>
 
 #include <gtest/gtest.h>
 
+#include "base/executor.h"
 #include "base/json.h"
 #include "base/testing/fake_clock.h"
 #include "model/histogram_buckets.h"
@@ -537,11 +540,91 @@ TEST_F(EngineTest, PlansAreAnalyzed) {
   EXPECT_EQ(actual->find("samples")->integer(), 2);
   EXPECT_EQ(actual->find("samplesRead")->integer(), 9);
   EXPECT_GT(actual->find("bytes")->integer(), 0);
+  EXPECT_EQ(result->stats.peak_samples, 6U + 2U) << "of the rates and of their sum";
   const base::JsonValue& rate = sum.find("children")->items().at(0);
+  EXPECT_EQ(rate.find("actual")->find("calls")->integer(), 1);
+  EXPECT_EQ(rate.find("actual")->find("series")->integer(), 3);
+  EXPECT_EQ(rate.find("actual")->find("samples")->integer(), 6);
+  EXPECT_EQ(rate.find("actual")->find("samplesRead")->integer(), 9);
+  EXPECT_GT(rate.find("actual")->find("bytes")->integer(), 0);
   const base::JsonValue& window = rate.find("children")->items().at(0);
+  EXPECT_EQ(window.find("actual")->find("calls")->integer(), 1);
   EXPECT_EQ(window.find("actual")->find("series")->integer(), 3);
   EXPECT_EQ(window.find("actual")->find("samplesRead")->integer(), 9);
   EXPECT_EQ(json->find("sources")->items().at(0).find("series")->integer(), 3);
+}
+
+// Where a histogram turns up an aggregation starts again, with all series at once.
+TEST_F(EngineTest, AnAggregationThatStartsAgainCountsOnce) {
+  for (int i = 0; i < 300; ++i) add(x(fmt::format("{:03}", i)), {{0, 1}, {10'000, 2}});
+  add_histogram(x("h"), 5'000);
+  QueryOptions options;
+  options.analyze = true;
+  const auto run = [&](std::string_view query) {
+    return engine_->range(store_, query, from_ms(0), from_ms(10'000), base::Duration(10'000),
+                          options);
+  };
+  const auto inner = run("last_over_time(x[15s])");
+  const auto sum = run("sum by (l) (last_over_time(x[15s]))");
+  ASSERT_TRUE(inner.ok() && sum.ok());
+  EXPECT_EQ(std::get<Matrix>(sum->value).size(), 301U);
+  EXPECT_EQ(sum->stats.total_samples, inner->stats.total_samples);
+  EXPECT_EQ(sum->stats.samples_read, inner->stats.samples_read);
+  const auto json = base::parse_json(sum->plan);
+  ASSERT_TRUE(json.ok()) << sum->plan;
+  const base::JsonValue& call = json->find("plan")->find("children")->items().at(0);
+  const base::JsonValue& window = call.find("children")->items().at(0);
+  EXPECT_EQ(call.find("actual")->find("calls")->integer(), 1);
+  EXPECT_EQ(call.find("actual")->find("series")->integer(), 301);
+  EXPECT_EQ(window.find("actual")->find("calls")->integer(), 1);
+  EXPECT_EQ(window.find("actual")->find("samplesRead")->integer(),
+            call.find("actual")->find("samplesRead")->integer());
+}
+
+TEST_F(EngineTest, AnAggregationKeepsNoSeries) {
+  constexpr int kSeries = 3000;
+  for (int i = 0; i < kSeries; ++i) add(x(std::to_string(i)), {{0, 1}});
+  const auto run = [&](std::string_view query) {
+    return engine_->range(store_, query, from_ms(0), from_ms(99'000), base::Duration(1000));
+  };
+  const auto all = run("x");
+  ASSERT_TRUE(all.ok());
+  for (const char* query : {"count(x)", "sum(count_over_time(x[5m]))"}) {
+    const auto folded = run(query);
+    ASSERT_TRUE(folded.ok());
+    EXPECT_EQ(std::get<Matrix>(folded->value).at(0).floats.at(99).value, kSeries) << query;
+    EXPECT_LT(folded->stats.peak_bytes, all->stats.peak_bytes / 4) << query;
+    EXPECT_EQ(folded->stats.peak_samples, 100U * (kSeries + 1)) << "the limit means the same";
+  }
+}
+
+// `--` changes no value and makes an aggregation see all series at once.
+TEST_F(EngineTest, AddingBatchByBatchGivesTheBitsOfAllAtOnce) {
+  std::mt19937_64 random(20);
+  std::uniform_real_distribution<double> exponent(-40, 40);
+  for (int i = 0; i < 1500; ++i) {
+    std::vector<std::pair<std::int64_t, double>> samples;
+    for (std::int64_t t = 0; t < 10; ++t) {
+      if (random() % 5 == 0) continue;
+      samples.emplace_back(t * 400'000, std::exp2(exponent(random)) * (random() % 2 == 0 ? 1 : -1));
+    }
+    add(Labels::of(
+            {{"__name__", "x_total"}, {"l", std::to_string(i)}, {"g", std::to_string(i % 3)}}),
+        samples);
+  }
+  base::ThreadPool workers({.name = "queries", .threads = 4});
+  reset({}, &workers);
+  for (const std::string op : {"sum", "avg", "count", "min", "max", "stddev", "stdvar", "group"}) {
+    for (const std::string by : {"", "by (g) ", "without (l) "}) {
+      for (const std::string inner :
+           {"x_total", "rate(x_total[20m])", "max_over_time(x_total[20m])"}) {
+        const std::string all = range(op + " " + by + "(--" + inner + ")", 0, 4'000'000, 200'000);
+        EXPECT_GT(all.size(), 100U);
+        EXPECT_EQ(range(op + " " + by + "(" + inner + ")", 0, 4'000'000, 200'000), all)
+            << op << " " << by << inner;
+      }
+    }
+  }
 }
 
 TEST_F(EngineTest, QueriesThatEndAreLogged) {

@@ -13,6 +13,8 @@
 
 #include "model/histogram_buckets.h"
 #include "model/value.h"
+#include "promql/eval/accumulators.h"
+#include "promql/eval/batches.h"
 #include "promql/eval/evaluation.h"
 #include "promql/eval/limit.h"
 #include "promql/functions/numbers.h"
@@ -22,31 +24,6 @@
 namespace tocsin::promql::eval {
 
 namespace {
-
-using functions::KahanSum;
-using functions::Mean;
-
-// The labels that stay: `by` keeps the names, `without` drops them and the metric name.
-class Grouping {
- public:
-  Grouping(std::vector<std::string> names, bool without)
-      : names_(std::move(names)), without_(without) {
-    if (without_) names_.emplace_back(model::kMetricName);
-    std::sort(names_.begin(), names_.end());
-    names_.erase(std::unique(names_.begin(), names_.end()), names_.end());
-  }
-  model::Labels labels(const model::Labels& of) const {
-    return without_ ? of.drop(names_) : of.keep(names_);
-  }
-  // Whether `without` names it.
-  bool leaves_out(const std::string& name) const {
-    return without_ && std::binary_search(names_.begin(), names_.end(), name);
-  }
-
- private:
-  std::vector<std::string> names_;
-  bool without_;
-};
 
 std::vector<Group> make_groups(const Grouping& grouping, const VectorSet& set) {
   std::vector<Group> groups;
@@ -60,57 +37,6 @@ std::vector<Group> make_groups(const Grouping& grouping, const VectorSet& set) {
   }
   return groups;
 }
-
-struct Extreme {
-  double best = 0;
-  bool any = false;
-};
-template <bool kMax>
-struct ExtremeOf : Extreme {
-  void add(double x) {
-    if (!any || std::isnan(best) || (kMax ? best < x : best > x)) best = x;
-    any = true;
-  }
-  double value() const { return best; }
-};
-
-struct Count {
-  double n = 0;
-  void add(double) { n += 1; }
-  double value() const { return n; }
-};
-
-struct One {
-  void add(double) {}
-  double value() const { return 1; }
-};
-
-struct Sum : KahanSum {
-  double value() const { return sum + compensation; }
-};
-
-// Welford's running variance.
-struct Spread {
-  double n = 0, mean = 0, squares = 0;
-  void add(double x) {
-    if (n == 0) {
-      n = 1;
-      mean = x;
-      squares = std::isfinite(x) ? 0 : functions::kNan;
-      return;
-    }
-    n += 1;
-    const double delta = x - mean;
-    mean += delta / n;
-    squares += delta * (x - mean);
-  }
-};
-struct Variance : Spread {
-  double value() const { return squares / n; }
-};
-struct Deviation : Spread {
-  double value() const { return std::sqrt(squares / n); }
-};
 
 template <typename Accumulator>
 Column accumulate(const Group& group, const VectorSet& set, std::size_t steps) {
@@ -233,24 +159,9 @@ StatusOr<VectorSet> count_values(Evaluation& run, const plan::AggregateNode& nod
 }
 
 Column simple(AggregateOp op, const Group& group, const VectorSet& set, std::size_t steps) {
-  switch (op) {
-    case AggregateOp::kSum:
-      return accumulate<Sum>(group, set, steps);
-    case AggregateOp::kAvg:
-      return accumulate<Mean>(group, set, steps);
-    case AggregateOp::kCount:
-      return accumulate<Count>(group, set, steps);
-    case AggregateOp::kMin:
-      return accumulate<ExtremeOf<false>>(group, set, steps);
-    case AggregateOp::kMax:
-      return accumulate<ExtremeOf<true>>(group, set, steps);
-    case AggregateOp::kStddev:
-      return accumulate<Deviation>(group, set, steps);
-    case AggregateOp::kStdvar:
-      return accumulate<Variance>(group, set, steps);
-    default:
-      return accumulate<One>(group, set, steps);
-  }
+  return with_accumulator(op, [&]<typename Accumulator>(Accumulator) {
+    return accumulate<Accumulator>(group, set, steps);
+  });
 }
 
 // The histograms of a group at every step, for sum and avg.
@@ -375,6 +286,8 @@ StatusOr<VectorSet> eval_aggregate(Evaluation& run, const plan::AggregateNode& n
                                    const plan::PlanNode& whole, const Grid& grid) {
   const AggregateOp op = node.syntax->op;
   if (op == AggregateOp::kCountValues) return count_values(run, node, grid);
+  ASSIGN_OR_RETURN(std::optional<VectorSet> folded, fold_aggregate(run, node, grid));
+  if (folded) return *std::move(folded);
   std::vector<double> parameter;
   if (node.parameter != nullptr) {
     ASSIGN_OR_RETURN(parameter, run.eval_scalar(*node.parameter, grid));

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <memory>
+#include <vector>
 
 #include "base/mutex.h"
 
@@ -71,6 +72,51 @@ Status for_each_index(std::size_t count, base::Executor* workers,
   }
   shared->work();
   return shared->wait();
+}
+
+namespace {
+
+// What is made and not yet taken.
+struct Order {
+  explicit Order(std::size_t count) : made(count) {}
+
+  // Takes what can be, unless somebody else is at it.
+  Status take_ready(std::size_t just_made, const std::function<Status(std::size_t)>& take) {
+    {
+      base::MutexLock lock(mutex);
+      made[just_made] = true;
+    }
+    for (;;) {
+      std::size_t i = 0;
+      {
+        base::MutexLock lock(mutex);
+        if (taking || next == made.size() || !made[next]) return ok();
+        taking = true;
+        i = next++;
+      }
+      Status status = take(i);
+      base::MutexLock lock(mutex);
+      taking = !status.ok();  // after a failure nothing is taken
+      if (taking) return status;
+    }
+  }
+
+  base::Mutex mutex;
+  std::vector<bool> made ABSL_GUARDED_BY(mutex);
+  std::size_t next ABSL_GUARDED_BY(mutex) = 0;
+  bool taking ABSL_GUARDED_BY(mutex) = false;
+};
+
+}  // namespace
+
+Status for_each_in_order(std::size_t count, base::Executor* workers,
+                         const std::function<Status(std::size_t)>& make,
+                         const std::function<Status(std::size_t)>& take) {
+  Order order(count);
+  return for_each_index(count, workers, [&](std::size_t i) -> Status {
+    RETURN_IF_ERROR(make(i));
+    return order.take_ready(i, take);
+  });
 }
 
 }  // namespace tocsin::promql::eval

@@ -20,4 +20,10 @@ namespace tocsin::promql::eval {
 Status for_each_index(std::size_t count, base::Executor* workers,
                       const std::function<Status(std::size_t)>& f);
 
+// Calls make(i) as for_each_index calls f(i), and take(i) for one i after the other in order, never two
+// at once, as soon as make has returned for it and all before: what is made need not be kept.
+Status for_each_in_order(std::size_t count, base::Executor* workers,
+                         const std::function<Status(std::size_t)>& make,
+                         const std::function<Status(std::size_t)>& take);
+
 }  // namespace tocsin::promql::eval

@@ -52,5 +52,58 @@ TEST(ForEachIndex, ReportsTheFirstFailureAndStops) {
   queue.run_until_idle();
 }
 
+TEST(ForEachInOrder, TakesOneAfterTheOtherAsSoonAsItCan) {
+  std::string seen;
+  const Status status = for_each_in_order(
+      3, nullptr,
+      [&](std::size_t i) {
+        seen += fmt::format("made {} ", i);
+        return ok();
+      },
+      [&](std::size_t i) {
+        seen += fmt::format("took {} ", i);
+        return ok();
+      });
+  EXPECT_TRUE(status.ok());
+  EXPECT_EQ(seen, "made 0 took 0 made 1 took 1 made 2 took 2 ");
+}
+
+TEST(ForEachInOrder, TakesInOrderWhatIsMadeSideBySide) {
+  base::ThreadPool pool({.name = "queries", .threads = 3});
+  constexpr std::size_t kCount = 2000;
+  std::vector<int> made(kCount, 0);
+  std::vector<std::size_t> taken;  // unguarded: no two are taken at once
+  const Status status = for_each_in_order(
+      kCount, &pool,
+      [&](std::size_t i) {
+        made[i] = 1;
+        return ok();
+      },
+      [&](std::size_t i) {
+        EXPECT_EQ(made[i], 1);
+        taken.push_back(i);
+        return ok();
+      });
+  EXPECT_TRUE(status.ok());
+  ASSERT_EQ(taken.size(), kCount);
+  for (std::size_t i = 0; i < kCount; ++i) EXPECT_EQ(taken[i], i);
+}
+
+TEST(ForEachInOrder, TakesNothingAfterAFailure) {
+  base::ThreadPool pool({.name = "queries", .threads = 3});
+  for (const bool of_make : {true, false}) {
+    std::vector<std::size_t> taken;
+    const auto fail = [](std::size_t i) { return i == 10 ? internal("piece {}", i) : ok(); };
+    const Status status = for_each_in_order(
+        100, &pool, [&](std::size_t i) { return of_make ? fail(i) : ok(); },
+        [&](std::size_t i) {
+          taken.push_back(i);
+          return of_make ? ok() : fail(i);
+        });
+    EXPECT_EQ(message(status), "piece 10");
+    EXPECT_LE(taken.size(), 11U);
+  }
+}
+
 }  // namespace
 }  // namespace tocsin::promql::eval

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <map>
+#include <utility>
 
 #include "base/time.h"
 #include "promql/plan/plan.h"
@@ -42,6 +43,10 @@ class Profile {
     return std::chrono::duration<double>(now() - begin).count();
   }
   void add(const plan::PlanNode& node, const NodeProfile& seen) { nodes_[&node] += seen; }
+  // Takes back what was added since nodes() gave `nodes`.
+  using Nodes = std::map<const plan::PlanNode*, NodeProfile>;
+  const Nodes& nodes() const { return nodes_; }
+  void restore(Nodes nodes) { nodes_ = std::move(nodes); }
   // Null for a node that was not evaluated by itself.
   const NodeProfile* find(const plan::PlanNode& node) const {
     const auto it = nodes_.find(&node);
@@ -50,7 +55,7 @@ class Profile {
 
  private:
   const base::Clock& clock_;
-  std::map<const plan::PlanNode*, NodeProfile> nodes_;
+  Nodes nodes_;
 };
 
 }  // namespace tocsin::promql::eval

@@ -4,14 +4,14 @@
 // from a subquery whose steps become the samples; the kernel turns each column into one over the
 // steps.
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <span>
 #include <string_view>
 #include <utility>
 
 #include "model/value.h"
-#include "promql/eval/evaluation.h"
-#include "promql/eval/parallel.h"
+#include "promql/eval/batches.h"
 #include "promql/eval/windows.h"
 #include "promql/functions/extended.h"
 #include "promql/functions/numbers.h"
@@ -50,7 +50,7 @@ class WindowWeights {
   std::vector<std::uint64_t> before_;  // of each sample; empty: all are floats
 };
 
-class RangeCallRun {
+class RangeCallRun final : public Batches {
  public:
   RangeCallRun(Evaluation& run, const plan::CallNode& call, const Grid& grid)
       : run_(run),
@@ -60,7 +60,8 @@ class RangeCallRun {
         window_(*call.arguments[function_.matrix]->as<plan::Window>()),
         read_range_ms_(window_.range_ms),
         read_before_(run.counts().read),
-        charge_(run) {
+        charge_(run),
+        result_steps_(grid.count) {
     for (std::size_t i = 0; i < grid.count; ++i) {
       times_.push_back(grid.time(i));
       ends_.push_back(window_.shift.apply(grid.time(i)));
@@ -68,19 +69,55 @@ class RangeCallRun {
     extend();
   }
 
-  StatusOr<VectorSet> all() {
+  // To be called first: evaluates the other arguments, and a subquery.
+  Status prepare() {
     RETURN_IF_ERROR(scalar_arguments());
-    StatusOr<VectorSet> out = window_.inner == nullptr ? from_store() : from_subquery();
-    note_window();
-    RETURN_IF_ERROR(out.status());
-    if (function_.name == "absent_over_time") return out;  // only who is present counts
-    annotate_results(*out);
-    for (OutSeries& series : *out) {
-      if (!function_.keeps_name) run_.drop_name(&series);
+    if (window_.inner == nullptr) {
+      count_ = run_.selection(window_.source).batch_count();
+    } else {
+      RETURN_IF_ERROR(evaluate_subquery());
     }
-    RETURN_IF_ERROR(run_.merge_names(&*out));
-    return out;
+    notes_.resize(count_);
+    result_notes_.resize(count_);
+    return ok();
   }
+
+  std::size_t count() const override { return count_; }
+
+  Status make(std::size_t batch, VectorSet* out) override {
+    RETURN_IF_ERROR(run_.check());
+    BatchOut to{{}, run_.no_counts(grid_.count)};
+    RETURN_IF_ERROR(window_.inner == nullptr ? from_store(batch, &to) : from_subquery(batch, &to));
+    run_.count(to.counts);
+    *out = std::move(to.set);
+    if (function_.name != "absent_over_time") {  // where only who is present counts
+      note_steps(*out);
+      annotate_results(*out, &result_notes_.at(batch));
+      drop_names(out);
+    }
+    base::MutexLock lock(mutex_);
+    return charge_.add(count_samples(*out), 0);
+  }
+
+  bool may_repeat() const override { return may_repeat_; }
+
+  void finish() override {
+    note_window();
+    for (const AnnotationSet& notes : notes_) run_.annotations.merge(notes);
+    if (function_.name == "quantile_over_time") {
+      base::MutexLock lock(mutex_);
+      std::vector<double> used;
+      result_steps_.for_each([&](std::size_t i) { used.push_back(first_[i]); });
+      functions::warn_invalid_quantiles(used, call_.arguments[0]->position(), &run_.annotations);
+    }
+    for (const AnnotationSet& notes : result_notes_) run_.annotations.merge(notes);
+  }
+
+ private:
+  struct BatchOut {
+    VectorSet set;
+    SampleCounts counts;
+  };
 
   // What was read is the window's; its time is in that of the call.
   void note_window() {
@@ -90,12 +127,6 @@ class RangeCallRun {
     const std::size_t series = run_.selection(window_.source).series().size();
     profile->add(*call_.arguments[function_.matrix], {1, 0, read, series, read, 0});
   }
-
- private:
-  struct BatchOut {
-    VectorSet set;
-    SampleCounts counts;
-  };
 
   // Anchored and smoothed windows reach beyond the range.
   void extend() {
@@ -136,59 +167,74 @@ class RangeCallRun {
     return std::isnan(f) ? ok() : failed_precondition("invalid {}, got: {:f}", what, f);
   }
 
-  StatusOr<VectorSet> from_store() {
-    const storage::Selection& selection = run_.selection(window_.source);
-    return in_batches(selection.batch_count(), [&](std::size_t batch, BatchOut* to) -> Status {
-      ASSIGN_OR_RETURN(auto columns, run_.read(window_.source, batch));
-      WindowReader reader(read_ends_, read_range_ms_,
-                          window_.detect_resets ? ResetHints::kDetected : ResetHints::kAsStored);
-      for (const storage::SeriesColumn& column : columns->series) {
-        OutSeries series;
-        functions::HistogramNotes notes;
-        functions::SeriesWindows windows = reader.windows(column, StaleMarkers::kRemove, columns);
-        if (!function_.uses_starts || !run_.setup().use_start_timestamps) windows.starts = {};
-        ASSIGN_OR_RETURN(bool any, apply(windows, to, &notes, &series.column));
-        if (column.histograms.empty() && !any) continue;
-        series.labels = selection.labels(column.series);
-        annotate_overlaps(windows, series.labels, &notes_.at(batch));
-        annotate_histograms(notes, series.labels, &notes_.at(batch));
-        if (any) to->set.push_back(std::move(series));
-      }
-      return ok();
-    });
+  void note_steps(const VectorSet& out) {
+    if (function_.name != "quantile_over_time") return;
+    base::MutexLock lock(mutex_);
+    for (const OutSeries& series : out) result_steps_ |= series.column.present;
   }
 
-  StatusOr<VectorSet> from_subquery() {
+  void drop_names(VectorSet* out) {
+    if (function_.keeps_name) return;
+    for (OutSeries& series : *out) {
+      // They go with the name.
+      if (series.labels.has("__type__") || series.labels.has("__unit__")) may_repeat_ = true;
+      run_.drop_name(&series);
+    }
+  }
+
+  Status from_store(std::size_t batch, BatchOut* to) {
+    const storage::Selection& selection = run_.selection(window_.source);
+    ASSIGN_OR_RETURN(auto columns, run_.read(window_.source, batch));
+    WindowReader reader(read_ends_, read_range_ms_,
+                        window_.detect_resets ? ResetHints::kDetected : ResetHints::kAsStored);
+    for (const storage::SeriesColumn& column : columns->series) {
+      OutSeries series;
+      functions::HistogramNotes notes;
+      functions::SeriesWindows windows = reader.windows(column, StaleMarkers::kRemove, columns);
+      if (!function_.uses_starts || !run_.setup().use_start_timestamps) windows.starts = {};
+      ASSIGN_OR_RETURN(bool any, apply(windows, to, &notes, &series.column));
+      if (column.histograms.empty() && !any) continue;
+      series.labels = selection.labels(column.series);
+      annotate_overlaps(windows, series.labels, &notes_.at(batch));
+      annotate_histograms(notes, series.labels, &notes_.at(batch));
+      if (any) to->set.push_back(std::move(series));
+    }
+    return ok();
+  }
+
+  Status evaluate_subquery() {
     ASSIGN_OR_RETURN(Grid inner, inner_grid(run_, window_, grid_));
-    if (inner.count == 0) return VectorSet();
+    if (inner.count == 0) return ok();
     SampleCounts outer = run_.begin_counts(inner.count, true);
     StatusOr<VectorSet> evaluated = run_.eval_vector(*window_.inner, inner);
     const SampleCounts counts = run_.end_counts(std::move(outer));
     Grid seen = inner;  // at the times of the steps that look at it
     seen.start_ms += window_.shift.offset_ms;
     run_.count_subquery(counts, seen, grid_, window_.range_ms);
-    ASSIGN_OR_RETURN(VectorSet samples, std::move(evaluated));
+    ASSIGN_OR_RETURN(samples_, std::move(evaluated));
     auto times = std::make_shared<storage::TimestampColumn>();
     for (std::size_t i = 0; i < inner.count; ++i) times->ms.push_back(inner.time(i));
-    const std::size_t batches =
-        (samples.size() + storage::kBatchSeries - 1) / storage::kBatchSeries;
-    return in_batches(batches, [&](std::size_t batch, BatchOut* to) -> Status {
-      WindowReader reader(read_ends_, read_range_ms_);
-      const std::size_t begin = batch * storage::kBatchSeries;
-      const std::size_t end = std::min(begin + storage::kBatchSeries, samples.size());
-      for (std::size_t i = begin; i < end; ++i) {
-        OutSeries series;
-        functions::HistogramNotes notes;
-        ASSIGN_OR_RETURN(bool any, apply(windows_of(samples[i].column, times, &reader), to, &notes,
-                                         &series.column));
-        annotate_histograms(notes, samples[i].labels, &notes_.at(batch));
-        if (!any) continue;
-        series.labels = std::move(samples[i].labels);
-        series.drop_name = samples[i].drop_name;
-        to->set.push_back(std::move(series));
-      }
-      return ok();
-    });
+    inner_times_ = std::move(times);
+    count_ = (samples_.size() + storage::kBatchSeries - 1) / storage::kBatchSeries;
+    return ok();
+  }
+
+  Status from_subquery(std::size_t batch, BatchOut* to) {
+    WindowReader reader(read_ends_, read_range_ms_);
+    const std::size_t begin = batch * storage::kBatchSeries;
+    const std::size_t end = std::min(begin + storage::kBatchSeries, samples_.size());
+    for (std::size_t i = begin; i < end; ++i) {
+      OutSeries series;
+      functions::HistogramNotes notes;
+      ASSIGN_OR_RETURN(bool any, apply(windows_of(samples_[i].column, inner_times_, &reader), to,
+                                       &notes, &series.column));
+      annotate_histograms(notes, samples_[i].labels, &notes_.at(batch));
+      if (!any) continue;
+      series.labels = std::move(samples_[i].labels);
+      series.drop_name = samples_[i].drop_name;
+      to->set.push_back(std::move(series));
+    }
+    return ok();
   }
 
   // A view into `column` and `reader`.
@@ -197,28 +243,6 @@ class RangeCallRun {
       WindowReader* reader) {
     return column.present.all() && !column.has_histograms() ? reader->dense(column.values, times)
                                                             : reader->subquery(column, times);
-  }
-
-  template <typename F>
-  StatusOr<VectorSet> in_batches(std::size_t count, F one_batch) {
-    std::vector<VectorSet> slots(count);
-    notes_.resize(count);
-    RETURN_IF_ERROR(for_each_index(count, run_.setup().workers, [&](std::size_t batch) -> Status {
-      RETURN_IF_ERROR(run_.check());
-      BatchOut to{{}, run_.no_counts(grid_.count)};
-      RETURN_IF_ERROR(one_batch(batch, &to));
-      run_.count(to.counts);
-      slots[batch] = std::move(to.set);
-      const std::uint64_t bytes = bytes_of(slots[batch]);
-      base::MutexLock lock(mutex_);
-      return charge_.add(count_samples(slots[batch]), bytes);
-    }));
-    for (const AnnotationSet& notes : notes_) run_.annotations.merge(notes);
-    VectorSet joined;
-    for (VectorSet& slot : slots) {
-      std::move(slot.begin(), slot.end(), std::back_inserter(joined));
-    }
-    return joined;
   }
 
   // False when no step has a result.
@@ -327,24 +351,17 @@ class RangeCallRun {
         call_.arguments[0]->position(), times);
   }
 
-  void annotate_results(const VectorSet& out) {
+  void annotate_results(const VectorSet& out, AnnotationSet* notes) const {
     const PositionRange where = call_.arguments[0]->position();
-    if (function_.name == "quantile_over_time") {
-      Bitmap any(grid_.count);
-      for (const OutSeries& series : out) any |= series.column.present;
-      std::vector<double> used;
-      any.for_each([&](std::size_t i) { used.push_back(first_[i]); });
-      functions::warn_invalid_quantiles(used, where, &run_.annotations);
-    }
     if (!function_.counter) return;
     for (const OutSeries& series : out) {
       const std::string_view name = series.labels.metric_name();
       if (name.empty() || looks_like_counter(name)) continue;
       if (series.column.has_histograms() && !has_floats(series.column)) continue;
-      run_.annotations.info(fmt::format("metric might not be a counter, name does not end in "
-                                        "_total/_sum/_count/_bucket: {}",
-                                        model::go_quote(name)),
-                            where);
+      notes->info(fmt::format("metric might not be a counter, name does not end in "
+                              "_total/_sum/_count/_bucket: {}",
+                              model::go_quote(name)),
+                  where);
     }
   }
 
@@ -358,9 +375,15 @@ class RangeCallRun {
   std::int64_t read_range_ms_;
   const std::uint64_t read_before_;  // samples, by what was evaluated before
   std::vector<double> first_, second_;
-  std::vector<AnnotationSet> notes_;  // of each batch, so that their order is always the same
+  std::size_t count_ = 0;  // of batches
+  VectorSet samples_;      // of a subquery
+  std::shared_ptr<const storage::TimestampColumn> inner_times_;
+  // Of each batch, so that their order is always the same: of samples, and of what came of them.
+  std::vector<AnnotationSet> notes_, result_notes_;
+  std::atomic<bool> may_repeat_{false};
   base::Mutex mutex_;
   Charge charge_ ABSL_GUARDED_BY(mutex_);
+  Bitmap result_steps_ ABSL_GUARDED_BY(mutex_);  // of quantiles: those with any
 };
 
 // One series, present where none of `set` is.
@@ -397,10 +420,21 @@ StatusOr<Grid> inner_grid(const Evaluation& run, const plan::Window& window, con
   return inner;
 }
 
+StatusOr<std::unique_ptr<Batches>> range_batches(Evaluation& run, const plan::CallNode& call,
+                                                 const Grid& grid) {
+  auto batches = std::make_unique<RangeCallRun>(run, call, grid);
+  RETURN_IF_ERROR(batches->prepare());
+  return batches;
+}
+
 StatusOr<VectorSet> eval_range_call(Evaluation& run, const plan::CallNode& call, const Grid& grid) {
-  ASSIGN_OR_RETURN(VectorSet out, RangeCallRun(run, call, grid).all());
-  if (call.function->name != "absent_over_time") return out;
-  return absent_of(out, grid, functions::labels_of_absent(run, *call.arguments[0]));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Batches> batches, range_batches(run, call, grid));
+  ASSIGN_OR_RETURN(VectorSet out, join_batches(run, *batches));
+  if (call.function->name == "absent_over_time") {
+    return absent_of(out, grid, functions::labels_of_absent(run, *call.arguments[0]));
+  }
+  RETURN_IF_ERROR(run.merge_names(&out));
+  return out;
 }
 
 }  // namespace tocsin::promql::eval

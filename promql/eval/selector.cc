@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Instant vector selectors: at each step the newest sample of the look-back window, unless it is a
-// staleness marker. Batches are read side by side, each into its own slot, and joined in order.
+// staleness marker. Batches are read side by side.
 #include <span>
 #include <utility>
 
 #include "model/value.h"
-#include "promql/eval/evaluation.h"
-#include "promql/eval/parallel.h"
+#include "promql/eval/batches.h"
 #include "promql/eval/windows.h"
 
 namespace tocsin::promql::eval {
@@ -16,7 +15,7 @@ namespace {
 
 enum class Take { kValue, kTime, kStart };
 
-class SelectRun {
+class SelectRun final : public Batches {
  public:
   SelectRun(Evaluation& run, const plan::Select& select, const Grid& grid, Take take)
       : run_(run),
@@ -27,30 +26,19 @@ class SelectRun {
     for (std::size_t i = 0; i < grid.count; ++i) ends_.push_back(select.shift.apply(grid.time(i)));
   }
 
-  StatusOr<VectorSet> all() {
-    std::vector<VectorSet> slots(selection_.batch_count());
-    RETURN_IF_ERROR(for_each_index(slots.size(), run_.setup().workers, [&](std::size_t batch) {
-      RETURN_IF_ERROR(run_.check());
-      RETURN_IF_ERROR(one_batch(batch, &slots[batch]));
-      SampleCounts counts = run_.no_counts(ends_.size());
-      counts.add(slots[batch]);
-      run_.count(counts);
-      return charge_batch(counts.total, slots[batch]);
-    }));
-    VectorSet joined;
-    for (VectorSet& slot : slots) {
-      std::move(slot.begin(), slot.end(), std::back_inserter(joined));
-    }
-    return joined;
+  std::size_t count() const override { return selection_.batch_count(); }
+
+  Status make(std::size_t batch, VectorSet* out) override {
+    RETURN_IF_ERROR(run_.check());
+    RETURN_IF_ERROR(one_batch(batch, out));
+    SampleCounts counts = run_.no_counts(ends_.size());
+    counts.add(*out);
+    run_.count(counts);
+    base::MutexLock lock(mutex_);
+    return charge_.add(counts.total, 0);
   }
 
  private:
-  Status charge_batch(std::uint64_t samples, const VectorSet& set) {
-    const std::uint64_t bytes = bytes_of(set);
-    base::MutexLock lock(mutex_);
-    return charge_.add(samples, bytes);
-  }
-
   Status one_batch(std::size_t batch, VectorSet* out) {
     if (ends_.size() == 1 && take_ != Take::kStart) {
       Status status = last_values(batch, out);
@@ -124,19 +112,27 @@ class SelectRun {
 
 }  // namespace
 
+std::unique_ptr<Batches> select_batches(Evaluation& run, const plan::Select& select,
+                                        const Grid& grid) {
+  return std::make_unique<SelectRun>(run, select, grid, Take::kValue);
+}
+
 StatusOr<VectorSet> eval_select(Evaluation& run, const plan::Select& select, const Grid& grid) {
   if (select.smoothed) return eval_smoothed(run, select, grid);
-  return SelectRun(run, select, grid, Take::kValue).all();
+  SelectRun batches(run, select, grid, Take::kValue);
+  return join_batches(run, batches);
 }
 
 StatusOr<VectorSet> eval_select_times(Evaluation& run, const plan::Select& select,
                                       const Grid& grid) {
-  return SelectRun(run, select, grid, Take::kTime).all();
+  SelectRun batches(run, select, grid, Take::kTime);
+  return join_batches(run, batches);
 }
 
 StatusOr<VectorSet> eval_select_starts(Evaluation& run, const plan::Select& select,
                                        const Grid& grid) {
-  return SelectRun(run, select, grid, Take::kStart).all();
+  SelectRun batches(run, select, grid, Take::kStart);
+  return join_batches(run, batches);
 }
 
 }  // namespace tocsin::promql::eval
