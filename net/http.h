@@ -73,7 +73,7 @@ struct HttpRequest {
   QueryParams query;              // of the URL
   HttpHeaders headers;
   std::string body;
-  std::string remote_address;            // host:port of the peer
+  std::string remote_address;  // host:port of the peer
   // True once the client has closed the connection before it was answered; null where the server
   // does not tell.
   std::shared_ptr<const std::atomic<bool>> client_gone;
@@ -96,7 +96,7 @@ struct HttpResponse {
   int status = 200;
   HttpHeaders headers;
   std::string body;
-  BodySource stream;  // when set, used instead of `body` (chunked)
+  BodySource stream;                 // when set, used instead of `body` (chunked)
   std::shared_ptr<const void> held;  // let go of when the response has left
 
   static HttpResponse text(int status, std::string_view text);  // text/plain; charset=utf-8
