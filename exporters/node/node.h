@@ -13,8 +13,8 @@
 #include <string_view>
 #include <vector>
 
-#include "exporters/node/collectors.h"
 #include "exporters/common/families.h"
+#include "exporters/node/collectors.h"
 #include "exporters/node/text.h"
 
 namespace tocsin::exporters {

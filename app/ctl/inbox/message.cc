@@ -63,7 +63,8 @@ std::string labels_text(const JsonValue* labels) {
 std::string article(const Message& message) {
   std::string facts;
   for (const auto& [name, value] : message.facts)
-    facts += fmt::format("<dt>{}</dt><dd>{}</dd>", base::markup_escaped(name), base::markup_escaped(value));
+    facts += fmt::format("<dt>{}</dt><dd>{}</dd>", base::markup_escaped(name),
+                         base::markup_escaped(value));
   std::string text;
   if (!message.text.empty()) text = "<p>" + base::markup_escaped(message.text) + "</p>";
   return fmt::format(
