@@ -28,13 +28,28 @@ bool is_open_to_all(fs::path folder) {
   return true;
 }
 
-std::string bin_folder() {
-  for (const std::string& root :
-       {std::string(TOCSIN_SOURCE_DIR) + "/build/parts/postgresql/", std::string("/")}) {
-    const std::string folder = root + std::string(kBin);
-    if (fs::exists(folder + "/postgres") && (!is_root() || is_open_to_all(folder))) return folder;
+bool has_servers(const std::string& root) {
+  return fs::exists(root + std::string(kBin) + "/postgres");
+}
+
+// Where PostgreSQL's files are, for whoever runs it.
+std::string find_root() {
+  const std::string parts = std::string(TOCSIN_SOURCE_DIR) + "/build/parts/postgresql/";
+  for (const std::string& root : {parts, std::string("/")}) {
+    if (has_servers(root) && (!is_root() || is_open_to_all(root + std::string(kBin)))) return root;
   }
-  return "";
+  if (!has_servers(parts)) return "";
+  // The checkout is root's alone, and servers do not run as root: they get a copy.
+  static const TempDir copy;
+  fs::permissions(copy.path(), fs::perms::others_exec | fs::perms::others_read,
+                  fs::perm_options::add);
+  fs::copy(parts, copy.path(), fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+  return copy.path() + "/";
+}
+
+std::string bin_folder() {
+  static const std::string root = find_root();
+  return root.empty() ? "" : root + std::string(kBin);
 }
 
 // The command of one of PostgreSQL's programs, for a user that it accepts.
