@@ -10,6 +10,8 @@
 
 #include <sys/mman.h>
 
+#include "base/heap.h"
+
 namespace tocsin::exporters {
 namespace {
 
@@ -39,7 +41,7 @@ void keep_heap_small(int slack) {
   ::mallopt(M_TOP_PAD, slack);
 }
 
-void give_back_heap() { ::malloc_trim(0); }
+void give_back_heap() { base::release_heap(); }
 
 void drop_pages_of_start() { ::dl_iterate_phdr(drop_segments, nullptr); }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/escape.h"
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -31,22 +32,6 @@ bool equal_in_constant_time(std::string_view a, std::string_view b) {
     difference |= static_cast<unsigned>(static_cast<unsigned char>(a[i] ^ other));
   }
   return difference == 0;
-}
-
-std::string html_escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '&') {
-      out.append("&amp;");
-    } else if (c == '<') {
-      out.append("&lt;");
-    } else if (c == '"') {
-      out.append("&quot;");
-    } else {
-      out.push_back(c);
-    }
-  }
-  return out;
 }
 
 }  // namespace
@@ -239,7 +224,7 @@ net::HttpResponse RedisHandler::serve_landing_page() const {
       "<title>Redis Exporter</title>\n</head>\n<body>\n<h1>Redis Exporter</h1>\n"
       "<p>Tocsin's Redis Exporter, version {}</p>\n<ul>\n<li><a href=\"{}\">Metrics</a></li>\n"
       "</ul>\n</body>\n</html>\n",
-      version(), html_escaped(telemetry_path_));
+      version(), base::markup_escaped(telemetry_path_));
   return response;
 }
 

@@ -129,7 +129,7 @@ void DirectExchange::connect() {
   socket.open(request_.to.protocol(), error);
   if (!error) socket.set_option(tcp::no_delay(true), error);
   if (!error) socket.set_option(asio::socket_base::keep_alive(true), error);
-  if (error) return fail(error);
+  if (error) return on_connected(error);
   socket.async_connect(request_.to,
                        unless_over([this](const ErrorCode& failed) { on_connected(failed); }));
 }
