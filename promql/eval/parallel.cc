@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/mutex.h"
@@ -34,7 +35,7 @@ struct Shared {
       if (!status.ok()) {
         if (failed_index > i) {
           failed_index = i;
-          failure = status;
+          failure = std::move(status);
         }
         next = count;
       }
@@ -42,10 +43,11 @@ struct Shared {
     }
   }
 
+  // Ends when no call runs; takes the failure along, so that a late helper shares nothing with the caller.
   Status wait() {
     base::MutexLock lock(mutex);
     while (running != 0) idle.wait(mutex);
-    return failure;
+    return std::exchange(failure, ok());
   }
 
   const std::size_t count;
