@@ -265,6 +265,23 @@ std::string Regex::replace_all(std::string_view text, std::string_view replaceme
   return out;
 }
 
+std::vector<std::string> Regex::group_names() const {
+  std::vector<std::string> names(static_cast<std::size_t>(compiled_->re.NumberOfCapturingGroups()));
+  for (const auto& [name, number] : compiled_->re.NamedCapturingGroups()) {
+    names[static_cast<std::size_t>(number) - 1] = name;
+  }
+  return names;
+}
+
+bool Regex::find(std::string_view text, std::span<std::string_view> groups) const {
+  const Compiled& c = *compiled_;
+  Groups found(c.re);
+  const int count = static_cast<int>(groups.size());
+  if (!c.re.Match(piece(text), 0, text.size(), c.anchor, found.data(), count)) return false;
+  for (std::size_t i = 0; i < groups.size(); ++i) groups[i] = found[i];
+  return true;
+}
+
 StatusOr<Matcher> Matcher::make(Type type, std::string_view name, std::string_view value,
                                 Regex::Dot dot) {
   Matcher matcher(type, name, value);

@@ -10,6 +10,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,6 +37,12 @@ class Regex {
   bool expand(std::string_view text, std::string_view replacement, std::string* out) const;
   // Replaces every match in `text` (Go's ReplaceAllString).
   std::string replace_all(std::string_view text, std::string_view replacement) const;
+  // Names of the groups, from the first on; "" for one without a name.
+  std::vector<std::string> group_names() const;
+  // Finds the first match (of an anchored expression: of the whole text). groups[0] becomes what
+  // matched, groups[i] what group i took; views into `text`, empty where a group took no part.
+  // REQUIRES: groups.size() <= group_names().size() + 1.
+  bool find(std::string_view text, std::span<std::string_view> groups) const;
   // The literal alternatives when the expression is just a set of literals ("a|b|c", "a"); else
   // empty.
   const std::vector<std::string>& literals() const;

@@ -263,5 +263,23 @@ TEST(Matcher, PrintsAndCompares) {
   EXPECT_TRUE(matches_all({}, Labels()));
 }
 
+TEST(Regex, FindTakesGroupsOutOfTheFirstMatch) {
+  const Regex regex = *Regex::unanchored(R"(user=(?P<user>\w+)( in (?P<seconds>[\d.]+)s)?)");
+  EXPECT_EQ(regex.group_names(), (std::vector<std::string>{"user", "", "seconds"}));
+  std::array<std::string_view, 4> groups;
+  ASSERT_TRUE(regex.find("12:00 user=ann in 0.5s, user=bob", groups));
+  EXPECT_EQ(groups[0], "user=ann in 0.5s");
+  EXPECT_EQ(groups[1], "ann");
+  EXPECT_EQ(groups[3], "0.5");
+  ASSERT_TRUE(regex.find("user=bob", groups));
+  EXPECT_EQ(groups[1], "bob");
+  EXPECT_EQ(groups[3], "");
+  EXPECT_FALSE(regex.find("nobody", groups));
+  std::array<std::string_view, 2> first;
+  ASSERT_TRUE(regex.find("user=eve in 1s", first));
+  EXPECT_EQ(first[1], "eve");
+  EXPECT_FALSE(Regex::anchored("a(b)")->find("abc", {}));
+}
+
 }  // namespace
 }  // namespace tocsin::model
