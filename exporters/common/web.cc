@@ -9,8 +9,7 @@
 namespace tocsin::exporters {
 namespace {
 
-// Scrapes have no body and few headers; a client that sends more is no scraper.
-constexpr std::uint64_t kMaxBodyBytes = 64 << 10;
+// Scrapes have few headers.
 constexpr std::uint64_t kMaxHeaderBytes = 32 << 10;
 constexpr std::size_t kMaxConnections = 256;
 // The limit of pages at once is the MetricsHandler's, which also has upstream's text for it.
@@ -79,7 +78,7 @@ StatusOr<std::unique_ptr<net::HttpServer>> start_server(const WebOptions& option
   server_options.listen_addresses = options.listen_addresses;
   server_options.max_connections = kMaxConnections;
   server_options.max_concurrent = kMaxConcurrent;
-  server_options.max_body_bytes = kMaxBodyBytes;
+  server_options.max_body_bytes = options.max_body_bytes;
   server_options.max_header_bytes = kMaxHeaderBytes;
   server_options.read_timeout = kReadTimeout;
   server_options.write_timeout = kWriteTimeout;

@@ -24,6 +24,8 @@ struct WebOptions {
   std::size_t max_requests = 40;
   bool disable_exporter_metrics = false;
   std::string config_file;  // "" = none
+  // Scrapes have no body; a client that sends more is no scraper.
+  std::uint64_t max_body_bytes = 64 << 10;
   base::log::Options log;
 };
 

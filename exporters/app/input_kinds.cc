@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The table of sections. A row without a factory is known and not built.
+#include <array>
+
+#include "exporters/app/input.h"
+
+namespace tocsin::exporters::app {
+
+std::span<const InputKind> input_kinds() {
+  using Shape = InputKind::Shape;
+  static constexpr std::array kKinds = {
+      InputKind{.section = "celery", .shape = Shape::kList, .make = nullptr},
+      InputKind{.section = "haproxy", .shape = Shape::kList, .make = nullptr},
+      InputKind{.section = "json", .shape = Shape::kList, .make = nullptr},
+      InputKind{.section = "logs", .shape = Shape::kList, .make = nullptr},
+      InputKind{.section = "nginx", .shape = Shape::kList, .make = nullptr},
+      InputKind{.section = "probes", .shape = Shape::kList, .make = nullptr},
+      InputKind{.section = "push", .shape = Shape::kSection, .make = nullptr, .route = "push"},
+      InputKind{.section = "statsd", .shape = Shape::kSection, .make = nullptr},
+  };
+  return kKinds;
+}
+
+}  // namespace tocsin::exporters::app
