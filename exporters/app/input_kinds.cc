@@ -4,6 +4,7 @@
 #include <array>
 
 #include "exporters/app/input.h"
+#include "exporters/app/logs/log_input.h"
 
 namespace tocsin::exporters::app {
 
@@ -13,7 +14,7 @@ std::span<const InputKind> input_kinds() {
       InputKind{.section = "celery", .shape = Shape::kList, .make = nullptr},
       InputKind{.section = "haproxy", .shape = Shape::kList, .make = nullptr},
       InputKind{.section = "json", .shape = Shape::kList, .make = nullptr},
-      InputKind{.section = "logs", .shape = Shape::kList, .make = nullptr},
+      InputKind{.section = "logs", .shape = Shape::kList, .make = make_log},
       InputKind{.section = "nginx", .shape = Shape::kList, .make = nullptr},
       InputKind{.section = "probes", .shape = Shape::kList, .make = nullptr},
       InputKind{.section = "push", .shape = Shape::kSection, .make = nullptr, .route = "push"},
