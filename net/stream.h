@@ -70,6 +70,9 @@ class Stream {
   Status start_tls(TlsClient& tls, const std::string& server_name, base::SteadyTime deadline);
 
   Status write(std::string_view data, base::SteadyTime deadline);
+  // Waits until read() would not have to wait for the first byte. kDeadlineExceeded, of all errors,
+  // leaves the stream as good as it was.
+  Status wait_readable(base::SteadyTime deadline) const;
   // Reads at least one byte; 0 when the server has ended the stream. REQUIRES: size > 0.
   StatusOr<std::size_t> read(char* buffer, std::size_t size, base::SteadyTime deadline);
 

@@ -16,6 +16,9 @@ Status to_status(const RespValue& error) {
 
 }  // namespace
 
+RedisConnection::RedisConnection(Services services, Limits limits)
+    : services_(services), limits_(limits), parser_({.value_bytes = limits.value_bytes}) {}
+
 StatusOr<std::unique_ptr<RedisConnection>> RedisConnection::open(const RedisTarget& target,
                                                                  const Login& login,
                                                                  Services services, Limits limits) {
@@ -68,6 +71,15 @@ Status RedisConnection::flush() {
   return ok();
 }
 
+Status RedisConnection::read_more(base::SteadyTime deadline) {
+  received_.resize(kReadBytes);
+  parsed_ = 0;
+  StatusOr<std::size_t> got = stream_->read(received_.data(), received_.size(), deadline);
+  received_.resize(got.value_or(0));
+  RETURN_IF_ERROR(got.status());
+  return *got == 0 ? unavailable("EOF") : ok();
+}
+
 StatusOr<RespValue> RedisConnection::read_value() {
   const base::SteadyTime deadline = step_deadline();
   for (;;) {
@@ -75,13 +87,33 @@ StatusOr<RespValue> RedisConnection::read_value() {
                      parser_.feed(std::string_view(received_).substr(parsed_)));
     parsed_ += used;
     if (parser_.has_value()) return parser_.take();
-    received_.resize(kReadBytes);
-    parsed_ = 0;
-    StatusOr<std::size_t> got = stream_->read(received_.data(), received_.size(), deadline);
-    received_.resize(got.value_or(0));
-    RETURN_IF_ERROR(got.status());
-    if (*got == 0) return unavailable("EOF");
+    RETURN_IF_ERROR(read_more(deadline));
   }
+}
+
+StatusOr<std::optional<RespValue>> RedisConnection::read_value_until(base::SteadyTime deadline) {
+  RETURN_IF_ERROR(flush());
+  for (;;) {
+    ASSIGN_OR_RETURN(const std::size_t used,
+                     parser_.feed(std::string_view(received_).substr(parsed_)));
+    parsed_ += used;
+    if (parser_.has_value()) return parser_.take();
+    const Status status = stream_->wait_readable(deadline);
+    if (status.code() == StatusCode::kDeadlineExceeded) return std::optional<RespValue>();
+    RETURN_IF_ERROR(status);
+    RETURN_IF_ERROR(read_more(step_deadline()));
+  }
+}
+
+StatusOr<std::optional<RespValue>> RedisConnection::receive_until(base::SteadyTime deadline) {
+  RETURN_IF_ERROR(broken_);
+  StatusOr<std::optional<RespValue>> value = read_value_until(deadline);
+  if (!value.ok()) {
+    broken_ = value.status();
+    return value;
+  }
+  if (*value && (*value)->is_error()) return to_status(**value);
+  return value;
 }
 
 StatusOr<RespValue> RedisConnection::receive() {

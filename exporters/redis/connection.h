@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// RedisConnection: one connection to a Redis server for one scrape: commands one by one or in a
-// row, each answered before a deadline.
+// RedisConnection: one connection to a Redis server: commands one by one or in a row, each answered
+// before a deadline, or the messages of a subscription.
 //
 // Hides: TLS, AUTH, SELECT, RESP, time limits.
 // Owns: the socket. Borrows: Services (must outlive it).
@@ -14,6 +14,7 @@
 
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -38,8 +39,9 @@ class RedisConnection {
     std::string tls_server_name;  // "": the host
   };
   struct Limits {
-    base::SteadyTime deadline;        // of all
-    base::Duration patience{15'000};  // of one step
+    base::SteadyTime deadline;                                   // of all
+    base::Duration patience{15'000};                             // of one step
+    std::size_t value_bytes = RespParser::Limits().value_bytes;  // memory of one reply
   };
   using Words = std::initializer_list<std::string_view>;
 
@@ -55,22 +57,30 @@ class RedisConnection {
   void queue(Words words) { queue(std::span(words.begin(), words.size())); }
   void queue(std::span<const std::string_view> words);
   StatusOr<RespValue> receive();
+  // The next reply or message of a subscription; nothing when it is not whole before `deadline`,
+  // which breaks nothing.
+  StatusOr<std::optional<RespValue>> receive_until(base::SteadyTime deadline);
 
   bool is_broken() const { return !broken_.ok(); }
   const Status& breakage() const { return broken_; }
   base::SteadyTime deadline() const { return limits_.deadline; }
+  // For a connection that is asked again and again.
+  void set_deadline(base::SteadyTime deadline) { limits_.deadline = deadline; }
 
  private:
-  RedisConnection(Services services, Limits limits) : services_(services), limits_(limits) {}
+  RedisConnection(Services services, Limits limits);
 
   Status dial(const RedisTarget& target, const Login& login);
   Status log_in(const RedisTarget& target, const Login& login);
   Status flush();
   StatusOr<RespValue> read_value();
+  StatusOr<std::optional<RespValue>> read_value_until(base::SteadyTime deadline);
+  // Reads what has come, or waits for it.
+  Status read_more(base::SteadyTime deadline);
   base::SteadyTime step_deadline() const;
 
   const Services services_;
-  const Limits limits_;
+  Limits limits_;
   std::unique_ptr<net::Stream> stream_;
   std::string unsent_;
   RespParser parser_;

@@ -195,6 +195,11 @@ Status Stream::write(std::string_view data, base::SteadyTime deadline) {
   return ok();
 }
 
+Status Stream::wait_readable(base::SteadyTime deadline) const {
+  if (tls_ != nullptr && SSL_has_pending(tls_) == 1) return ok();
+  return wait(POLLIN, deadline);
+}
+
 StatusOr<std::size_t> Stream::read(char* buffer, std::size_t size, base::SteadyTime deadline) {
   for (;;) {
     errno = 0;
