@@ -113,11 +113,17 @@ void append_fingerprint(const base::YamlNode& node, std::string* out) {
 }  // namespace
 
 void read_duration(base::YamlMapping& mapping, std::string_view key, base::Duration* out) {
+  base::Duration duration = *out;
+  read_duration_or_never(mapping, key, &duration);
+  if (mapping.has(key) && duration <= base::Duration(0)) mapping.fail(key, "must be more than 0");
+  *out = duration;
+}
+
+void read_duration_or_never(base::YamlMapping& mapping, std::string_view key, base::Duration* out) {
   mapping.with(key, [out](const base::YamlNode& node) -> Status {
     ASSIGN_OR_RETURN(const std::string text, node.as_string());
     const StatusOr<base::Duration> duration = model::parse_duration(text);
     if (!duration.ok()) return node.error(message(duration.status()));
-    if (*duration <= base::Duration(0)) return node.error("must be more than 0");
     *out = *duration;
     return ok();
   });

@@ -24,6 +24,8 @@ namespace tocsin::exporters::app {
 
 // "15s", "1m30s"; must be more than 0.
 void read_duration(base::YamlMapping& mapping, std::string_view key, base::Duration* out);
+// The same, and "0", which means never.
+void read_duration_or_never(base::YamlMapping& mapping, std::string_view key, base::Duration* out);
 // "1MiB", "64KB", "0".
 void read_size(base::YamlMapping& mapping, std::string_view key, std::uint64_t* out);
 // A whole number from 1 to `most`.
