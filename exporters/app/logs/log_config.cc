@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/file_system.h"
+#include "exporters/app/earlier_items.h"
 #include "exporters/app/fields.h"
 #include "model/labels.h"
 
@@ -14,28 +15,23 @@ constexpr std::size_t kMaxPatterns = 100;
 constexpr std::size_t kMaxRoutes = 200;
 constexpr std::uint64_t kMaxLine = 1 << 20;
 
-std::string_view text_at(const base::YamlNode& item, std::string_view key) {
-  const base::YamlNode* node = item.is_mapping() ? item.find(key) : nullptr;
-  return node == nullptr ? std::string_view() : node->scalar();
-}
-
 std::string name_space_of(const base::YamlNode& item) {
-  const std::string_view given = text_at(item, "namespace");
+  const std::string_view given = text_of(item, "namespace");
   if (!given.empty()) return std::string(given);
-  return text_at(item, "format") == "haproxy_http" ? "haproxy" : "nginx";
+  return text_of(item, "format") == "haproxy_http" ? "haproxy" : "nginx";
 }
 
 // The series that an item makes, as texts: two items with a text in common would make the same ones.
 std::vector<std::string> claims_of(const base::YamlNode& item) {
   const base::YamlNode* labels = item.is_mapping() ? item.find("labels") : nullptr;
   const std::string suffix = labels == nullptr ? "" : fingerprint(*labels);
-  if (text_at(item, "format") != "regex") return {name_space_of(item) + suffix};
+  if (text_of(item, "format") != "regex") return {name_space_of(item) + suffix};
   std::vector<std::string> out;
   const base::YamlNode* patterns = item.find("patterns");
   if (patterns == nullptr) return out;
   for (const base::YamlNode& pattern : patterns->items()) {
     for (const std::string_view kind : {"counter", "gauge", "histogram"}) {
-      const std::string_view name = text_at(pattern, kind);
+      const std::string_view name = text_of(pattern, kind);
       if (!name.empty()) out.push_back(fmt::format("pattern {} {}", name, suffix));
     }
   }
@@ -43,12 +39,8 @@ std::vector<std::string> claims_of(const base::YamlNode& item) {
 }
 
 Status check_claims(const base::YamlNode& section, const base::YamlNode& root) {
-  const base::YamlNode* logs = root.is_mapping() ? root.find("logs") : nullptr;
-  if (logs == nullptr) return ok();
   const std::vector<std::string> own = claims_of(section);
-  for (const base::YamlNode& other : logs->items()) {
-    // Each pair is seen once, from the later one.
-    if (other.line() >= section.line()) break;
+  for (const base::YamlNode& other : earlier_items(section, root, "logs")) {
     for (const std::string& claim : claims_of(other)) {
       if (std::find(own.begin(), own.end(), claim) == own.end()) continue;
       return section.error(fmt::format(
