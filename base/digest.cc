@@ -23,6 +23,8 @@ std::array<std::uint8_t, kSize> digest(std::string_view data, const EVP_MD* algo
 
 std::array<std::uint8_t, 16> md5(std::string_view data) { return digest<16>(data, EVP_md5()); }
 
+std::array<std::uint8_t, 20> sha1(std::string_view data) { return digest<20>(data, EVP_sha1()); }
+
 std::array<std::uint8_t, 32> sha256(std::string_view data) {
   return digest<32>(data, EVP_sha256());
 }

@@ -15,6 +15,8 @@
 namespace tocsin::base {
 
 std::array<std::uint8_t, 16> md5(std::string_view data);
+// For protocols that have it (WebSocket); nothing is safe with it.
+std::array<std::uint8_t, 20> sha1(std::string_view data);
 std::array<std::uint8_t, 32> sha256(std::string_view data);
 // xxHash64 with seed 0.
 std::uint64_t xxhash64(std::string_view data);

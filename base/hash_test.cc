@@ -19,6 +19,7 @@ std::string hex(const std::array<std::uint8_t, kSize>& digest) {
 TEST(Hash, DigestsMatchPublishedVectors) {
   EXPECT_EQ(hex(md5("")), "d41d8cd98f00b204e9800998ecf8427e");
   EXPECT_EQ(hex(md5("abc")), "900150983cd24fb0d6963f7d28e17f72");
+  EXPECT_EQ(hex(sha1("abc")), "a9993e364706816aba3e25717850c26c9cd0d89d");
   EXPECT_EQ(hex(sha256("abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
