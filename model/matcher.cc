@@ -237,7 +237,7 @@ bool Regex::matches(std::string_view text) const {
 bool Regex::expand(std::string_view text, std::string_view replacement, std::string* out) const {
   const Compiled& c = *compiled_;
   Groups groups(c.re);
-  if (!c.re.Match(piece(text), 0, text.size(), RE2::ANCHOR_BOTH, groups.data(), groups.count())) {
+  if (!c.re.Match(piece(text), 0, text.size(), c.anchor, groups.data(), groups.count())) {
     return false;
   }
   expand_template(c.re, groups, replacement, out);

@@ -32,8 +32,8 @@ class Regex {
   const std::string& pattern() const;  // as given
   bool matches(std::string_view text) const;
   // Replaces: appends `replacement` with $1, ${1}, ${name}, $$ expanded (Go's Regexp.Expand rules:
-  // $1x is the group named "1x"; unknown groups are empty) for the match of the whole `text`;
-  // false, nothing appended, without a match.
+  // $1x is the group named "1x"; unknown groups are empty) for the match of the whole `text`, or
+  // the first match of an expression that is not anchored; false, nothing appended, without a match.
   bool expand(std::string_view text, std::string_view replacement, std::string* out) const;
   // Replaces every match in `text` (Go's ReplaceAllString).
   std::string replace_all(std::string_view text, std::string_view replacement) const;
