@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -33,6 +34,23 @@ struct TlsOptions {
   std::string cert_file = {};  // "": the client shows no certificate
   std::string key_file = {};
   bool verify = true;
+  std::string min_version = {};  // TLS10 .. TLS13; "": TLS12
+  std::string max_version = {};  // "": the newest
+};
+
+// Whether `name` is one of TLS10 .. TLS13.
+bool is_tls_version(std::string_view name);
+
+// What a handshake has shown of the other side.
+struct TlsPeer {
+  std::string version;  // "TLS 1.3"
+  std::string cipher;   // IANA's name: "TLS_AES_128_GCM_SHA256"
+  // Of the certificate of the server, as Go prints them.
+  std::string fingerprint_sha256, subject, issuer, serial_number;
+  std::string dns_names;             // with commas between
+  std::int64_t earliest_expiry = 0;  // of the certificates that the server sent; Unix seconds
+  // Of the certificates from the server's to one that is trusted; none when nothing was verified.
+  std::optional<std::int64_t> chain_expiry;
 };
 
 class TlsClient {
@@ -54,10 +72,11 @@ class TlsClient {
 
 class Stream {
  public:
-  // Tries the addresses of a host one after another.
+  // Tries the addresses of a host one after another, from the address `source` if there is one.
   static StatusOr<std::unique_ptr<Stream>> connect(const SocketAddresses& addresses,
                                                    const base::Clock& clock,
-                                                   base::SteadyTime deadline);
+                                                   base::SteadyTime deadline,
+                                                   const SocketAddress* source = nullptr);
   static StatusOr<std::unique_ptr<Stream>> connect_unix(const std::string& path,
                                                         const base::Clock& clock,
                                                         base::SteadyTime deadline);
@@ -66,8 +85,11 @@ class Stream {
   Stream& operator=(const Stream&) = delete;
 
   // From now on all bytes are encrypted. The certificate must be for `server_name`, a host or an
-  // address. REQUIRES: nothing was read or written.
+  // address. REQUIRES: everything that the server has sent so far was read.
   Status start_tls(TlsClient& tls, const std::string& server_name, base::SteadyTime deadline);
+
+  // REQUIRES: start_tls() succeeded.
+  StatusOr<TlsPeer> tls_peer() const;
 
   Status write(std::string_view data, base::SteadyTime deadline);
   // Waits until read() would not have to wait for the first byte. kDeadlineExceeded, of all errors,

@@ -55,14 +55,23 @@ Status poll_until(int descriptor, short events, const base::Clock& clock,
   }
 }
 
+struct Limits {
+  const base::Clock& clock;
+  base::SteadyTime deadline;
+};
+
 // Connects a new socket; returns its descriptor.
-StatusOr<int> connect_socket(const sockaddr* address, socklen_t length, const base::Clock& clock,
-                             base::SteadyTime deadline) {
+StatusOr<int> connect_socket(const sockaddr* address, socklen_t length, Limits limits,
+                             const SocketAddress* source) {
+  const auto [clock, deadline] = limits;
   const int descriptor =
       ::socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (descriptor < 0) return socket_error(errno, "socket");
   Status status;
-  if (::connect(descriptor, address, length) != 0) {
+  if (source != nullptr && ::bind(descriptor, reinterpret_cast<const sockaddr*>(&source->storage),
+                                  source->length) != 0) {
+    status = socket_error(errno, "bind");
+  } else if (::connect(descriptor, address, length) != 0) {
     status = errno == EINPROGRESS ? poll_until(descriptor, POLLOUT, clock, deadline)
                                   : socket_error(errno, "connect");
   }
@@ -81,12 +90,14 @@ StatusOr<int> connect_socket(const sockaddr* address, socklen_t length, const ba
 
 StatusOr<std::unique_ptr<Stream>> Stream::connect(const SocketAddresses& addresses,
                                                   const base::Clock& clock,
-                                                  base::SteadyTime deadline) {
+                                                  base::SteadyTime deadline,
+                                                  const SocketAddress* source) {
   CHECK(!addresses.empty());
   Status first;
   for (const SocketAddress& address : addresses) {
-    const StatusOr<int> descriptor = connect_socket(
-        reinterpret_cast<const sockaddr*>(&address.storage), address.length, clock, deadline);
+    const StatusOr<int> descriptor =
+        connect_socket(reinterpret_cast<const sockaddr*>(&address.storage), address.length,
+                       {clock, deadline}, source);
     if (descriptor.ok()) {
       const int on = 1;
       ::setsockopt(*descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -107,8 +118,8 @@ StatusOr<std::unique_ptr<Stream>> Stream::connect_unix(const std::string& path,
     return invalid_argument("dial unix {}: the path is too long", path);
   }
   std::memcpy(address.sun_path, path.data(), path.size());
-  const StatusOr<int> descriptor =
-      connect_socket(reinterpret_cast<const sockaddr*>(&address), sizeof(address), clock, deadline);
+  const StatusOr<int> descriptor = connect_socket(reinterpret_cast<const sockaddr*>(&address),
+                                                  sizeof(address), {clock, deadline}, nullptr);
   if (!descriptor.ok()) return annotate(descriptor.status(), "dial unix {}", path);
   return std::unique_ptr<Stream>(new Stream(*descriptor, clock));
 }

@@ -14,11 +14,33 @@ Status tls_error(std::string_view what) {
   return invalid_argument("tls: {}: {}", what, reason != nullptr ? reason : "unknown error");
 }
 
+// The number of "TLS12"; 0 for anything else.
+int version_number(std::string_view name) {
+  static constexpr std::pair<std::string_view, int> kVersions[] = {{"TLS10", TLS1_VERSION},
+                                                                   {"TLS11", TLS1_1_VERSION},
+                                                                   {"TLS12", TLS1_2_VERSION},
+                                                                   {"TLS13", TLS1_3_VERSION}};
+  for (const auto& [known, number] : kVersions) {
+    if (known == name) return number;
+  }
+  return 0;
+}
+
+void set_versions(SSL_CTX* context, const TlsOptions& options) {
+  const int least =
+      options.min_version.empty() ? TLS1_2_VERSION : version_number(options.min_version);
+  const int most = version_number(options.max_version);  // 0: the newest
+  SSL_CTX_set_min_proto_version(context, least);
+  SSL_CTX_set_max_proto_version(context, most);
+  // Who asks for TLS 1.0 wants to know whether it is still spoken; its signatures are below level 1.
+  if (least < TLS1_2_VERSION) SSL_CTX_set_security_level(context, 0);
+}
+
 StatusOr<std::shared_ptr<ssl_ctx_st>> make_context(const TlsOptions& options) {
   ERR_clear_error();
   std::shared_ptr<ssl_ctx_st> context(SSL_CTX_new(TLS_client_method()), SSL_CTX_free);
   if (context == nullptr) return tls_error("context");
-  SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
+  set_versions(context.get(), options);
   // Writes give the rest another time, from another place of the same buffer.
   SSL_CTX_set_mode(context.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_AUTO_RETRY);
   SSL_CTX_set_verify(context.get(), options.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
@@ -38,6 +60,8 @@ StatusOr<std::shared_ptr<ssl_ctx_st>> make_context(const TlsOptions& options) {
 }
 
 }  // namespace
+
+bool is_tls_version(std::string_view name) { return version_number(name) != 0; }
 
 TlsClient::TlsClient(base::FileSystem& files, TlsOptions options)
     : files_(files), options_(std::move(options)) {}

@@ -43,6 +43,7 @@ class RawSocket {
   void finish_sending();
   void set_receive_buffer(int bytes);
   void close();
+  int descriptor() const { return descriptor_; }
 
  private:
   int descriptor_;
