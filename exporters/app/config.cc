@@ -17,7 +17,8 @@ class Loader {
   Status load(std::span<const InputKind> kinds) {
     base::YamlMapping mapping(config_.root);
     mapping.with("global", [this](const base::YamlNode& node) { return read_global(node); });
-    ASSIGN_OR_RETURN(config_.probes, read_probe_config(mapping, directory_, services_.files));
+    ASSIGN_OR_RETURN(config_.probes,
+                     read_probe_config(config_.root, mapping, directory_, services_.files));
     for (const InputKind& kind : kinds) {
       if (kind.make == nullptr) {
         mapping.unsupported({kind.section});

@@ -4,6 +4,7 @@
 #include "base/escape.h"
 #include "base/log.h"
 #include "exporters/app/fields.h"
+#include "exporters/app/probe_handler.h"
 #include "exporters/common/families.h"
 #include "exporters/common/metrics_handler.h"
 #include "exporters/common/page.h"
@@ -37,6 +38,10 @@ StatusOr<std::unique_ptr<AppExporter>> AppExporter::open(Options options, InputS
 void AppExporter::take(AppConfig config) {
   auto active = std::make_shared<const Active>(Active{config.probes, config.root});
   inputs_.apply(std::move(config.inputs), std::move(config.labels));
+  // Whoever reaches this port then reaches everything that this machine can.
+  if (!active->probes->allowed) {
+    base::log::warn("probe_targets_allow is not configured, /probe asks every target");
+  }
   base::MutexLock lock(mutex_);
   active_ = std::move(active);
   reload_ok_ = true;
@@ -80,6 +85,7 @@ void AppExporter::add_routes() {
     router_.add("GET", path, std::move(handler));
   };
   get(options_.telemetry_path, [this](const net::HttpRequest& r) { return serve_metrics(r); });
+  get("/probe", [this](const net::HttpRequest& r) { return serve_probe(r); });
   get("/config", [this](const net::HttpRequest&) { return serve_config(); });
   get("/-/healthy",
       [](const net::HttpRequest&) { return net::HttpResponse::text(200, "Healthy"); });
@@ -123,6 +129,8 @@ void AppExporter::append_own(std::vector<base::MetricFamily>* out) const {
     families.gauge(fmt::format("{}_config_last_reload_success_timestamp_seconds", program),
                    "When the configuration that counts was loaded.", {}, loaded_at);
   }
+  families.counter("blackbox_module_unknown_total", "Probes of modules that do not exist.", {},
+                   static_cast<double>(unknown_modules_.load()));
   out->push_back(build_info("app_exporter"));
 }
 
@@ -147,13 +155,22 @@ net::HttpResponse AppExporter::serve_metrics(const net::HttpRequest& request) {
   return page_response(families, choose_format(request.headers.get("Accept")));
 }
 
+std::shared_ptr<const AppExporter::Active> AppExporter::active() const {
+  base::MutexLock lock(mutex_);
+  return active_;
+}
+
+net::HttpResponse AppExporter::serve_probe(const net::HttpRequest& request) {
+  const std::shared_ptr<const Active> now = active();
+  ProbeAnswer answer =
+      app::serve_probe(request, *now->probes, {services_.clock, services_.files, services_.lookup},
+                       options_.timeout_offset);
+  if (answer.is_unknown_module) unknown_modules_.fetch_add(1);
+  return std::move(answer.response);
+}
+
 net::HttpResponse AppExporter::serve_config() const {
-  std::shared_ptr<const Active> active;
-  {
-    base::MutexLock lock(mutex_);
-    active = active_;
-  }
-  return net::HttpResponse::text(200, print_masked(active->root));
+  return net::HttpResponse::text(200, print_masked(active()->root));
 }
 
 net::HttpResponse AppExporter::serve_reload() {

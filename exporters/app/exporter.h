@@ -52,27 +52,30 @@ class AppExporter {
   void stop();
 
  private:
-  AppExporter(Options options, InputServices services, base::Executor& collectors);
-
-  void add_routes();
-  void take(AppConfig config);
-  net::HttpResponse serve_metrics(const net::HttpRequest& request);
-  net::HttpResponse serve_config() const;
-  net::HttpResponse serve_reload();
-  net::HttpResponse serve_landing_page() const;
-  void append_own(std::vector<base::MetricFamily>* out) const;
-
   // What of a configuration requests need.
   struct Active {
     std::shared_ptr<const ProbeConfig> probes;
     base::YamlNode root;
   };
 
+  AppExporter(Options options, InputServices services, base::Executor& collectors);
+
+  void add_routes();
+  void take(AppConfig config);
+  net::HttpResponse serve_metrics(const net::HttpRequest& request);
+  net::HttpResponse serve_probe(const net::HttpRequest& request);
+  net::HttpResponse serve_config() const;
+  net::HttpResponse serve_reload();
+  net::HttpResponse serve_landing_page() const;
+  void append_own(std::vector<base::MetricFamily>* out) const;
+  std::shared_ptr<const Active> active() const;
+
   const Options options_;
   const InputServices services_;
   Inputs inputs_;
   net::Router router_;
   std::atomic<std::size_t> pages_ = 0;
+  std::atomic<std::uint64_t> unknown_modules_ = 0;
   mutable base::Mutex mutex_;
   base::CondVar turn_;
   bool reloading_ ABSL_GUARDED_BY(mutex_) = false;

@@ -6,6 +6,7 @@
 #include "exporters/app/celery/celery_input.h"
 #include "exporters/app/input.h"
 #include "exporters/app/logs/log_input.h"
+#include "exporters/app/probe/probe_list.h"
 #include "exporters/app/push/push_input.h"
 #include "exporters/app/statsd/statsd_input.h"
 
@@ -19,7 +20,7 @@ std::span<const InputKind> input_kinds() {
       InputKind{.section = "json", .shape = Shape::kList, .make = nullptr},
       InputKind{.section = "logs", .shape = Shape::kList, .make = make_log},
       InputKind{.section = "nginx", .shape = Shape::kList, .make = nullptr},
-      InputKind{.section = "probes", .shape = Shape::kList, .make = nullptr},
+      InputKind{.section = "probes", .shape = Shape::kList, .make = make_probe_list},
       InputKind{.section = "push", .shape = Shape::kSection, .make = make_push, .route = "push"},
       InputKind{.section = "statsd", .shape = Shape::kSection, .make = make_statsd},
   };

@@ -195,7 +195,8 @@ TEST_F(AppExporterTest, ABadFileKeepsTheOldConfiguration) {
   write("fakes: [{name: a}, {nmae: b}]");
   const net::HttpResponse bad = ask(**exporter, "POST", "/-/reload");
   EXPECT_EQ(bad.status, 500);
-  EXPECT_THAT(bad.body, HasSubstr("failed to reload config: /app.yml:1:20: fakes[1]: missing field name"));
+  EXPECT_THAT(bad.body,
+              HasSubstr("failed to reload config: /app.yml:1:20: fakes[1]: missing field name"));
   const std::string page = ask(**exporter, "GET", "/metrics").body;
   EXPECT_THAT(page, HasSubstr("app_exporter_config_last_reload_successful 0\n"));
   EXPECT_THAT(page, HasSubstr("blackbox_exporter_config_last_reload_successful 0\n"));

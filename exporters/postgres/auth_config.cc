@@ -3,13 +3,9 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <cstring>
-#include <optional>
-
-#include <arpa/inet.h>
 
 #include "base/yaml.h"
+#include "exporters/common/host_patterns.h"
 
 namespace tocsin::exporters::postgres {
 namespace {
@@ -24,77 +20,6 @@ std::vector<std::string_view> split(std::string_view text) {
     if (comma == std::string_view::npos) return parts;
     text.remove_prefix(comma + 1);
   }
-}
-
-// '*' stands for any characters.
-bool matches(std::string_view pattern, std::string_view text) {
-  std::size_t p = 0, t = 0, star = std::string_view::npos, after = 0;
-  while (t < text.size()) {
-    if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      after = t;
-    } else if (p < pattern.size() && pattern[p] == text[t]) {
-      ++p;
-      ++t;
-    } else if (star != std::string_view::npos) {
-      p = star + 1;
-      t = ++after;
-    } else {
-      return false;
-    }
-  }
-  while (p < pattern.size() && pattern[p] == '*') ++p;
-  return p == pattern.size();
-}
-
-// An address as bytes, 4 or 16 of them; "" for anything else.
-std::string address_bytes(const std::string& text) {
-  std::array<char, 16> bytes{};
-  if (::inet_pton(AF_INET, text.c_str(), bytes.data()) == 1) return {bytes.data(), 4};
-  if (::inet_pton(AF_INET6, text.c_str(), bytes.data()) == 1) return {bytes.data(), 16};
-  return "";
-}
-
-struct Network {
-  std::string bytes;
-  std::size_t bits = 0;
-};
-
-std::optional<Network> parse_network(std::string_view text) {
-  const std::size_t slash = text.find('/');
-  if (slash == std::string_view::npos || slash == 0) return std::nullopt;
-  Network network{.bytes = address_bytes(std::string(text.substr(0, slash)))};
-  const std::string_view bits = text.substr(slash + 1);
-  const auto [stop, error] = std::from_chars(bits.data(), bits.data() + bits.size(), network.bits);
-  if (error != std::errc() || stop != bits.data() + bits.size() || network.bytes.empty() ||
-      network.bits > network.bytes.size() * 8) {
-    return std::nullopt;
-  }
-  return network;
-}
-
-bool contains(const Network& network, const std::string& address) {
-  const std::string bytes = address_bytes(address);
-  if (bytes.size() != network.bytes.size()) return false;
-  for (std::size_t bit = 0; bit < network.bits; ++bit) {
-    const int mask = 0x80 >> (bit % 8);
-    if (((bytes[bit / 8] ^ network.bytes[bit / 8]) & mask) != 0) return false;
-  }
-  return true;
-}
-
-bool allows_host(const std::vector<std::string>& patterns, const std::string& host,
-                 std::string_view port) {
-  const bool is_socket = host.starts_with('/') || host.starts_with('@');
-  return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
-    if (const std::optional<Network> network = parse_network(pattern)) {
-      return contains(*network, host);
-    }
-    // "*" is for hosts; the sockets of this machine are named.
-    if (is_socket) return pattern == host;
-    return matches(pattern, host) || matches(pattern, fmt::format("{}:{}", host, port)) ||
-           matches(pattern, fmt::format("[{}]:{}", host, port));
-  });
 }
 
 Status read_module(const base::YamlNode& node, base::FileSystem& files, AuthModule* module) {
@@ -131,8 +56,7 @@ StatusOr<AuthConfig> AuthConfig::parse(std::string_view text, std::string_view f
   mapping.with("probe_targets", [&](const base::YamlNode& node) -> Status {
     ASSIGN_OR_RETURN(config.probe_targets, node.as_string_list());
     for (const std::string& pattern : config.probe_targets) {
-      const bool has_slash = pattern.find('/') != std::string::npos && !pattern.starts_with('/');
-      if (pattern.empty() || (has_slash && !parse_network(pattern))) {
+      if (!is_host_pattern(pattern)) {
         return node.error(fmt::format("not a host or a network: {:?}", pattern));
       }
     }
@@ -155,7 +79,8 @@ bool AuthConfig::allows(const Conninfo& info) const {
   for (std::size_t i = 0; i < hosts.size(); ++i) {
     std::string_view port = ports[std::min(i, ports.size() - 1)];
     if (port.empty()) port = "5432";
-    if (hosts[i].empty() || !allows_host(probe_targets, std::string(hosts[i]), port)) return false;
+    if (hosts[i].empty() || !matches_host_pattern(probe_targets, std::string(hosts[i]), port))
+      return false;
   }
   return true;
 }
