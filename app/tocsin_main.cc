@@ -9,6 +9,14 @@
 #include "app/daemon/flags.h"
 #include "base/log.h"
 
+// What jemalloc reads before main: memory that was freed goes back to the system after a second, by a
+// thread of jemalloc's, and threads take memory by the core they run on.
+extern "C" {
+extern const char* malloc_conf;
+const char* malloc_conf =
+    "percpu_arena:percpu,background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0";
+}
+
 int main(int argc, char** argv) {
   // A peer that is gone is an error of the write, not the end of the program.
   std::signal(SIGPIPE, SIG_IGN);

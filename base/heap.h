@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The heap and the system: freed memory that the C library keeps for itself.
+// The heap and the system: freed memory that the allocator keeps for itself. Knows jemalloc, where
+// the program links it, and glibc.
 //
-// Threads: any; both calls stop allocations of other threads for a moment. Errors: none; without
-// glibc they do nothing.
+// Threads: any; both calls stop allocations of other threads for a moment. Errors: none; with
+// another allocator they do nothing.
 #pragma once
 
 #include <cstdint>

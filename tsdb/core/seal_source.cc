@@ -114,6 +114,7 @@ Status SealSource::read(std::size_t begin, RunRows* out) {
     RunRows& part = parts_.emplace_back();
     const Piece piece = source.chunk->piece(source.slot);
     part.times = piece.times;
+    part.own_times = source.chunk->times == nullptr;
     if (!append_log(piece.log(), piece.length, &part.rows)) {
       return data_loss("a change log of the head is damaged");
     }

@@ -18,6 +18,7 @@ void RowsJoiner::join(std::vector<RunRows>* parts, RunRows* out) {
   out->rows.clear();
   out->times = nullptr;
   out->first = 0;
+  out->own_times = false;
   if (slices_.empty()) return;
   if (slices_.size() == 1) {
     *out = std::move(*slices_[0].part);
@@ -28,8 +29,10 @@ void RowsJoiner::join(std::vector<RunRows>* parts, RunRows* out) {
   for (std::size_t i = 1; i < slices_.size(); ++i) {
     apart = apart && slices_[i - 1].last_ms < slices_[i].first_ms;
   }
+  out->own_times = !apart || std::ranges::any_of(
+                                 slices_, [](const Slice& slice) { return slice.part->own_times; });
   if (apart) {
-    out->times = times_of_slices();
+    out->times = out->own_times ? joined_times() : times_of_slices();
     append(out);
   } else {
     interleave(out);
@@ -47,22 +50,25 @@ RowsJoiner::TimesPtr RowsJoiner::times_of_slices() {
                      slice.end - slice.begin);
   }
   if (const auto it = made_.find(key); it != made_.end()) return it->second.times;
-  auto column = std::make_shared<storage::TimestampColumn>();
-  Made made;
-  for (const Slice& slice : slices_) {
-    const auto begin = slice.part->times->ms.begin() + slice.part->first;
-    column->ms.insert(column->ms.end(), begin + slice.begin, begin + slice.end);
-    made.sources.push_back(slice.part->times);
-  }
-  rows_kept_ += column->ms.size();
+  Made made{joined_times(), {}};
+  for (const Slice& slice : slices_) made.sources.push_back(slice.part->times);
+  rows_kept_ += made.times->ms.size();
   if (rows_kept_ > max_rows_kept_) {
     made_.clear();
-    rows_kept_ = column->ms.size();
+    rows_kept_ = made.times->ms.size();
   }
-  made.times = std::move(column);
   TimesPtr times = made.times;
   made_.emplace(std::move(key), std::move(made));
   return times;
+}
+
+RowsJoiner::TimesPtr RowsJoiner::joined_times() const {
+  auto column = std::make_shared<storage::TimestampColumn>();
+  for (const Slice& slice : slices_) {
+    const auto begin = slice.part->times->ms.begin() + slice.part->first;
+    column->ms.insert(column->ms.end(), begin + slice.begin, begin + slice.end);
+  }
+  return column;
 }
 
 void RowsJoiner::interleave(RunRows* out) const {

@@ -47,6 +47,7 @@ class RowsJoiner {
   void append(RunRows* out) const;
   void interleave(RunRows* out) const;
   TimesPtr times_of_slices();
+  TimesPtr joined_times() const;
 
   std::vector<Slice> slices_;
   std::map<std::vector<Place>, Made> made_;

@@ -102,10 +102,9 @@ Status RunWriter::close_tile() {
 }
 
 // Series whose timestamps are equal share a column, whatever object they come in.
-StatusOr<std::uint32_t> RunWriter::column(
-    const std::shared_ptr<const storage::TimestampColumn>& times) {
-  if (const auto it = known_.find(times.get()); it != known_.end()) return it->second.number;
-  const std::vector<std::int64_t>& ms = times->ms;
+StatusOr<std::uint32_t> RunWriter::column(const RunRows& rows) {
+  if (const auto it = known_.find(rows.times.get()); it != known_.end()) return it->second.number;
+  const std::vector<std::int64_t>& ms = rows.times->ms;
   if (ms.size() > kMaxRows) return invalid_argument("a column of {} rows", ms.size());
   for (std::size_t i = 1; i < ms.size(); ++i) {
     if (ms[i] <= ms[i - 1]) return invalid_argument("timestamps do not ascend");
@@ -113,12 +112,13 @@ StatusOr<std::uint32_t> RunWriter::column(
   std::string encoded;
   encode_times(ms, &encoded);
   ASSIGN_OR_RETURN(const std::uint32_t number, columns_.add(std::move(encoded)));
+  if (rows.own_times) return number;
   known_rows_ += ms.size();
   if (known_rows_ > max_known_rows_) {
     known_.clear();
     known_rows_ = ms.size();
   }
-  known_[times.get()] = {times, number};
+  known_[rows.times.get()] = {rows.times, number};
   return number;
 }
 
@@ -127,7 +127,7 @@ Status RunWriter::add_rows(storage::SeriesId id, const RunRows& rows, const RowC
   const std::uint32_t begin = changes.first_present();
   const std::uint32_t end = changes.end_present();
   if (begin == end) return ok();
-  ASSIGN_OR_RETURN(const std::uint32_t number, column(rows.times));
+  ASSIGN_OR_RETURN(const std::uint32_t number, column(rows));
   RunInfo& info = record_.info;
   info.samples += changes.count_present();
   info.min_ms = std::min(info.min_ms, rows.times->ms[first + begin]);

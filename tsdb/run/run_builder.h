@@ -87,7 +87,7 @@ class RunWriter {
   std::size_t memory_bytes() const;
 
  private:
-  StatusOr<std::uint32_t> column(const std::shared_ptr<const storage::TimestampColumn>& times);
+  StatusOr<std::uint32_t> column(const RunRows& rows);
   Status add_rows(storage::SeriesId id, const RunRows& rows, const RowChanges& changes,
                   std::uint32_t first);
   Status put(FrameKind kind, std::uint32_t number, std::string_view frame);

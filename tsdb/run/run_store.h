@@ -56,6 +56,7 @@ struct RunRows {
   std::shared_ptr<const storage::TimestampColumn> times;
   std::uint32_t first = 0;
   RowChanges rows;
+  bool own_times = false;  // no other series has this column: nothing is gained by remembering it
 };
 
 // What one series has beside its tiles: tsdb/side.
