@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ModuleReader: what the sections of the probes have in common. Private to probe/module*.cc.
+// ModuleReader: what the sections of the probes, and of others that ask over HTTP, have in common.
 //
 // Confined; lives during one parse. Errors go to the YamlMapping.
 #pragma once
@@ -23,13 +23,15 @@ class ModuleReader {
   StatusOr<IcmpModule> icmp(const base::YamlNode& node) const;
   StatusOr<DnsModule> dns(const base::YamlNode& node) const;
 
+  // tls_config; and basic_auth, authorization, bearer_token.
+  void tls(base::YamlMapping& mapping, TlsChoice* out) const;
+  void login(base::YamlMapping& mapping, HttpLogin* out) const;
+
  private:
   // preferred_ip_protocol and ip_protocol_fallback.
   static void ip(base::YamlMapping& mapping, IpChoice* out);
   static void source_address(base::YamlMapping& mapping, IpChoice* out);
-  void tls(base::YamlMapping& mapping, TlsChoice* out) const;
   StatusOr<TlsChoice> tls_config(const base::YamlNode& node) const;
-  void login(base::YamlMapping& mapping, HttpLogin* out) const;
   // The keys of an <http_client_config> that are not built.
   static void refuse_client_keys(base::YamlMapping& mapping);
   static Status step(const base::YamlNode& node, QueryResponse* out);
