@@ -17,7 +17,8 @@ namespace tocsin::exporters::app {
 namespace {
 
 constexpr std::string_view kProgram = "tocsin-app-exporter";
-// Probes and pages that wait for somebody, beside those that find their thread at once.
+// Requests to /probe, and other requests, that wait for somebody.
+constexpr std::size_t kMaxProbes = 48;
 constexpr std::size_t kMaxThreads = 48;
 // Pieces of inputs that wait.
 constexpr std::size_t kMaxWorkers = 32;
@@ -52,9 +53,17 @@ Status serve(const AppOptions& options, WebOptions web) {
     return response;
   };
   ElasticPool handlers({.name = "http", .most = kMaxThreads}, clock, loop);
+  ElasticPool probes({.name = "probes", .most = kMaxProbes}, clock, loop);
   web.max_body_bytes = kMaxBodyBytes;
-  ASSIGN_OR_RETURN(const std::unique_ptr<net::HttpServer> server,
-                   start_server(web, handler, {loop, handlers, clock}));
+  // Its connections need no threads: however many probes hang, a page has its turn.
+  web.server = ServerKind::kBeast;
+  const auto choose = [&probes](const net::HttpRequest& request) -> base::Executor* {
+    return !request.path.empty() && request.path[0] == "probe" ? &probes : nullptr;
+  };
+  ASSIGN_OR_RETURN(
+      const std::unique_ptr<net::HttpServer> server,
+      start_server(web, handler,
+                   {.loop = loop, .handlers = handlers, .clock = clock, .choose = choose}));
   for (const std::string& address : server->addresses()) {
     base::log::info("listening", {{"address", address}});
   }

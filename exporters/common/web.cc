@@ -90,7 +90,7 @@ StatusOr<std::unique_ptr<net::HttpServer>> start_server(const WebOptions& option
     };
   }
   std::unique_ptr<net::HttpServer> server;
-  if (choose_server(options.listen_addresses) == ServerKind::kBeast) {
+  if (options.server.value_or(choose_server(options.listen_addresses)) == ServerKind::kBeast) {
     server = net::make_beast_server(std::move(server_options), std::move(handler), services);
   } else {
     server =

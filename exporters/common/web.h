@@ -7,6 +7,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,8 @@
 
 namespace tocsin::exporters {
 
+enum class ServerKind { kCivetweb, kBeast };
+
 struct WebOptions {
   std::vector<std::string> listen_addresses;
   std::string telemetry_path = "/metrics";
@@ -26,6 +29,7 @@ struct WebOptions {
   std::string config_file;  // "" = none
   // Scrapes have no body; a client that sends more is no scraper.
   std::uint64_t max_body_bytes = 64 << 10;
+  std::optional<ServerKind> server;  // none: the one that choose_server() says
   base::log::Options log;
 };
 
@@ -34,8 +38,6 @@ struct WebOptions {
 void add_listen_flags(Flags* flags, WebOptions* options);
 // These, and the other flags --web.*, --log.* and --runtime.gomaxprocs.
 void add_web_flags(Flags* flags, WebOptions* options);
-
-enum class ServerKind { kCivetweb, kBeast };
 
 // civetweb is the smaller one, but it has no IPv6.
 ServerKind choose_server(const std::vector<std::string>& listen_addresses);
