@@ -75,6 +75,7 @@ TEST_F(AppConfigTest, PrintsItselfWithoutSecrets) {
       "modules:\n  web:\n    http:\n      basic_auth: {username: u, password: hunter2}\n"
       "      headers: {X-Token: hunter3}\n      bearer_token: hunter4\n"
       "      valid_status_codes: [200, 204]\n      password_file: /etc/pw\n"
+      "  ws: {headers: {A: {secrets: [hunter6], values: [b]}}}\n"
       "celery:\n- broker: redis://user:hunter5@host:6379/0\n  empty: []\n  text: '5'\n",
       "f.yml");
   ASSERT_TRUE(node.ok());
@@ -83,6 +84,8 @@ TEST_F(AppConfigTest, PrintsItselfWithoutSecrets) {
             "        password: <secret>\n      headers:\n        \"X-Token\": <secret>\n"
             "      bearer_token: <secret>\n      valid_status_codes:\n      - 200\n      - 204\n"
             "      password_file: /etc/pw\n"
+            "  ws:\n    headers:\n      A:\n        secrets:\n        - <secret>\n"
+            "        values:\n        - b\n"
             "celery:\n- broker: \"redis://<secret>@host:6379/0\"\n  empty: []\n  text: \"5\"\n");
 }
 

@@ -17,8 +17,8 @@ bool is_secret(std::string_view section, std::string_view key) {
   if (section == "labels") return false;  // names are the user's there
   // The header may carry a token, whatever its name.
   if (section == "headers") return true;
-  static constexpr std::string_view kKeys[] = {"password",      "bearer_token", "credentials",
-                                               "client_secret", "key",          "proxy_url"};
+  static constexpr std::string_view kKeys[] = {
+      "password", "bearer_token", "credentials", "client_secret", "secrets", "key", "proxy_url"};
   return std::find(std::begin(kKeys), std::end(kKeys), key) != std::end(kKeys);
 }
 

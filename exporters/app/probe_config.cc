@@ -26,12 +26,13 @@ StatusOr<std::shared_ptr<const ProbeConfig>> read_probe_config(const base::YamlN
                                                                std::string_view directory,
                                                                base::FileSystem& files) {
   auto config = std::make_shared<ProbeConfig>();
+  TlsClients clients(files);
   file.with("modules", [&](const base::YamlNode& node) -> Status {
     if (!node.is_mapping() && !node.is_null()) {
       return node.error("expected a mapping of names to modules");
     }
     for (const auto& [name, module] : node.entries()) {
-      ASSIGN_OR_RETURN(config->modules[name], parse_probe_module(module, directory, files));
+      ASSIGN_OR_RETURN(config->modules[name], parse_probe_module(module, directory, clients));
     }
     return ok();
   });

@@ -302,8 +302,9 @@ class HttpProbe {
   bool judge_without_body() {
     bool success = judge_status();
     success = success && judge_headers();
-    // There is nothing that an expression could be found in.
-    if (success && has_body_rules()) success = judge_body("");
+    if (success && has_body_rules()) {
+      success = fail_regex("the body of a redirect that is not followed is not read");
+    }
     return finish(success);
   }
 

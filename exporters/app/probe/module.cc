@@ -54,6 +54,17 @@ void take_section(base::YamlMapping& mapping, std::string_view key, bool is_mine
 
 }  // namespace
 
+std::shared_ptr<net::TlsClient> TlsClients::get(const net::TlsOptions& options) {
+  std::string key =
+      fmt::format("{}\n{}\n{}\n{} {} {}", options.ca_file, options.cert_file, options.key_file,
+                  options.verify, options.min_version, options.max_version);
+  for (const auto& [known, client] : clients_) {
+    if (known == key) return client;
+  }
+  clients_.emplace_back(std::move(key), std::make_shared<net::TlsClient>(files_, options));
+  return clients_.back().second;
+}
+
 void ModuleReader::ip(base::YamlMapping& mapping, IpChoice* out) {
   std::string protocol;
   read_word(mapping, "preferred_ip_protocol", {"", "ip4", "ip6"}, &protocol);
@@ -96,12 +107,12 @@ StatusOr<TlsChoice> ModuleReader::tls_config(const base::YamlNode& node) const {
     mapping.fail("cert_file", "cert_file and key_file are only good together");
   }
   RETURN_IF_ERROR(mapping.finish());
-  choice.client = std::make_shared<net::TlsClient>(files_, options);
+  choice.client = clients_.get(options);
   return choice;
 }
 
 void ModuleReader::tls(base::YamlMapping& mapping, TlsChoice* out) const {
-  out->client = std::make_shared<net::TlsClient>(files_, net::TlsOptions());
+  out->client = clients_.get(net::TlsOptions());
   mapping.with("tls_config", [this, out](const base::YamlNode& node) -> Status {
     ASSIGN_OR_RETURN(*out, tls_config(node));
     return ok();
@@ -249,8 +260,8 @@ StatusOr<DnsModule> ModuleReader::dns(const base::YamlNode& node) const {
 }
 
 StatusOr<ProbeModule> parse_probe_module(const base::YamlNode& node, std::string_view directory,
-                                         base::FileSystem& files) {
-  const ModuleReader reader(directory, files);
+                                         TlsClients& clients) {
+  const ModuleReader reader(directory, clients);
   ProbeModule module;
   module.node = node;
   std::string prober;

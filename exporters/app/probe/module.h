@@ -118,8 +118,20 @@ struct ProbeModule {
   std::variant<HttpModule, TcpModule, IcmpModule, DnsModule, WebSocketModule> what;
 };
 
+// The TlsClients of one configuration: one for modules that ask for the same, because each holds all
+// certificates that the system trusts. Confined; lives during one parse.
+class TlsClients {
+ public:
+  explicit TlsClients(base::FileSystem& files) : files_(files) {}
+  std::shared_ptr<net::TlsClient> get(const net::TlsOptions& options);
+
+ private:
+  base::FileSystem& files_;
+  std::vector<std::pair<std::string, std::shared_ptr<net::TlsClient>>> clients_;
+};
+
 // File names in it are relative to `directory`.
 StatusOr<ProbeModule> parse_probe_module(const base::YamlNode& node, std::string_view directory,
-                                         base::FileSystem& files);
+                                         TlsClients& clients);
 
 }  // namespace tocsin::exporters::app

@@ -14,8 +14,8 @@ namespace tocsin::exporters::app {
 
 class ModuleReader {
  public:
-  ModuleReader(std::string_view directory, base::FileSystem& files)
-      : directory_(directory), files_(files) {}
+  ModuleReader(std::string_view directory, TlsClients& clients)
+      : directory_(directory), clients_(clients) {}
 
   StatusOr<HttpModule> http(const base::YamlNode& node) const;
   StatusOr<WebSocketModule> websocket(const base::YamlNode& node) const;
@@ -43,7 +43,7 @@ class ModuleReader {
   static StatusOr<RecordRules> record_rules(const base::YamlNode& node);
 
   const std::string_view directory_;
-  base::FileSystem& files_;
+  TlsClients& clients_;
 };
 
 }  // namespace tocsin::exporters::app

@@ -15,9 +15,10 @@ class ProbeModuleTest : public ::testing::Test {
  protected:
   StatusOr<ProbeModule> parse(std::string_view text) {
     ASSIGN_OR_RETURN(const base::YamlNode node, base::parse_yaml(text, "m.yml"));
-    return parse_probe_module(node, "/etc/x", *files_);
+    return parse_probe_module(node, "/etc/x", clients_);
   }
   const std::unique_ptr<base::FileSystem> files_ = base::testing::make_mem_fs();
+  TlsClients clients_{*files_};
 };
 
 TEST_F(ProbeModuleTest, TakesTheExamplesOfBlackboxExporter) {
@@ -51,6 +52,17 @@ TEST_F(ProbeModuleTest, HasUpstreamsDefaults) {
   const auto dns = parse("{prober: dns, dns: {query_name: a}}");
   ASSERT_TRUE(dns.ok());
   EXPECT_EQ(std::get<DnsModule>(dns->what).query_type, 255);
+}
+
+TEST_F(ProbeModuleTest, EqualTlsOptionsShareTheirCertificates) {
+  const auto client = [this](std::string_view tls) {
+    const auto module = parse(fmt::format("{{prober: tcp, tcp: {{tls_config: {{{}}}}}}}", tls));
+    EXPECT_TRUE(module.ok()) << module.status();
+    return std::get<TcpModule>(module->what).tls.client;
+  };
+  EXPECT_EQ(client(""), client("server_name: x"));
+  EXPECT_NE(client(""), client("insecure_skip_verify: true"));
+  EXPECT_NE(client("min_version: TLS13"), client("max_version: TLS13"));
 }
 
 TEST_F(ProbeModuleTest, RefusesWithFileLineAndKey) {

@@ -36,7 +36,8 @@ Status parse_http_url(std::string_view text, HttpSource* out) {
 
 void read_http_source(base::YamlMapping& mapping, std::string_view key, const InputContext& context,
                       HttpSource* out) {
-  const ModuleReader reader(context.directory, context.services.files);
+  TlsClients clients(context.services.files);
+  const ModuleReader reader(context.directory, clients);
   reader.tls(mapping, &out->tls);
   reader.login(mapping, &out->login);
   read_duration(mapping, "timeout", &out->timeout);

@@ -80,7 +80,8 @@ class ProbeTest : public ::testing::Test {
 
   static StatusOr<ProbeModule> parse(std::string_view module) {
     ASSIGN_OR_RETURN(const base::YamlNode node, base::parse_yaml(module, "m.yml"));
-    return parse_probe_module(node, ::testing::TempDir(), base::real_file_system());
+    TlsClients clients(base::real_file_system());
+    return parse_probe_module(node, ::testing::TempDir(), clients);
   }
 
   Seen probe(std::string_view module_text, ProbeTarget target, ProbeRun::Options options = {}) {
