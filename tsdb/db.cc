@@ -222,15 +222,9 @@ void Db::Impl::run_sync() {
 
 Status Db::Impl::sync_once() {
   const base::SteadyTime begin = core.clock.steady_now();
-  const Status synced = core.journal->sync();
+  const Status synced = sync_journal(core);
   const std::chrono::duration<double> took = core.clock.steady_now() - begin;
   core.metrics.sync_duration.observe(took.count());
-  if (synced.ok()) return synced;
-  base::log::error("journal sync failed; its data is written again", {{"error", message(synced)}});
-  Status written;
-  core.queue->exclusive([&] { written = core.journal->abandon(); });
-  if (!written.ok())
-    base::log::error("journal cannot be written again yet", {{"error", message(written)}});
   return synced;
 }
 

@@ -72,6 +72,24 @@ TEST_F(DbNotesTest, ExemplarsSurviveRestartsAndSeals) {
   EXPECT_EQ(exemplars(0, 1000), "a{instance=\"a\"} 1000:0.7\nb{instance=\"a\"} 950:2\n");
 }
 
+// The journal's position must not pass notes that are in no file: a crash would take them.
+TEST_F(DbNotesTest, ASealThatCannotWriteNotesLeavesThemInTheJournal) {
+  options_.max_exemplars = 4;
+  files_ = &base::real_file_system();
+  open();
+  ASSERT_TRUE(append(labels("a"), 1000, 1).ok());
+  ASSERT_TRUE(append_exemplar(labels("a"), exemplar(900, 0.5)).ok());
+  const std::filesystem::path in_the_way = std::filesystem::path(directory_) / "notes";
+  std::filesystem::create_directories(in_the_way / "folder");
+  EXPECT_FALSE(db_->seal_all().ok());
+  std::filesystem::remove_all(in_the_way);
+  open();
+  EXPECT_EQ(exemplars(0, 5000), "a{instance=\"a\"} 900:0.5\n");
+  ASSERT_TRUE(db_->seal_all().ok());
+  open();
+  EXPECT_EQ(exemplars(0, 5000), "a{instance=\"a\"} 900:0.5\n") << "from the file";
+}
+
 TEST_F(DbNotesTest, ExemplarsAreDroppedWhenNoneAreKeptAndOfOneBatchComparedWithEachOther) {
   open();
   ASSERT_TRUE(append_exemplar(labels("a"), exemplar(900, 0.5)).ok());

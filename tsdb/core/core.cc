@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tsdb/core/core.h"
 
+#include "base/log.h"
 #include "tsdb/query/column_merger.h"
 
 namespace tocsin::tsdb {
@@ -17,6 +18,18 @@ Core::Core(std::string in_directory, const Options& in_options, const base::Cloc
       tombstones(in_files, base::join_path(directory, TombstoneFile::kName),
                  in_options.max_tombstones),
       space(in_files, directory, registry) {}
+
+Status sync_journal(Core& core) {
+  const Status synced = core.journal->sync();
+  if (synced.ok()) return synced;
+  base::log::error("journal sync failed; its data is written again", {{"error", message(synced)}});
+  Status written;
+  core.queue->exclusive([&] { written = core.journal->abandon(); });
+  if (!written.ok()) {
+    base::log::error("journal cannot be written again yet", {{"error", message(written)}});
+  }
+  return synced;
+}
 
 Status Core::learn_histograms(const RunStore::Snapshot& snapshot, storage::SeriesId id,
                               std::int64_t from_ms) {

@@ -110,7 +110,11 @@ Status recover(Core& core);
 
 inline constexpr std::string_view kNotesFile = "notes";
 
-// Notes of the head and their file: read before the journal, written before segments are given up.
+// Brings the journal to the disk. What could not be is written again, and the error is returned.
+Status sync_journal(Core& core);
+
+// Notes of the head and their file: read before the journal, written before its position moves over
+// records that have some. The journal is synced in between: a note must not outlive its series.
 Status load_notes(Core& core);
 Status save_notes(Core& core);
 

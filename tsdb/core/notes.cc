@@ -33,7 +33,8 @@ Status load_notes(Core& core) {
 Status save_notes(Core& core) {
   const std::optional<std::string> bytes = core.head.notes().encode_if_changed();
   if (!bytes) return ok();
-  const Status written = write_file_atomically(core.files, path_of(core), *bytes);
+  Status written = sync_journal(core);
+  if (written.ok()) written = write_file_atomically(core.files, path_of(core), *bytes);
   if (!written.ok()) core.head.notes().keep_changed();
   return annotate(written, "writing exemplars and metadata");
 }

@@ -74,11 +74,12 @@ Status write_runs(Core& core, std::span<const ChunkPtr> chunks, SideSeal* side, 
 Status seal_cut(Core& core, const Cut& cut) {
   const std::vector<ChunkPtr> chunks = core.head.close_before(cut.epoch);
   ASSIGN_OR_RETURN(SideSeal side, SideSeal::make(core.head.side(), cut.epoch));
+  // Before the journal's position moves: a crash after that would not read their records again.
+  RETURN_IF_ERROR(save_notes(core));
   RETURN_IF_ERROR(write_runs(core, chunks, &side, cut));
   core.head.drop_chunks(chunks);
   side.drop();
   core.head.forget_range_before(cut.epoch);
-  RETURN_IF_ERROR(save_notes(core));
   RETURN_IF_ERROR(core.journal->remove_before(cut.commit.journal.segment));
   return evict_idle(core);
 }

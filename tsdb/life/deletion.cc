@@ -120,11 +120,7 @@ Status delete_series(Core& core, const std::vector<model::Matchers>& matcher_set
   if (stones.empty()) return ok();
   // A power cut must not take samples away that the tombstones end at: others with these times
   // would be taken for deleted.
-  if (Status synced = core.journal->sync(); !synced.ok()) {
-    Status abandoned;
-    core.queue->exclusive([&] { abandoned = core.journal->abandon(); });
-    return annotate(abandoned.ok() ? synced : abandoned, "deleting series");
-  }
+  RETURN_IF_ERROR(annotate(sync_journal(core), "deleting series"));
   RETURN_IF_ERROR(annotate(core.tombstones.add(stones), "deleting series"));
   base::log::info("series deleted", {{"series", stones.size()}});
   return ok();
