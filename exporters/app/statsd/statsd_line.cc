@@ -120,6 +120,19 @@ void take_sample(std::string_view head, std::string_view text, StatsdSink& sink)
   while (!values.empty()) take_value(cut(&values, ':'), sample, sink);
 }
 
+// Whether the first colon behind a value ends its sample: it may belong to tags or a container.
+bool separates_samples(std::string_view kind) {
+  if (kind.find(':') == std::string_view::npos || kind.find("|#") != std::string_view::npos) {
+    return false;
+  }
+  for (bool is_type = true; !kind.empty(); is_type = false) {
+    const std::string_view component = cut(&kind, '|');
+    if (component.find(':') == std::string_view::npos) continue;
+    return is_type || !component.starts_with("c:");
+  }
+  return false;
+}
+
 void take_line(std::string_view line, StatsdSink& sink) {
   const std::size_t colon = line.find(':');
   if (colon == std::string_view::npos || colon == 0) {
@@ -130,12 +143,7 @@ void take_line(std::string_view line, StatsdSink& sink) {
   const std::size_t bar = rest.find('|');
   if (bar == std::string_view::npos) return sink.error(StatsdError::kMalformedLine);
   const bool is_packed = rest.substr(0, bar).find(':') != std::string_view::npos;
-  const bool has_colons = rest.find(':', bar) != std::string_view::npos;
-  // Colons behind the type separate samples, unless they belong to tags or a container.
-  if (is_packed || !has_colons || rest.find("|#", bar) != std::string_view::npos ||
-      rest.find("|c:", bar + 2) != std::string_view::npos) {
-    return take_sample(head, rest, sink);
-  }
+  if (is_packed || !separates_samples(rest.substr(bar + 1))) return take_sample(head, rest, sink);
   while (!rest.empty()) take_sample(head, cut(&rest, ':'), sink);
 }
 

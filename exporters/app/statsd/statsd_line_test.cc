@@ -46,6 +46,9 @@ TEST(StatsdLine, ReadsWhatClientsSend) {
   check("a:1|h\na:2|d", "a h 1;a d 2;");
   // Several samples of one name, as statsd_exporter has them.
   check("a:1|c:2|ms|@0.5:3|g", "a c 1;a ms 2 @0.5;a g 3;");
+  check("a:1|g:2|c:3|ms", "a g 1;a c 2;a ms 3;");
+  check("a:1|ms|@0.5:2|c:3|g", "a ms 1 @0.5;a c 2;a g 3;");
+  check("a:1|ms|@0.5|c:id", "a ms 1 @0.5 container_id=id;");
   // Several values of one kind, as DogStatsD has them.
   check("a:1:2:3|ms|#x:y", "a ms 1 x=y;a ms 2 x=y;a ms 3 x=y;");
   check("a:1:2|c", "!illegal_type;");
