@@ -174,14 +174,20 @@ class HistogramGroup {
   // The memory that it took, for a rough account: a total holds three numbers per bucket.
   std::uint64_t add(const Column& column, std::string_view metric) {
     std::uint64_t bytes = 0;
-    if (!column.has_histograms()) return bytes;
-    column.histogram_steps().for_each([&](std::size_t i) {
-      if (!totals_[i]) {
-        totals_[i].emplace(*column.histograms[i]);
-        bytes += 3 * bytes_of(*column.histograms[i]);
-      } else if (!totals_[i]->add(*column.histograms[i])) {
+    column.present.for_each([&](std::size_t i) {
+      Total& total = totals_[i];
+      if (total.misfit) return;
+      const HistogramPtr& histogram = column.histogram(i);
+      (histogram == nullptr ? total.floats : total.histograms) = true;
+      if (histogram == nullptr) return;
+      if (!total.sum) {
+        // After a float there will be no result: nothing is added, so nothing is said of it.
+        if (total.floats) return;
+        total.sum.emplace(*histogram);
+        bytes += 3 * bytes_of(*histogram);
+      } else if (!total.sum->add(*histogram)) {
         annotate::mixed_schemas(metric, where_, annotations_);
-        misfits_.push_back(i);
+        total.misfit = true;
       }
     });
     return bytes;
@@ -190,24 +196,30 @@ class HistogramGroup {
   // Puts the totals beside those of the floats, and nothing where both are.
   void finish(Column* out) {
     for (std::size_t i = 0; i < totals_.size(); ++i) {
-      if (!totals_[i]) continue;
-      if (out->present.test(i)) {
+      const Total& total = totals_[i];
+      if (!total.histograms) continue;
+      if (total.sum && total.sum->reconciled()) {
+        annotate::reconciled("aggregation", where_, annotations_);
+      }
+      if (total.floats) annotate::mixed_types_in_aggregation(where_, annotations_);
+      if (total.floats || total.misfit) {
         out->present.clear(i);
-        annotate::mixed_types_in_aggregation(where_, annotations_);
         continue;
       }
-      if (totals_[i]->resets_conflict()) {
+      if (total.sum->resets_conflict()) {
         annotate::resets_conflict("aggregation", where_, annotations_);
       }
-      if (totals_[i]->reconciled()) annotate::reconciled("aggregation", where_, annotations_);
-      out->put(i, std::make_shared<const model::FloatHistogram>(totals_[i]->value()));
+      out->put(i, std::make_shared<const model::FloatHistogram>(total.sum->value()));
     }
-    for (std::size_t i : misfits_) out->present.clear(i);
   }
 
  private:
-  std::vector<std::optional<Accumulator>> totals_;
-  std::vector<std::size_t> misfits_;  // steps with exponential and custom buckets
+  struct Total {
+    std::optional<Accumulator> sum;
+    bool floats = false, histograms = false;
+    bool misfit = false;  // exponential and custom buckets; what comes after them is not looked at
+  };
+  std::vector<Total> totals_;
   const PositionRange where_;
   AnnotationSet* annotations_;
 };

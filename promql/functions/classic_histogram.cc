@@ -49,6 +49,21 @@ void make_monotonic(std::vector<Bucket>* buckets, Repair* repair) {
   }
 }
 
+// The first bucket with at least `rank` observations, the last one at the latest. Among counts that
+// are NaN it matters that it is found by halving.
+std::size_t find_rank(const std::vector<Bucket>& buckets, double rank) {
+  std::size_t begin = 0, end = buckets.size() - 1;
+  while (begin < end) {
+    const std::size_t middle = (begin + end) / 2;
+    if (buckets[middle].count >= rank) {
+      end = middle;
+    } else {
+      begin = middle + 1;
+    }
+  }
+  return begin;
+}
+
 bool usable(const std::vector<Bucket>& buckets) {
   return !buckets.empty() && std::any_of(buckets.begin(), buckets.end(), [](const Bucket& b) {
     return std::isinf(b.upper_bound) && b.upper_bound > 0;
@@ -67,8 +82,7 @@ double bucket_quantile(double q, std::vector<Bucket>* buckets, Repair* repair) {
   if (buckets->size() < 2 || buckets->back().count == 0) return kNan;
   double rank = q * buckets->back().count;
   const std::size_t last = buckets->size() - 1;
-  std::size_t b = 0;
-  while (b < last && !((*buckets)[b].count >= rank)) ++b;
+  const std::size_t b = find_rank(*buckets, rank);
   if (b == last) return (*buckets)[last - 1].upper_bound;
   const double end = (*buckets)[b].upper_bound;
   if (b == 0 && end <= 0) return end;

@@ -23,7 +23,7 @@ bool is_linear(const FloatHistogram& h, const Bucket& bucket) {
 
 // The zero bucket without the side on which the histogram has no buckets.
 void bias_zero_bucket(const FloatHistogram& h, Bucket* bucket) {
-  if (model::has_custom_buckets(h) || bucket->lower > 0 || bucket->upper < 0) return;
+  if (model::has_custom_buckets(h) || bucket->lower >= 0 || bucket->upper <= 0) return;
   if (h.negative_buckets.empty() && !h.positive_buckets.empty()) bucket->lower = 0;
   if (h.positive_buckets.empty() && !h.negative_buckets.empty()) bucket->upper = 0;
 }
@@ -51,17 +51,20 @@ double part_below(const FloatHistogram& h, const Bucket& bucket, double v) {
 struct Found {
   Bucket bucket;
   double count = 0;
+  std::vector<Bucket> rest;  // what comes after it
 };
 Found find_rank(const FloatHistogram& h, double rank, bool from_above) {
   std::vector<Bucket> buckets;
   model::ordered_buckets(h, model::Overlap::kCutAtZero, &buckets);
   if (from_above) std::reverse(buckets.begin(), buckets.end());
   Found found;
-  for (const Bucket& bucket : buckets) {
-    found.bucket = bucket;
-    found.count += bucket.count;
+  auto next = buckets.begin();
+  while (next != buckets.end()) {
+    found.bucket = *next++;
+    found.count += found.bucket.count;
     if (found.count >= rank) break;
   }
+  found.rest.assign(next, buckets.end());
   return found;
 }
 
@@ -88,9 +91,11 @@ double rank_of(const FloatHistogram& h, const std::vector<Bucket>& buckets, doub
 
 bool has_nan_observations(const FloatHistogram& h) {
   if (!std::isnan(h.sum)) return false;
-  double count = h.zero_count;
-  for (const double n : h.positive_buckets) count += n;
-  for (const double n : h.negative_buckets) count += n;
+  // In the order of upstream, whose last bits decide.
+  std::vector<Bucket> buckets;
+  model::ordered_buckets(h, model::Overlap::kCutAtZero, &buckets);
+  double count = 0;
+  for (const Bucket& bucket : buckets) count += bucket.count;
   return count < h.count;
 }
 
@@ -102,7 +107,7 @@ Quantile quantile(double q, const FloatHistogram& h) {
   const bool has_nan = std::isnan(h.sum);
   const bool from_above = !has_nan && q >= 0.5;
   double rank = (from_above ? 1 - q : q) * h.count;
-  auto [bucket, count] = find_rank(h, rank, from_above);
+  auto [bucket, count, rest] = find_rank(h, rank, from_above);
   bias_zero_bucket(h, &bucket);
   if (model::has_custom_buckets(h)) {
     if (std::isinf(bucket.lower) && bucket.lower < 0) {
@@ -115,9 +120,15 @@ Quantile quantile(double q, const FloatHistogram& h) {
   count = std::min(count, h.count);
   if (has_nan && count < rank) return {kNan, NanEffect::kResultIsNan};
   if (count < rank) return {bucket.upper};
-  const NanEffect effect = has_nan_observations(h) ? NanEffect::kSkewedHigher : NanEffect::kNone;
   rank = from_above ? count - rank : rank - (count - bucket.count);
-  return {value_at(h, bucket, rank / bucket.count), effect};
+  if (!has_nan) return {value_at(h, bucket, rank / bucket.count)};
+  // Counting what is in all buckets, upstream moves on to the last one and interpolates there.
+  for (const Bucket& after : rest) {
+    bucket = after;
+    count += after.count;
+  }
+  return {value_at(h, bucket, rank / bucket.count),
+          count < h.count ? NanEffect::kSkewedHigher : NanEffect::kNone};
 }
 
 double fraction(double lower, double upper, const FloatHistogram& h) {
@@ -170,7 +181,7 @@ class Trimmer {
     if (h_.zero_count > 0) {
       Bucket zero{-h_.zero_threshold, h_.zero_threshold, true, true, h_.zero_count};
       bias_zero_bucket(h_, &zero);
-      out.zero_count = take(zero);
+      out.zero_count = keep(zero, finite(zero));
     }
     trim_side(out.positive_spans, false, &out.positive_buckets);
     if (!changed_) return out;
@@ -209,11 +220,14 @@ class Trimmer {
                     : Bucket{inner, outer, false, true, bucket.count};
   }
 
+  // Nothing lies on either side of NaN; only the zero bucket is divided by it all the same.
   double take(const Bucket& bucket) {
-    const bool below = keep_ == Keep::kBelow;
-    const Rest rest = !std::isinf(bucket.lower) && !std::isinf(bucket.upper) ? finite(bucket)
-                      : below ? unbounded_below(bucket)
-                              : unbounded_above(bucket);
+    if (std::isnan(bound_)) return keep(bucket, {});
+    if (!std::isinf(bucket.lower) && !std::isinf(bucket.upper)) return keep(bucket, finite(bucket));
+    return keep(bucket, keep_ == Keep::kBelow ? unbounded_below(bucket) : unbounded_above(bucket));
+  }
+
+  double keep(const Bucket& bucket, const Rest& rest) {
     changed_ = changed_ || rest.count != bucket.count;
     count_.add(rest.count);
     if (rest.count != 0) sum_.add(rest.count * rest.middle);
