@@ -56,6 +56,12 @@ double Step::noisy(double v) const {
   return v * (1 + std::ldexp(static_cast<double>((*random)() % 9) - 4, -52));
 }
 
+long double Step::kept(long double v) const {
+  const auto rounded = static_cast<double>(v);
+  const bool exact = random == nullptr || query.noise % 2 != 0 || !std::isfinite(rounded);
+  return exact ? v : rounded;
+}
+
 void drop_name(const Step& step, NaiveElement* element) {
   element->drop_name = true;
   if (!step.query.delayed_names) element->labels = element->labels.without_metric_name();

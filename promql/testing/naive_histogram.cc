@@ -235,6 +235,18 @@ HistogramPtr divided(const FloatHistogram& h, double divisor) {
   return close(out);
 }
 
+HistogramPtr noisy(const FloatHistogram& h, const Step& step) {
+  if (step.random == nullptr) return std::make_shared<const FloatHistogram>(h);
+  const auto bent = [&](double v) { return v == std::floor(v) ? v : step.noisy(v); };
+  Open out = open(h);
+  out.head.count = bent(h.count);
+  out.head.sum = bent(h.sum);
+  out.head.zero_count = bent(h.zero_count);
+  for (auto& [index, count] : out.positive) count = bent(count);
+  for (auto& [index, count] : out.negative) count = bent(count);
+  return close(out);
+}
+
 HistogramSum added(const FloatHistogram& a, const FloatHistogram& b) { return combined(a, b, 1); }
 HistogramSum subtracted(const FloatHistogram& a, const FloatHistogram& b) {
   return combined(a, b, -1);
@@ -373,8 +385,10 @@ double histogram_quantile(double q, const FloatHistogram& closed, NanNote* note)
   double seen = 0, all = 0;
   Bucket b;
   bool found = false;
+  std::optional<Bucket> last;  // of those after the one that is found
   for (const Bucket& bucket : buckets) {
     all += bucket.count;
+    if (found && bucket.count != 0) last = bucket;
     if (found) continue;
     b = bucket;
     seen += bucket.count;
@@ -397,7 +411,10 @@ double histogram_quantile(double q, const FloatHistogram& closed, NanNote* note)
     return model::normal_nan();
   }
   if (nan_sum && all < h.head.count) *note = NanNote::kSkew;
-  const double part = (from_top ? seen - rank : rank - (seen - b.count)) / b.count;
+  const double above = from_top ? seen - rank : rank - (seen - b.count);
+  // Upstream looks for NaN observations up to the last bucket, and stays there.
+  if (nan_sum && last) b = *last;
+  const double part = above / b.count;
   return value_at(b, part, h.custom() || (b.lower <= 0 && b.upper >= 0));
 }
 
@@ -507,13 +524,17 @@ HistogramPtr trimmed(const FloatHistogram& closed, double bound, bool upper) {
     count += kept.count;
     if (kept.count != 0) sum += kept.value * kept.count;
   };
+  // Only the zero bucket is divided by NaN.
+  const auto keep = [&](const Bucket& b, bool positive) {
+    return std::isnan(bound) ? Kept() : keep_of(b, bound, upper, h.custom(), positive);
+  };
   for (auto& [index, own] : h.positive) {
     const Range r = range_of(h, index);
-    if (own != 0) take(&own, keep_of({r.lower, r.upper, own}, bound, upper, h.custom(), true));
+    if (own != 0) take(&own, keep({r.lower, r.upper, own}, true));
   }
   for (auto& [index, own] : h.negative) {
     const Range r = range_of(h, index);
-    if (own != 0) take(&own, keep_of({-r.upper, -r.lower, own}, bound, upper, h.custom(), false));
+    if (own != 0) take(&own, keep({-r.upper, -r.lower, own}, false));
   }
   if (h.head.zero_count > 0) {
     Bucket zero{-h.head.zero_threshold, h.head.zero_threshold, h.head.zero_count};

@@ -15,6 +15,8 @@ namespace tocsin::promql::testing::naive {
 HistogramPtr with_hint(const model::FloatHistogram& h, model::CounterResetHint hint);
 HistogramPtr scaled(const model::FloatHistogram& h, double factor);
 HistogramPtr divided(const model::FloatHistogram& h, double divisor);
+// With other last bits in each number that is not whole: those that are were not rounded.
+HistogramPtr noisy(const model::FloatHistogram& h, const Step& step);
 
 struct HistogramSum {
   HistogramPtr value;       // null: exponential and custom buckets

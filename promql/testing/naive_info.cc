@@ -225,6 +225,7 @@ Histograms gather(const Vector& in, const Expr& argument, const Step& step) {
 }
 
 bool nearly_equal(double a, double b) {
+  if (std::isinf(a) || std::isinf(b)) return a == b;
   return a == b || std::fabs(a - b) <= 1e-12 * (std::fabs(a) + std::fabs(b));
 }
 
@@ -261,19 +262,20 @@ double classic_quantile(double q, const Classic& c, const Expr& argument, const 
   const std::map<double, double> buckets = monotonic(c, argument, step);
   if (buckets.size() < 2 || buckets.rbegin()->second == 0) return model::normal_nan();
   const double rank = q * buckets.rbegin()->second;
-  double lower = 0, below = 0;
-  bool first = true;
-  for (const auto& [upper, count] : buckets) {
-    if (std::isinf(upper) && upper > 0) return lower;
-    if (count >= rank) {
-      if (first && upper <= 0) return upper;
-      return lower + (upper - lower) * ((rank - below) / (count - below));
-    }
-    lower = upper;
-    below = count;
-    first = false;
+  const std::vector<std::pair<double, double>> all(buckets.begin(), buckets.end());
+  // By halving, which shows when counts are NaN.
+  std::size_t low = 0, high = all.size() - 1;
+  while (low < high) {
+    const std::size_t middle = (low + high) / 2;
+    const bool enough = all[middle].second >= rank;
+    (enough ? high : low) = enough ? middle : middle + 1;
   }
-  return model::normal_nan();
+  if (low == all.size() - 1) return all[low - 1].first;
+  const auto [upper, count] = all[low];
+  if (low == 0 && upper <= 0) return upper;
+  const double lower = low == 0 ? 0 : all[low - 1].first;
+  const double below = low == 0 ? 0 : all[low - 1].second;
+  return lower + (upper - lower) * ((rank - below) / (count - below));
 }
 
 // How many observations are at or below v.

@@ -14,7 +14,7 @@ double sum_of(const std::vector<double>& values, const Step& step) {
   long double exact = 0;
   double plain = 0;
   for (const double v : values) {
-    exact += step.noisy(v);
+    exact = step.kept(exact + step.noisy(v));
     plain += v;
   }
   // A sum that leaves the range of a double on the way does not come back.
@@ -23,7 +23,7 @@ double sum_of(const std::vector<double>& values, const Step& step) {
 
 double mean_of(const std::vector<double>& values, const Step& step) {
   long double exact = 0;
-  for (const double v : values) exact += step.noisy(v);
+  for (const double v : values) exact = step.kept(exact + step.noisy(v));
   return static_cast<double>(exact / static_cast<long double>(values.size()));
 }
 
@@ -95,15 +95,18 @@ std::optional<NaiveSample> extended_floats(const RangeCall& f, const std::vector
   if (smooth && b.last > 0 && s[b.last].t > end) {
     right = on_line(s[b.last - 1], s[b.last], end, counter);
   }
-  long double change = static_cast<long double>(f.step.noisy(right)) - f.step.noisy(left);
+  const Step& step = f.step;
+  long double lost = 0;
   double before = left;
   for (std::size_t i = 0; counter && i < s.size(); ++i) {
     const bool inside = s[i].t > begin && s[i].t < end && i >= b.first && i <= b.last;
     if (!inside) continue;
-    if (s[i].value < before) change += before;
+    if (s[i].value < before) lost = step.kept(lost + step.noisy(before));
     before = s[i].value;
   }
-  if (counter && right < before) change += before;
+  if (counter && right < before) lost = step.kept(lost + step.noisy(before));
+  const long double change =
+      step.kept(static_cast<long double>(step.noisy(right)) - step.noisy(left)) + lost;
   const double seconds = f.name == "rate" ? f.windows.seconds : 1;
   return NaiveSample{0, f.step.noisy(static_cast<double>(change) / seconds), nullptr, 0};
 }
@@ -130,7 +133,7 @@ class ExtendedHistograms {
     if (counter_) change = corrected(change, left, right);
     if (change == nullptr) return mixed();
     if (f_.name == "rate") change = divided(*change, f_.step.noisy(f_.windows.seconds));
-    if (f_.step.random != nullptr) change = scaled(*change, f_.step.noisy(1));
+    if (f_.step.random != nullptr) change = noisy(*scaled(*change, f_.step.noisy(1)), f_.step);
     return NaiveSample{0, 0, with_hint(*change, gauge), 0};
   }
 

@@ -26,6 +26,8 @@ struct Step {
   void info(const Expr& where, std::string_view text) const { note("info", where, text); }
   void note(std::string_view kind, const Expr& where, std::string_view text) const;
   double noisy(double v) const;
+  // An intermediate result: exact, or with half of the noises what a double keeps of it.
+  long double kept(long double v) const;
   // Inside a subquery.
   Step at(std::int64_t other) const { return {query, other, notes, random, false}; }
 };

@@ -83,7 +83,8 @@ std::optional<NaiveSample> count_pairs(const RangeCall& f, const Window& window)
   return number(count);
 }
 
-// The least squares line through the floats, its slope and its value at time t.
+// The least squares line through the floats, its slope and its value at time t, from which times
+// count: next to infinite values that decides.
 struct Line {
   double slope = 0, at = 0;
 };
@@ -97,7 +98,7 @@ Line line_through(const Samples& samples, std::int64_t t, const Step& step) {
   }
   long double n = 0, sx = 0, sy = 0, sxy = 0, sxx = 0;
   for (const NaiveSample& s : samples) {
-    const long double x = static_cast<long double>(s.t - samples[0].t) / 1000 * step.noisy(1);
+    const long double x = static_cast<long double>(s.t - t) / 1000 * step.noisy(1);
     const long double y = step.noisy(s.value);
     n += 1;
     sx += x;
@@ -106,8 +107,7 @@ Line line_through(const Samples& samples, std::int64_t t, const Step& step) {
     sxx += x * x;
   }
   const long double slope = (sxy - sx * sy / n) / (sxx - sx * sx / n);
-  const long double x = static_cast<long double>(t - samples[0].t) / 1000;
-  return {static_cast<double>(slope), static_cast<double>(sy / n + slope * (x - sx / n))};
+  return {static_cast<double>(slope), static_cast<double>(sy / n - slope * sx / n)};
 }
 
 double smoothed_exponentially(const Samples& samples, double data, double trend) {
@@ -206,7 +206,7 @@ std::optional<NaiveSample> total(const RangeCall& f, const Window& window) {
   }
   const auto n = static_cast<double>(window.samples.size());
   const double by = f.step.noisy(f.name == "avg_over_time" ? n : 1);
-  return histogram(by == 1 ? sum : divided(*sum, by));
+  return histogram(noisy(by == 1 ? *sum : *divided(*sum, by), f.step));
 }
 
 Result sum_or_mean(const RangeCall& f, const Window& window, const Samples& floats) {
@@ -257,7 +257,7 @@ Result of_last_two(const RangeCall& f, const Window& window) {
     }
     h = difference.value;
   }
-  h = with_hint(rate ? *divided(*h, f.step.noisy(seconds)) : *h, gauge);
+  h = with_hint(*noisy(rate ? *divided(*h, f.step.noisy(seconds)) : *h, f.step), gauge);
   return histogram(h);
 }
 
@@ -313,9 +313,12 @@ bool overlaps(const NaiveSample& before, const NaiveSample& now) {
 std::optional<NaiveSample> float_rate(const RangeCall& f, const Samples& s) {
   const bool counter = f.name != "delta";
   // What was lost at each reset is added to the difference of the last and the first.
-  long double change = static_cast<long double>(f.step.noisy(s.back().value)) - s.front().value;
+  const Step& step = f.step;
+  long double change =
+      step.kept(static_cast<long double>(step.noisy(s.back().value)) - step.noisy(s.front().value));
   for (std::size_t i = 1; i < s.size(); ++i) {
-    if (counter && fell(s[i - 1], s[i], f.step)) change += f.step.noisy(s[i - 1].value);
+    if (!counter || !fell(s[i - 1], s[i], step)) continue;
+    change = step.kept(change + step.noisy(s[i - 1].value));
   }
   if (starts_inside(f, s.front(), counter)) change += s.front().value;
   const auto factor = stretch(f, s, s.front().value, static_cast<double>(change), counter);
@@ -429,7 +432,8 @@ std::optional<NaiveSample> histogram_rate(const RangeCall& f, const Window& wind
   if (!factor) return std::nullopt;
   const double seconds = f.name == "rate" ? f.windows.seconds : 1;
   const auto hint = s.size() > 1 ? gauge : change->reset_hint;
-  return histogram(with_hint(*scaled(*change, f.step.noisy(*factor / seconds)), hint));
+  change = noisy(*scaled(*change, f.step.noisy(*factor / seconds)), f.step);
+  return histogram(with_hint(*change, hint));
 }
 
 StatusOr<std::optional<NaiveSample>> apply_range(const RangeCall& f, const Window& window) {

@@ -36,12 +36,19 @@ void note_ignored(const Step& step, const Expr& where, std::string_view op) {
   step.info(where, fmt::format("ignored histogram in {} aggregation", op));
 }
 
-// The sum or mean of a group's histograms.
+// The sum or mean of a group in which there are histograms. They are looked at in their order: not
+// added once a float was met, not at all once two did not fit.
 std::optional<NaiveSample> total_histogram(const Aggregate& a, const Group& group,
                                            const Step& step) {
-  bool reset = false, not_reset = false;
+  bool reset = false, not_reset = false, floats = false, misfit = false;
   HistogramPtr sum;
   for (const NaiveElement& element : group.members) {
+    if (misfit) break;
+    if (element.sample.histogram == nullptr) {
+      floats = true;
+      continue;
+    }
+    if (floats && sum == nullptr) continue;
     const model::FloatHistogram& h = *element.sample.histogram;
     reset = reset || h.reset_hint == model::CounterResetHint::kReset;
     not_reset = not_reset || h.reset_hint == model::CounterResetHint::kNotReset;
@@ -58,16 +65,19 @@ std::optional<NaiveSample> total_histogram(const Aggregate& a, const Group& grou
                 "vector contains a mix of histograms with exponential and custom buckets "
                 "schemas for metric name " +
                     model::go_quote(element.labels.metric_name()));
-      return std::nullopt;
+      misfit = true;
+    } else {
+      sum = next.value;
     }
-    sum = next.value;
   }
+  if (floats) step.warn(*a.inner, "encountered a mix of histograms and floats for aggregation");
+  if (floats || misfit) return std::nullopt;
   if (reset && not_reset) {
     step.warn(*a.inner, "conflicting counter resets during histogram aggregation");
   }
   const auto n = static_cast<double>(group.members.size());
   const double by = step.noisy(a.op == AggregateOp::kAvg ? n : 1);
-  return NaiveSample{step.t, 0, by == 1 ? sum : divided(*sum, by), 0};
+  return NaiveSample{step.t, 0, noisy(by == 1 ? *sum : *divided(*sum, by), step), 0};
 }
 
 std::optional<NaiveSample> sum_or_mean(const Aggregate& a, const Group& group, const Step& step) {
@@ -75,11 +85,7 @@ std::optional<NaiveSample> sum_or_mean(const Aggregate& a, const Group& group, c
   for (const NaiveElement& element : group.members) {
     if (element.sample.histogram == nullptr) floats.push_back(element.sample.value);
   }
-  if (floats.empty()) return total_histogram(a, group, step);
-  if (floats.size() < group.members.size()) {
-    step.warn(*a.inner, "encountered a mix of histograms and floats for aggregation");
-    return std::nullopt;
-  }
+  if (floats.size() < group.members.size()) return total_histogram(a, group, step);
   const double v = a.op == AggregateOp::kSum ? sum_of(floats, step) : mean_of(floats, step);
   return NaiveSample{step.t, v, nullptr, 0};
 }
@@ -292,6 +298,7 @@ std::optional<Outcome> pair_of_histograms(const Binary& b, const Expr& expr,
   if (sum.reconciled) {
     step.info(expr, fmt::format("mismatched custom buckets were reconciled during {}", word));
   }
+  sum.value = noisy(*sum.value, step);
   if (!plus) sum.value = with_hint(*sum.value, model::CounterResetHint::kGauge);
   return Outcome{{step.t, 0, sum.value, 0}, true};
 }
@@ -318,7 +325,7 @@ std::optional<Outcome> operate_pair(const Binary& b, const Expr& expr, const Nai
   if (lh && !rh && trim) {
     h = trimmed(*left.histogram, right.value, b.op == BinaryOp::kTrimUpper);
   }
-  if (h != nullptr && step.random != nullptr) h = scaled(*h, step.noisy(1));
+  if (h != nullptr && step.random != nullptr) h = noisy(*scaled(*h, step.noisy(1)), step);
   if (h != nullptr) return Outcome{{step.t, 0, h, 0}, true};
   note_types(step, expr, b.op, lh, rh);
   return std::nullopt;

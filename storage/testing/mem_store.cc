@@ -81,6 +81,7 @@ model::CounterResetHint hint_of(const MemSample* before, const model::FloatHisto
     return Hint::kUnknown;
   }
   const model::FloatHistogram& earlier = *before->histogram;
+  if (model::is_stale(earlier.sum)) return Hint::kUnknown;
   const bool alike = earlier.reset_hint != Hint::kGauge && earlier.schema == h.schema &&
                      earlier.zero_threshold == h.zero_threshold &&
                      earlier.custom_values == h.custom_values;
