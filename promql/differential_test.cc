@@ -18,12 +18,9 @@
 
 #include "base/executor.h"
 #include "base/time.h"
-#include "model/histogram_buckets.h"
-#include "model/value.h"
 #include "promql/engine.h"
 #include "promql/parser.h"
-#include "promql/testing/naive.h"
-#include "promql/testing/naive_histogram.h"
+#include "promql/testing/definition.h"
 #include "promql/testing/random_data.h"
 #include "promql/testing/random_query.h"
 #include "promql/testing/shrink.h"
@@ -33,47 +30,18 @@ namespace tocsin::promql {
 namespace {
 
 using model::from_ms;
-using testing::HistogramPtr;
+using testing::Definition;
 using testing::NaiveNotes;
 using testing::NaiveSeries;
+using testing::Outcome;
+using testing::Point;
 
-constexpr double kEpsilon = 1e-9;
-// How often a difference is asked for again with other last bits. An accident of rounding may take
-// many: two equal sums that come out as one below the other.
-constexpr std::uint32_t kNoises = 64;
 // Cases that share one set of data.
 constexpr std::uint32_t kCasesPerData = 50;
-
-struct Point {
-  double value = 0;
-  HistogramPtr histogram;
-};
-using Points = std::map<model::Labels, std::map<std::int64_t, Point>>;
-
-struct Outcome {
-  std::optional<std::string> error;
-  bool unknown = false;  // the error is that the evaluator does not know
-  Points points;
-  NaiveNotes notes;
-};
 
 struct Times {
   std::int64_t start_ms = 0, end_ms = 0, step_ms = 0;  // step 0: an instant query
 };
-
-std::string text_of(const Point& p) {
-  return p.histogram == nullptr ? model::format_float_g(p.value) : model::to_string(*p.histogram);
-}
-
-bool agree(const Point& a, const Point& b) {
-  if ((a.histogram == nullptr) != (b.histogram == nullptr)) return false;
-  if (a.histogram != nullptr) {
-    return testing::naive::nearly(*a.histogram, *b.histogram, kEpsilon);
-  }
-  if (std::isnan(a.value) || std::isnan(b.value)) return std::isnan(a.value) == std::isnan(b.value);
-  if (a.value == b.value) return true;
-  return std::fabs(a.value - b.value) <= kEpsilon * (std::fabs(a.value) + std::fabs(b.value));
-}
 
 // The part of a note that does not depend on which of the steps it came up.
 std::string note_kind(std::string note) {
@@ -139,36 +107,11 @@ class World {
     return out;
   }
 
-  Outcome ask_naive(const std::string& text, const Times& times, std::uint32_t noise) const {
-    Outcome out;
-    auto expr = parse_expr(text, options_.parser);
-    if (expr.ok()) {
-      const Status resolved = resolve_durations(expr->get(), model::Duration(times.step_ms),
-                                                model::Duration(times.end_ms - times.start_ms));
-      if (!resolved.ok()) expr = resolved;
-    }
-    if (!expr.ok()) {
-      out.error = std::string(message(expr.status()));
-      return out;
-    }
+  Definition definition(const std::string& text, const Times& times) const {
     testing::NaiveQuery query{data_, text, times.start_ms, times.end_ms, times.step_ms};
     query.delayed_names = options_.delayed_name_removal;
     query.start_timestamps = options_.use_start_timestamps;
-    query.noise = noise;
-    const std::int64_t step = std::max<std::int64_t>(times.step_ms, 1);
-    for (std::int64_t t = times.start_ms; t <= times.end_ms; t += step) {
-      auto value = testing::evaluate_naively(**expr, query, t, &out.notes);
-      if (!value.ok()) {
-        out.unknown = value.status().code() == StatusCode::kUnimplemented;
-        out.error = std::string(message(value.status()));
-        return out;
-      }
-      if (value->type == ValueType::kScalar) out.points[{}][t] = {value->number, nullptr};
-      for (const auto& e : value->vector) {
-        out.points[e.labels][t] = {e.sample.value, e.sample.histogram};
-      }
-    }
-    return out;
+    return Definition(std::move(query), options_.parser);
   }
 
  private:
@@ -194,17 +137,20 @@ class World {
 class Comparison {
  public:
   Comparison(World& world, std::string text, const Times& times)
-      : world_(world), text_(std::move(text)), times_(times) {}
+      : world_(world),
+        text_(std::move(text)),
+        times_(times),
+        definition_(world.definition(text_, times)) {}
 
   // Whether the naive evaluator met what the language leaves to the machine: year(1e300).
   bool unknown() const { return unknown_; }
   // "" when they agree.
   std::string run() {
     engine_ = world_.ask_engine(text_, times_);
-    naive_ = world_.ask_naive(text_, times_, 0);
-    unknown_ = naive_.unknown;
+    const Outcome& naive = definition_.exact();
+    unknown_ = naive.unknown;
     if (unknown_) return "";
-    if (engine_.error.has_value() != naive_.error.has_value()) return errors_differ();
+    if (engine_.error.has_value() != naive.error.has_value()) return errors_differ();
     if (engine_.error) return "";
     std::string difference = points_differ();
     return difference.empty() ? notes_differ() : difference;
@@ -219,86 +165,38 @@ class Comparison {
     // info() looks for conflicts among the info series of whatever the base has at any step.
     const bool conflict = engine_.error && (engine_.error->find("for info metric") < 50 ||
                                             engine_.error->find("conflicting label") < 50);
-    if (conflict && times_.end_ms > times_.start_ms) return "";
-    for (std::uint32_t noise = 1; noise <= kNoises; ++noise) {
-      if (world_.ask_naive(text_, times_, noise).error.has_value() == engine_.error.has_value()) {
-        return "";
-      }
+    const bool steps = times_.end_ms > times_.start_ms || text_.find(':') != std::string::npos;
+    if (conflict && steps) return "";
+    const bool refused = engine_.error.has_value();
+    if (definition_.sometimes([&](const Outcome& o) { return o.error.has_value() == refused; })) {
+      return "";
     }
-    return engine_.error ? "engine: " + *engine_.error : "naive: " + *naive_.error;
+    return engine_.error ? "engine: " + *engine_.error : "naive: " + *definition_.exact().error;
   }
 
   // Whether the definition refuses the query at a time between its steps.
   bool fails_somewhere() const {
     Times all = times_;
     all.step_ms = 1'000;
-    return world_.ask_naive(text_, all, 0).error.has_value();
+    return world_.definition(text_, all).exact().error.has_value();
   }
 
   std::string points_differ() {
-    Points all = naive_.points;
-    for (const auto& [labels, points] : engine_.points) {
-      for (const auto& [t, p] : points) all[labels].try_emplace(t, p);
-    }
-    for (const auto& [labels, points] : all) {
+    const testing::Points& naive = definition_.exact().points;
+    for (const auto& [labels, points] : testing::joined(naive, engine_.points)) {
       for (const auto& [t, p] : points) {
-        const Point* e = find(engine_, labels, t);
-        const Point* n = find(naive_, labels, t);
-        if (e != nullptr && n != nullptr && agree(*e, *n)) continue;
-        if (left_open(labels, t, e, n)) continue;
+        const Point* e = find(engine_.points, labels, t);
+        const Point* n = find(naive, labels, t);
+        if (agree(e, n) || definition_.allows(labels, t, e)) continue;
         return fmt::format("{} at {}: engine {}, naive {}", labels.to_series_string(), t,
-                           e == nullptr ? "nothing" : text_of(*e),
-                           n == nullptr ? "nothing" : text_of(*n));
+                           testing::text_of(e), testing::text_of(n));
       }
     }
     return "";
   }
 
-  static const Point* find(const Outcome& outcome, const model::Labels& labels, std::int64_t t) {
-    const auto series = outcome.points.find(labels);
-    if (series == outcome.points.end()) return nullptr;
-    const auto point = series->second.find(t);
-    return point == series->second.end() ? nullptr : &point->second;
-  }
-
-  static std::set<model::Labels> present(const Outcome& outcome, std::int64_t t) {
-    std::set<model::Labels> out;
-    for (const auto& [labels, points] : outcome.points) {
-      if (points.contains(t)) out.insert(labels);
-    }
-    return out;
-  }
-
-  // The last bits of intermediate results decide: with other last bits the definition says
-  // something else, as different as the engine is.
-  bool left_open(const model::Labels& labels, std::int64_t t, const Point* e, const Point* n) {
-    if (noisy_.empty()) {
-      for (std::uint32_t noise = 1; noise <= kNoises; ++noise) {
-        noisy_.push_back(world_.ask_naive(text_, times_, noise));
-      }
-    }
-    double spread = 0;
-    for (const Outcome& other : noisy_) {
-      if (other.error) return true;
-      const Point* o = find(other, labels, t);
-      if (e == nullptr || n == nullptr) {
-        if (present(other, t) != present(naive_, t)) return true;
-        continue;
-      }
-      if (o == nullptr) return true;
-      if (agree(*o, *e)) return true;
-      if (o->histogram != nullptr || n->histogram != nullptr) continue;
-      if (std::isnan(o->value) != std::isnan(n->value)) return true;
-      if (!std::isnan(o->value)) spread = std::max(spread, std::fabs(o->value - n->value));
-    }
-    if (e == nullptr || n == nullptr || e->histogram != nullptr || n->histogram != nullptr) {
-      return false;
-    }
-    return std::fabs(e->value - n->value) <= 16 * spread;
-  }
-
   std::string notes_differ() {
-    const NaiveNotes engine = kinds(engine_.notes), naive = kinds(naive_.notes);
+    const NaiveNotes engine = kinds(engine_.notes), naive = kinds(definition_.exact().notes);
     for (const std::string& note : naive) {
       if (!engine.contains(note) && !note_left_open(note, true)) {
         std::string said = "only naive says: " + note + "; engine:";
@@ -327,20 +225,18 @@ class Comparison {
     return has(note, "conflicting counter resets") && counts;
   }
 
-  bool note_left_open(const std::string& note, bool said) const {
+  bool note_left_open(const std::string& note, bool said) {
     if (unclear_note(note)) return true;
-    for (std::uint32_t noise = 1; noise <= kNoises; ++noise) {
-      if (kinds(world_.ask_naive(text_, times_, noise).notes).contains(note) != said) return true;
-    }
-    return false;
+    return definition_.sometimes(
+        [&](const Outcome& o) { return kinds(o.notes).contains(note) != said; });
   }
 
   World& world_;
   const std::string text_;
   const Times times_;
-  Outcome engine_, naive_;
+  Definition definition_;
+  Outcome engine_;
   bool unknown_ = false;
-  std::vector<Outcome> noisy_;
 };
 
 Times random_times(std::mt19937& random) {

@@ -20,14 +20,15 @@ bool NaiveSample::is_stale() const {
 }
 
 StatusOr<NaiveValue> evaluate_naively(const Expr& expr, const NaiveQuery& query, std::int64_t t,
-                                      NaiveNotes* notes) {
+                                      NaiveNames* names, NaiveNotes* notes) {
   std::mt19937 random(query.noise);
   const naive::Step step{query, t, notes, query.noise == 0 ? nullptr : &random, query.step_ms == 0};
   ASSIGN_OR_RETURN(NaiveValue value, naive::evaluate(expr, step));
   if (!query.delayed_names) return value;
   std::set<model::Labels> seen;
   for (NaiveElement& element : value.vector) {
-    if (element.drop_name) element.labels = element.labels.without_metric_name();
+    const bool drops = names->try_emplace(element.labels, element.drop_name).first->second;
+    if (drops) element.labels = element.labels.without_metric_name();
     if (!seen.insert(element.labels).second) {
       return failed_precondition("vector cannot contain metrics with the same labelset");
     }
@@ -165,9 +166,10 @@ StatusOr<Windows> subquery_windows(const Subquery& subquery, const Expr& expr, c
       subquery.has_step ? subquery.step.value.count() : step.query.subquery_step_ms;
   std::map<std::pair<model::Labels, bool>, std::vector<NaiveSample>> found;
   std::vector<std::pair<model::Labels, bool>> order;
-  std::int64_t t = out.start_ms - out.start_ms % every;
-  while (t > out.start_ms) t -= every;
-  while (t <= out.start_ms) t += every;
+  const std::int64_t begin = step.after(out.start_ms);
+  std::int64_t t = begin - begin % every;
+  while (t > begin) t -= every;
+  while (t <= begin) t += every;
   for (; t <= out.end_ms; t += every) {
     ASSIGN_OR_RETURN(const NaiveValue inner, evaluate(*subquery.inner, step.at(t)));
     for (const NaiveElement& element : inner.vector) {
@@ -200,7 +202,7 @@ Vector select(const VectorSelector& selector, const Expr& expr, const Step& step
     }
     const NaiveSample* newest = nullptr;
     for (const NaiveSample& sample : series.samples) {
-      if (sample.t > t - step.query.lookback_ms && sample.t <= t) newest = &sample;
+      if (sample.t > step.after(t - step.query.lookback_ms) && sample.t <= t) newest = &sample;
     }
     if (newest != nullptr && !newest->is_stale()) out.push_back({series.labels, *newest, false});
   }
@@ -224,7 +226,8 @@ StatusOr<Windows> windows_of(const Expr& range, const Step& step) {
   const std::int64_t after = selector.mode == RangeMode::kSmoothed ? lookback : 0;
   for (const NaiveSeries& series : step.query.data) {
     if (!model::matches_all(selector.matchers, series.labels)) continue;
-    Window window{series.labels, false, between(series, out.start_ms - before, out.end_ms + after)};
+    const std::int64_t begin = step.after(out.start_ms) - before;
+    Window window{series.labels, false, between(series, begin, out.end_ms + after)};
     if (!window.samples.empty()) out.series.push_back(std::move(window));
   }
   return out;

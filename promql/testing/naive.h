@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <random>
 #include <set>
@@ -52,8 +53,7 @@ struct NaiveQuery {
   std::int64_t subquery_step_ms = 60'000;
   bool delayed_names = false;
   bool start_timestamps = false;
-  // As Prometheus 2 did: rates reach to where a counter was zero rather than half a gap, and a
-  // variance over time that overflows is NaN.
+  // As Prometheus 2.42 did, feature by feature in docs/decisions/0022-differential-tests.md.
   bool before_3 = false;
   // Not 0: the last bits of each computed number are random, and so is the order of equal values.
   // A result that differs then does not depend on the definition alone.
@@ -73,8 +73,12 @@ struct NaiveValue {
   std::vector<NaiveElement> vector;
 };
 
-// The value of `expr`, whose durations are resolved, at time t. `notes` may be null.
+// Whether the name of a series is removed in the end, by its labels: the first step says it for all.
+using NaiveNames = std::map<model::Labels, bool>;
+
+// The value of `expr`, whose durations are resolved, at time t. `names` is the same for the steps of
+// one query, in their order; `notes` may be null.
 StatusOr<NaiveValue> evaluate_naively(const Expr& expr, const NaiveQuery& query, std::int64_t t,
-                                      NaiveNotes* notes);
+                                      NaiveNames* names, NaiveNotes* notes);
 
 }  // namespace tocsin::promql::testing

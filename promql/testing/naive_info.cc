@@ -235,6 +235,12 @@ std::map<double, double> monotonic(const Classic& c, const Expr& argument, const
   double before = c.buckets.begin()->second;
   bool forced = false;
   for (const auto& [bound, count] : c.buckets) {
+    if (step.query.before_3) {
+      // However small a decrease is; NaN is passed over.
+      if (count > before) before = count;
+      out[bound] = count < before ? before : count;
+      continue;
+    }
     if (!nearly_equal(count, before)) {
       if (count < before) {
         forced = true;

@@ -30,6 +30,8 @@ struct Step {
   long double kept(long double v) const;
   // Inside a subquery.
   Step at(std::int64_t other) const { return {query, other, notes, random, false}; }
+  // What a window or the lookback begins after; before 3 the begin belonged to it.
+  std::int64_t after(std::int64_t begin) const { return query.before_3 ? begin - 1 : begin; }
 };
 
 // A range vector's series in one window, (start_ms, end_ms]; anchored and smoothed ones have

@@ -106,7 +106,10 @@ Line line_through(const Samples& samples, std::int64_t t, const Step& step) {
     sxy += x * y;
     sxx += x * x;
   }
-  const long double slope = (sxy - sx * sy / n) / (sxx - sx * sx / n);
+  if (step.query.before_3 && !std::isfinite(sy)) return {model::normal_nan(), model::normal_nan()};
+  // Far from the samples these differences lose most of their digits.
+  const auto term = [&](long double v) { return step.kept(v * step.noisy(1)); };
+  const long double slope = (term(sxy) - term(sx * sy / n)) / (term(sxx) - term(sx * sx / n));
   return {static_cast<double>(slope), static_cast<double>(sy / n - slope * sx / n)};
 }
 

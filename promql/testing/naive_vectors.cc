@@ -105,6 +105,8 @@ std::optional<NaiveSample> fold(const Aggregate& a, const Group& group, double p
     }
   }
   if (floats.empty()) return std::nullopt;
+  const bool deviation = a.op == AggregateOp::kStdvar || a.op == AggregateOp::kStddev;
+  if (deviation && step.query.before_3 && floats.size() == 1) return sample(0);
   if (a.op == AggregateOp::kStdvar) return sample(variance_of(floats, step));
   if (a.op == AggregateOp::kStddev) return sample(std::sqrt(variance_of(floats, step)));
   if (a.op == AggregateOp::kQuantile) return sample(step.noisy(quantile_of(parameter, floats)));
@@ -137,6 +139,9 @@ Vector chosen_by_value(const Aggregate& a, const Group& group, std::uint64_t k, 
   }
   const bool top = a.op == AggregateOp::kTopk;
   std::stable_sort(order.begin(), order.end(), [&](const auto& x, const auto& y) {
+    const bool nans = std::isnan(x.first) && std::isnan(y.first);
+    // Before 3 a later NaN took the place of an earlier one.
+    if (nans && step.query.before_3) return x.tie < y.tie;
     if (std::isnan(x.first) || std::isnan(y.first)) {
       return !std::isnan(x.first) && std::isnan(y.first);
     }
@@ -170,6 +175,9 @@ StatusOr<NaiveValue> choose(const Aggregate& a, const Expr& expr, Vector in, con
   NaiveValue out;
   const bool ratio = a.op == AggregateOp::kLimitRatio;
   if (std::isnan(parameter)) return failed_precondition("Parameter value is NaN");
+  if (step.query.before_3 && !(std::fabs(parameter) < 9.2e18)) {
+    return failed_precondition("Scalar value overflows int64");
+  }
   if (!ratio && parameter < 1) return out;
   if (!ratio && parameter >= 9.2e18) return failed_precondition("Scalar value overflows int64");
   if (step.random != nullptr && in_any_order(a, step)) {
@@ -331,7 +339,8 @@ std::optional<Outcome> operate_pair(const Binary& b, const Expr& expr, const Nai
   return std::nullopt;
 }
 
-bool keeps_name(BinaryOp op) {
+bool keeps_name(const Step& step, BinaryOp op) {
+  if (step.query.before_3 && op == BinaryOp::kAtan2) return true;
   return is_comparison(op) || op == BinaryOp::kTrimUpper || op == BinaryOp::kTrimLower;
 }
 
@@ -348,7 +357,7 @@ StatusOr<NaiveValue> with_scalar(const Binary& b, const Expr& expr, const NaiveV
     element.sample = is_comparison(b.op) ? own : outcome->sample;
     if (b.return_bool) element.sample = {step.t, outcome->holds ? 1.0 : 0.0, nullptr, 0};
     if (!b.return_bool && !outcome->holds) continue;
-    if (b.return_bool || !keeps_name(b.op)) drop_name(step, &element);
+    if (b.return_bool || !keeps_name(step, b.op)) drop_name(step, &element);
     out.vector.push_back(std::move(element));
   }
   RETURN_IF_ERROR(check_unique(step, out.vector));
@@ -423,7 +432,9 @@ class Matching {
     const auto outcome = swapped ? operate_pair(b_, expr_, one.sample, many.sample, step_)
                                  : operate_pair(b_, expr_, many.sample, one.sample, step_);
     if (!outcome) return ok();
-    const bool drops = !keeps_name(b_.op);
+    const bool dropped = !outcome->holds && !b_.return_bool;
+    if (dropped && step_.query.before_3) return ok();
+    const bool drops = !keeps_name(step_, b_.op);
     const bool drops_now = drops || (b_.return_bool && !step_.query.delayed_names);
     model::LabelsBuilder labels(drops_now ? many.labels.without_metric_name() : many.labels);
     if (m.cardinality == Cardinality::kOneToOne) {
@@ -443,7 +454,7 @@ class Matching {
     if (!results_.insert({signature(b_, many.labels), built}).second) {
       return failed_precondition("multiple matches for labels: grouping labels must ensure unique");
     }
-    if (!outcome->holds && !b_.return_bool) return ok();
+    if (dropped) return ok();
     NaiveElement element{built, outcome->sample, b_.return_bool};
     if (b_.return_bool) element.sample = {step_.t, outcome->holds ? 1.0 : 0.0, nullptr, 0};
     out_.vector.push_back(std::move(element));
