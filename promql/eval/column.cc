@@ -98,9 +98,12 @@ Status merge_same_labels(VectorSet* set) {
     if (kept.column.present.intersects(series.column.present)) {
       return failed_precondition("vector cannot contain metrics with the same labelset");
     }
+    // As upstream, where the first step of a series says whether its name goes in the end.
+    if (series.column.present.first() < kept.column.present.first()) {
+      kept.drop_name = series.drop_name;
+    }
     series.column.present.for_each(
         [&](std::size_t step) { kept.column.take(step, series.column); });
-    kept.drop_name = kept.drop_name || series.drop_name;
     joined[i] = any_joined = true;
   }
   if (!any_joined) return ok();

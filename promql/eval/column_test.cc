@@ -46,6 +46,10 @@ TEST(MergeSameLabels, JoinsWhatDoesNotOverlap) {
   ASSERT_EQ(set.size(), 2U);
   EXPECT_EQ(set[0].column.present.count(), 3U);
   EXPECT_EQ(set[0].column.values[129], 40);
+  EXPECT_FALSE(set[0].drop_name) << "the first step says it";
+  set.push_back(series("a", {{0, 50}}));
+  set[2].drop_name = true;
+  ASSERT_TRUE(merge_same_labels(&set).ok());
   EXPECT_TRUE(set[0].drop_name);
   set.push_back(series("b", {{1, 0}}));
   EXPECT_EQ(message(merge_same_labels(&set)),
