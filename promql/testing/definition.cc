@@ -97,7 +97,7 @@ Outcome Definition::evaluate(std::uint32_t noise) const {
 }
 
 bool Definition::allows(const model::Labels& labels, std::int64_t t, const Point* answer) {
-  with_noise(kNoises);  // all of them, so that none moves below
+  with_noise(kNoises);  // and all before it
   const Points& exact = outcomes_[0].points;
   const Point* n = find(exact, labels, t);
   if (agree(answer, n)) return true;

@@ -10,11 +10,11 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "promql/parser.h"
 #include "promql/testing/naive.h"
@@ -53,6 +53,7 @@ class Definition {
       : query_(std::move(query)), parser_(parser) {}
 
   const NaiveQuery& query() const { return query_; }
+  // Valid as long as this.
   const Outcome& exact();
   // Whether the definition gives `answer` (null: nothing) there, or rounding decides: with other
   // last bits the definition says something else, as far off as `answer` is.
@@ -69,7 +70,7 @@ class Definition {
 
   const NaiveQuery query_;
   const ParserOptions parser_;
-  std::vector<Outcome> outcomes_;  // by noise
+  std::deque<Outcome> outcomes_;  // by noise; none moves when another one comes
 };
 
 }  // namespace tocsin::promql::testing
