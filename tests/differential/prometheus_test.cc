@@ -153,6 +153,15 @@ bool is_literal(const promql::Expr& expr) {
   return expr.as<promql::NumberLiteral>() != nullptr || expr.as<promql::StringLiteral>() != nullptr;
 }
 
+// Of a selector in timestamp() that has both @ and an offset, upstream (3.x too) forgets the offset.
+bool loses_offset(const promql::Call& call) {
+  if (call.function->name != "timestamp") return false;
+  const promql::Expr* argument = call.arguments[0].get();
+  while (const auto* paren = argument->as<promql::Paren>()) argument = paren->inner.get();
+  const auto* selector = argument->as<promql::VectorSelector>();
+  return selector != nullptr && is_fixed(*argument) && selector->shift.offset.value.count() != 0;
+}
+
 // What depends on the step beside something that @ binds to a time. The parameter of an aggregation
 // upstream (3.x too) takes from the first step only then, and overlooks @ in it. Of a function over
 // a range, 2.42 moves the range on with the steps.
@@ -161,6 +170,7 @@ bool confuses_upstream(const promql::Expr& expr) {
   if (const auto* aggregation = expr.as<promql::Aggregate>()) {
     computed = aggregation->parameter != nullptr && !is_literal(*aggregation->parameter);
   } else if (const auto* call = expr.as<promql::Call>()) {
+    if (loses_offset(*call)) return true;
     bool range = false, other = call->function->name == "predict_linear";
     for (const promql::ExprPtr& argument : call->arguments) {
       const bool matrix = argument->type() == promql::ValueType::kMatrix;
