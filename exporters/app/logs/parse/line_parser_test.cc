@@ -19,7 +19,8 @@ TEST(HaproxyLine, IsReadWithAndWithoutWhatSyslogAdds) {
   for (const std::string& before : {std::string(), std::string("Feb  6 12:14:14 lb haproxy[14]: "),
                                     std::string("<134>Feb  6 12:14:14 haproxy[14]: ")}) {
     LogRecord record;
-    ASSERT_TRUE(parse_haproxy_line(before + line, &record)) << before;
+    const std::string text = before + line;  // the record points into it
+    ASSERT_TRUE(parse_haproxy_line(text, &record)) << before;
     EXPECT_EQ(record.at(LogField::kStatus), "200");
     EXPECT_EQ(record.at(LogField::kBytesSent), "2750");
     EXPECT_EQ(record.at(LogField::kRequestTime), "109");
