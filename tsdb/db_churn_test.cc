@@ -2,6 +2,7 @@
 //
 // Series that come and go: memory follows those that are active, and all of them still answer.
 #include <atomic>
+#include <fstream>
 
 #include <gtest/gtest.h>
 
@@ -212,6 +213,40 @@ TEST_F(DbChurnTest, ReadersSeeEverySampleWhileSeriesComeAndGo) {
   pool.stop();
   EXPECT_EQ(wrong, 0);
   EXPECT_LT(db_->stats().active_series, 150U);
+}
+
+// A seal writes the postings of its series before its run. Ids of series that a power cut takes with
+// the journal are given out again, so the journal must be on the disk before them.
+TEST_F(DbChurnTest, ASealThatFailedBeforeAPowerCutNamesNoSeriesOfOthers) {
+  RecordProperty("expects_error_lines", 1);
+  base::testing::FaultFs faulty(*memory_);
+  files_ = &faulty;
+  open();
+  run_generation(0, 3);
+  run_generation(1, 1);
+  run_generation(2, 1);  // those of generation 0 have left, so queries look into the catalog
+  open();                // stopping syncs
+  const std::int64_t t = time_of(2) + 60'000;
+  ASSERT_TRUE(append(labels("first"), t, 7).ok());
+  std::filesystem::path ingest;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory_)) {
+    if (entry.is_directory() && entry.path().filename() == "ingest") ingest = entry.path();
+  }
+  ASSERT_TRUE(std::filesystem::remove_all(ingest) > 0);
+  std::ofstream(ingest) << "in the way of a run";
+  EXPECT_FALSE(db_->seal_all().ok());
+  faulty.fail_at(1, base::testing::FaultFs::Fault::kError, true);
+  db_.reset();
+  faulty.clear();
+  faulty.power_cut();
+  open();
+  ASSERT_TRUE(append(labels("second"), t, 8).ok());
+  ASSERT_TRUE(db_->seal_all().ok());
+  EXPECT_EQ(find({Matcher::equal("__name__", "first")}, kStartMs, t),
+            "first{instance=\"a\"} 6:7\n");
+  EXPECT_EQ(find({Matcher::equal("__name__", "second")}, kStartMs, t),
+            "second{instance=\"a\"} 6:8\n");
+  db_.reset();
 }
 
 }  // namespace

@@ -72,6 +72,9 @@ Status write_runs(Core& core, std::span<const ChunkPtr> chunks, SideSeal* side, 
 }
 
 Status seal_cut(Core& core, const Cut& cut) {
+  // The catalog is written part by part. After a power cut the ids of series that only a lost journal named
+  // would be given to others, and the parts would name those.
+  RETURN_IF_ERROR(sync_journal(core));
   const std::vector<ChunkPtr> chunks = core.head.close_before(cut.epoch);
   ASSIGN_OR_RETURN(SideSeal side, SideSeal::make(core.head.side(), cut.epoch));
   // Before the journal's position moves: a crash after that would not read their records again.
