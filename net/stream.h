@@ -29,7 +29,7 @@ struct ssl_st;
 
 namespace tocsin::net {
 
-struct TlsOptions {
+struct StreamTlsOptions {
   std::string ca_file = {};    // "": what the system trusts
   std::string cert_file = {};  // "": the client shows no certificate
   std::string key_file = {};
@@ -55,7 +55,7 @@ struct TlsPeer {
 
 class TlsClient {
  public:
-  TlsClient(base::FileSystem& files, TlsOptions options);
+  TlsClient(base::FileSystem& files, StreamTlsOptions options);
 
   // The context of now: files that changed since the last call are read again.
   StatusOr<std::shared_ptr<ssl_ctx_st>> context();
@@ -64,7 +64,7 @@ class TlsClient {
   std::string fingerprint() const;
 
   base::FileSystem& files_;
-  const TlsOptions options_;
+  const StreamTlsOptions options_;
   base::Mutex mutex_;
   std::shared_ptr<ssl_ctx_st> context_ ABSL_GUARDED_BY(mutex_);
   std::string fingerprint_ ABSL_GUARDED_BY(mutex_);  // of the files that context_ was made from

@@ -90,7 +90,7 @@ TEST_F(StreamTest, WhatIsNoTlsIsRefused) {
 
 TEST(TlsClientTest, NamesTheFileThatIsMissing) {
   const auto files = base::testing::make_mem_fs();
-  const auto error = [&](TlsOptions options) {
+  const auto error = [&](StreamTlsOptions options) {
     return std::string(message(TlsClient(*files, std::move(options)).context().status()));
   };
   EXPECT_TRUE(

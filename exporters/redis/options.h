@@ -54,7 +54,7 @@ struct RedisOptions {
   std::vector<std::pair<std::string, std::string>> scripts;  // path, Lua
   std::string script_paths;
 
-  net::TlsOptions tls;
+  net::StreamTlsOptions tls;
   std::string tls_server_name;
   bool skip_tls_verification = false;
 

@@ -26,7 +26,7 @@ int version_number(std::string_view name) {
   return 0;
 }
 
-void set_versions(SSL_CTX* context, const TlsOptions& options) {
+void set_versions(SSL_CTX* context, const StreamTlsOptions& options) {
   const int least =
       options.min_version.empty() ? TLS1_2_VERSION : version_number(options.min_version);
   const int most = version_number(options.max_version);  // 0: the newest
@@ -36,7 +36,7 @@ void set_versions(SSL_CTX* context, const TlsOptions& options) {
   if (least < TLS1_2_VERSION) SSL_CTX_set_security_level(context, 0);
 }
 
-StatusOr<std::shared_ptr<ssl_ctx_st>> make_context(const TlsOptions& options) {
+StatusOr<std::shared_ptr<ssl_ctx_st>> make_context(const StreamTlsOptions& options) {
   ERR_clear_error();
   std::shared_ptr<ssl_ctx_st> context(SSL_CTX_new(TLS_client_method()), SSL_CTX_free);
   if (context == nullptr) return tls_error("context");
@@ -63,7 +63,7 @@ StatusOr<std::shared_ptr<ssl_ctx_st>> make_context(const TlsOptions& options) {
 
 bool is_tls_version(std::string_view name) { return version_number(name) != 0; }
 
-TlsClient::TlsClient(base::FileSystem& files, TlsOptions options)
+TlsClient::TlsClient(base::FileSystem& files, StreamTlsOptions options)
     : files_(files), options_(std::move(options)) {}
 
 std::string TlsClient::fingerprint() const {

@@ -25,7 +25,7 @@ struct CeleryOptions {
   std::string user;
   Secret password;
   std::string tls_server_name;
-  net::TlsOptions tls;
+  net::StreamTlsOptions tls;
   LabelPairs labels;       // on every series; sorted
   std::string key_prefix;  // global_keyprefix of the transport
   std::string event_exchange = "celeryev";

@@ -54,7 +54,7 @@ void take_section(base::YamlMapping& mapping, std::string_view key, bool is_mine
 
 }  // namespace
 
-std::shared_ptr<net::TlsClient> TlsClients::get(const net::TlsOptions& options) {
+std::shared_ptr<net::TlsClient> TlsClients::get(const net::StreamTlsOptions& options) {
   std::string key =
       fmt::format("{}\n{}\n{}\n{} {} {}", options.ca_file, options.cert_file, options.key_file,
                   options.verify, options.min_version, options.max_version);
@@ -82,7 +82,7 @@ void ModuleReader::source_address(base::YamlMapping& mapping, IpChoice* out) {
 }
 
 StatusOr<TlsChoice> ModuleReader::tls_config(const base::YamlNode& node) const {
-  net::TlsOptions options;
+  net::StreamTlsOptions options;
   TlsChoice choice;
   bool is_insecure = false;
   base::YamlMapping mapping(node);
@@ -112,7 +112,7 @@ StatusOr<TlsChoice> ModuleReader::tls_config(const base::YamlNode& node) const {
 }
 
 void ModuleReader::tls(base::YamlMapping& mapping, TlsChoice* out) const {
-  out->client = clients_.get(net::TlsOptions());
+  out->client = clients_.get(net::StreamTlsOptions());
   mapping.with("tls_config", [this, out](const base::YamlNode& node) -> Status {
     ASSIGN_OR_RETURN(*out, tls_config(node));
     return ok();

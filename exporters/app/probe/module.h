@@ -123,7 +123,7 @@ struct ProbeModule {
 class TlsClients {
  public:
   explicit TlsClients(base::FileSystem& files) : files_(files) {}
-  std::shared_ptr<net::TlsClient> get(const net::TlsOptions& options);
+  std::shared_ptr<net::TlsClient> get(const net::StreamTlsOptions& options);
 
  private:
   base::FileSystem& files_;

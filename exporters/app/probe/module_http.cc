@@ -216,7 +216,7 @@ StatusOr<WebSocketModule> ModuleReader::websocket(const base::YamlNode& node) co
   WebSocketModule module;
   base::YamlMapping mapping(node);
   ip(mapping, &module.ip);
-  module.tls.client = clients_.get(net::TlsOptions());
+  module.tls.client = clients_.get(net::StreamTlsOptions());
   mapping.with("http_config", [&](const base::YamlNode& value) -> Status {
     base::YamlMapping fields(value);
     tls(fields, &module.tls);
