@@ -78,7 +78,8 @@ class Catalog {
     std::int64_t max_ms = INT64_MIN;
   };
   // `new_series` are those whose rows are not stored; unknown ones are left out. Large changes are
-  // written before the batch, which a crash may leave behind.
+  // written before the batch, which a crash may leave behind. REQUIRES: what names these series is
+  // on the disk already, or their ids could be given to others and the rest would name those.
   StatusOr<Change> prepare(const RunDays& run, std::span<const storage::SeriesId> new_series);
   // `now_ms` bounds the time of the data: a sample from the future makes no other series idle.
   void apply(Change change, std::int64_t now_ms);

@@ -95,9 +95,9 @@ StatusOr<StatsdOptions> read_statsd(const YamlNode& node, std::string_view direc
 // Memory for datagrams that are received at once; only pages that are used count.
 class StatsdInput::Batch {
  public:
-  Batch() : bytes_(kBatch * kPacketBytes) {
+  Batch() : bytes_(std::make_unique_for_overwrite<char[]>(kBatch * kPacketBytes)) {
     for (std::size_t i = 0; i < kBatch; ++i) {
-      parts_[i] = {.iov_base = bytes_.data() + i * kPacketBytes, .iov_len = kPacketBytes};
+      parts_[i] = {.iov_base = bytes_.get() + i * kPacketBytes, .iov_len = kPacketBytes};
       messages_[i].msg_hdr.msg_iov = &parts_[i];
       messages_[i].msg_hdr.msg_iovlen = 1;
     }
@@ -109,14 +109,14 @@ class StatsdInput::Batch {
     return count < 0 ? 0 : static_cast<std::size_t>(count);
   }
   std::string_view packet(std::size_t i) const {
-    return {bytes_.data() + i * kPacketBytes, messages_[i].msg_len};
+    return {bytes_.get() + i * kPacketBytes, messages_[i].msg_len};
   }
   bool is_cut(std::size_t i) const {
     return (static_cast<unsigned>(messages_[i].msg_hdr.msg_flags) & MSG_TRUNC) != 0;
   }
 
  private:
-  std::vector<char> bytes_;
+  const std::unique_ptr<char[]> bytes_;
   std::array<iovec, kBatch> parts_{};
   std::array<mmsghdr, kBatch> messages_{};
 };
