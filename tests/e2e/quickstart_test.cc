@@ -22,10 +22,15 @@ std::string checked(const std::string& kind, const std::string& file) {
 TEST(Examples, EveryFileIsLoaded) {
   const std::vector<std::string> examples = list_directory(source_path("examples"));
   EXPECT_FALSE(examples.empty());
+  std::vector<std::string> scripts;
   for (const std::string& example : examples) {
     const std::string folder = source_path("examples/" + example) + "/";
-    checked("config", folder + "prometheus.yml");
     const std::vector<std::string> files = list_directory(folder);
+    if (files == std::vector<std::string>{example + ".py"}) {
+      scripts.push_back(example);
+      continue;
+    }
+    checked("config", folder + "prometheus.yml");
     if (std::find(files.begin(), files.end(), "alertmanager.yml") != files.end()) {
       checked("alertmanager-config", folder + "alertmanager.yml");
     }
@@ -33,6 +38,8 @@ TEST(Examples, EveryFileIsLoaded) {
       EXPECT_NE(checked("rules", folder + "rules/" + name), "0 rules found\n") << name;
     }
   }
+  EXPECT_EQ(scripts,
+            (std::vector<std::string>{"autoscaler", "canary"}));  // with tests of their own
 }
 
 TEST(Examples, TheQuickstartIsWhole) {

@@ -252,10 +252,12 @@ TEST_F(RedisExporter, ShowsAReplica) {
   replica.call({"LPUSH", "word", "x"});  // fails
   ASSERT_TRUE(eventually([&] { return replica_is_online(master); }));
   start({"-redis.addr=" + replica.address()});
+  // The link is up before what came over it is in the database.
+  const std::string link = fmt::format(
+      "redis_master_link_up{{master_host=\"127.0.0.1\",master_port=\"{}\"}}", master.port());
   ASSERT_TRUE(eventually([&] {
-    return value_of(page(), fmt::format("redis_master_link_up{{master_host=\"127.0.0.1\","
-                                        "master_port=\"{}\"}}",
-                                        master.port())) == "1";
+    const std::string text = page();
+    return value_of(text, link) == "1" && value_of(text, "redis_db_keys{db=\"db0\"}") == "8";
   }));
   expect_upstreams_families(page(), "1.86.0_replica");
 }

@@ -130,6 +130,7 @@ TEST_F(DeletionTest, OnlyMatchingSeriesAreTouchedAndNoMatchIsFine) {
 }
 
 TEST_F(DeletionTest, ADeletionThatCannotBeWrittenChangesNothing) {
+  RecordProperty("expects_error_lines", 1);
   base::testing::FaultFs faulty(*memory_);
   files_ = &faulty;
   open();
