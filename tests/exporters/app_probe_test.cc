@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "net/testing/raw_socket.h"
+#include "tests/exporters/libraries.h"
 #include "tests/support/http.h"
 #include "tests/support/process.h"
 
@@ -181,18 +182,7 @@ TEST_F(AppProbe, TargetsThatHangDoNotHoldUpThePage) {
 
 // What the program loads: each library costs memory on every machine.
 TEST(AppExporterProgram, LoadsFewLibraries) {
-  const Finished listed = run({"ldd", built_program("tocsin-app-exporter")});
-  std::set<std::string> libraries;
-  std::istringstream lines(listed.out);
-  for (std::string name; lines >> name;) {
-    const std::size_t end = name.find(".so");
-    if (!name.starts_with("lib") || end == std::string::npos) continue;
-    name = name.substr(0, end);
-    const bool is_absl = name.starts_with("libabsl_");
-    const bool is_sanitizer =
-        name.starts_with("libasan") || name.starts_with("libubsan") || name.starts_with("libtsan");
-    if (!is_absl && !is_sanitizer) libraries.insert(name);
-  }
+  std::set<std::string> libraries = loaded_libraries("tocsin-app-exporter");
   libraries.insert("libcrypt");  // a sanitizer brings its own
   EXPECT_EQ(libraries, (std::set<std::string>{"libc", "libcrypt", "libcrypto", "libfmt", "libgcc_s",
                                               "libm", "libre2", "libssl", "libstdc++",

@@ -10,6 +10,8 @@
 #include <gtest/gtest.h>
 
 #include "net/testing/raw_socket.h"
+#include "tests/exporters/libraries.h"
+#include "tests/exporters/pages.h"
 #include "tests/support/http.h"
 #include "tests/support/redis.h"
 
@@ -23,54 +25,6 @@ using net::testing::RawSocket;
 // Short where a server hangs; the page then comes after half of it.
 constexpr std::string_view kShortTimeout = "X-Prometheus-Scrape-Timeout-Seconds: 0.6\r\n";
 constexpr std::string_view kLongTimeout = "X-Prometheus-Scrape-Timeout-Seconds: 60\r\n";
-
-// What a page tells about a family.
-struct Family {
-  std::string type;
-  std::set<std::string> labels;
-};
-
-std::set<std::string> label_names(std::string_view line) {
-  std::set<std::string> names;
-  std::size_t at = line.find('{');
-  if (at == std::string_view::npos || line.find(' ') < at) return names;
-  while (at < line.size() && line[at] != '}') {
-    const std::size_t equals = line.find("=\"", at);
-    names.emplace(line.substr(at + 1, equals - at - 1));
-    std::size_t end = equals + 2;
-    while (line[end] != '"') end += line[end] == '\\' ? 2 : 1;
-    at = end + 1;
-  }
-  names.erase("le");
-  names.erase("quantile");
-  return names;
-}
-
-std::map<std::string, Family> families_of(const std::string& page) {
-  std::map<std::string, Family> families;
-  std::istringstream lines(page);
-  Family* family = nullptr;
-  for (std::string line; std::getline(lines, line);) {
-    std::istringstream words(line);
-    std::string mark, keyword, name, type;
-    if (line.starts_with("# TYPE ")) {
-      words >> mark >> keyword >> name >> type;
-      family = &families[name];
-      family->type = type;
-    } else if (!line.starts_with('#') && family != nullptr) {
-      family->labels.merge(label_names(line));
-    }
-  }
-  return families;
-}
-
-// The value of a series as it is written; "" when it is not there.
-std::string value_of(const std::string& page, const std::string& series) {
-  const std::size_t at = ("\n" + page).find("\n" + series + " ");
-  if (at == std::string::npos) return "";
-  const std::size_t begin = at + series.size() + 1;
-  return page.substr(begin, page.find('\n', begin) - begin);
-}
 
 class RedisExporter : public ::testing::Test {
  protected:
@@ -128,13 +82,14 @@ void load(RedisServer& server) {
 }
 
 // Upstream's families seen live in `role`, without those of Go and of the process.
-std::map<std::string, Family> upstream_families(const std::string& folder, std::string_view role) {
-  std::map<std::string, Family> families;
+std::map<std::string, PageFamily> upstream_families(const std::string& folder,
+                                                    std::string_view role) {
+  std::map<std::string, PageFamily> families;
   std::istringstream table(read_file(folder + "/exporter-families/redis_families.tsv"));
   for (std::string line; std::getline(table, line);) {
     std::istringstream row(line);
     std::string name, labels, seen, label;
-    Family family;
+    PageFamily family;
     std::getline(row, name, '\t');
     std::getline(row, family.type, '\t');
     std::getline(row, labels, '\t');
@@ -156,7 +111,7 @@ void expect_upstreams_families(const std::string& page, std::string_view role) {
     return;
   }
   const bool has_roles = role.ends_with("_all");
-  const std::map<std::string, Family> ours = families_of(page);
+  const std::map<std::string, PageFamily> ours = page_families(page);
   std::size_t found = 0;
   for (auto& [name, theirs] : upstream_families(folder, role)) {
     const auto it = ours.find(name);
@@ -186,19 +141,20 @@ TEST_F(RedisExporter, ShowsAMaster) {
   ASSERT_TRUE(eventually([&] { return replica_is_online(master); }));
   start({"-redis.addr=" + master.address()});
   const std::string text = page();
-  EXPECT_EQ(value_of(text, "redis_up"), "1");
-  EXPECT_EQ(value_of(text, "redis_exporter_last_scrape_error{err=\"\"}"), "0");
-  EXPECT_EQ(value_of(text, "redis_db_keys{db=\"db0\"}"), "8");
-  EXPECT_EQ(value_of(text, "redis_db_keys{db=\"db15\"}"), "0");
-  EXPECT_EQ(value_of(text, "redis_connected_slaves"), "1");
-  EXPECT_EQ(value_of(text, "redis_commands_total{cmd=\"xreadgroup\"}"), "1");
-  EXPECT_EQ(value_of(text, "redis_commands_failed_calls_total{cmd=\"lpush\"}"), "1");
-  EXPECT_EQ(value_of(text, "redis_errors_total{err=\"WRONGTYPE\"}"), "1");
-  EXPECT_EQ(value_of(text, "redis_commands_latencies_usec_bucket{cmd=\"setex\",le=\"+Inf\"}"), "1");
-  EXPECT_NE(value_of(text, "redis_slowlog_length"), "0");
-  EXPECT_NE(value_of(text, "redis_total_system_memory_bytes"), "");
-  EXPECT_NE(value_of(text, "redis_memory_fragmentation_ratio"), "");
-  EXPECT_NE(value_of(text, "process_resident_memory_bytes"), "");
+  EXPECT_EQ(page_value(text, "redis_up"), "1");
+  EXPECT_EQ(page_value(text, "redis_exporter_last_scrape_error{err=\"\"}"), "0");
+  EXPECT_EQ(page_value(text, "redis_db_keys{db=\"db0\"}"), "8");
+  EXPECT_EQ(page_value(text, "redis_db_keys{db=\"db15\"}"), "0");
+  EXPECT_EQ(page_value(text, "redis_connected_slaves"), "1");
+  EXPECT_EQ(page_value(text, "redis_commands_total{cmd=\"xreadgroup\"}"), "1");
+  EXPECT_EQ(page_value(text, "redis_commands_failed_calls_total{cmd=\"lpush\"}"), "1");
+  EXPECT_EQ(page_value(text, "redis_errors_total{err=\"WRONGTYPE\"}"), "1");
+  EXPECT_EQ(page_value(text, "redis_commands_latencies_usec_bucket{cmd=\"setex\",le=\"+Inf\"}"),
+            "1");
+  EXPECT_NE(page_value(text, "redis_slowlog_length"), "0");
+  EXPECT_NE(page_value(text, "redis_total_system_memory_bytes"), "");
+  EXPECT_NE(page_value(text, "redis_memory_fragmentation_ratio"), "");
+  EXPECT_NE(page_value(text, "process_resident_memory_bytes"), "");
   expect_upstreams_families(text, "1.86.0_master_default");
 }
 
@@ -216,7 +172,7 @@ TEST_F(RedisExporter, ShowsAllOfAMaster) {
          "-append-instance-role-label", "-script=" + script});
   const std::string text = page();
   const auto value = [&text](std::string_view name, std::string_view labels) {
-    return value_of(text, fmt::format("{}{{{}}}", name, labels));
+    return page_value(text, fmt::format("{}{{{}}}", name, labels));
   };
   EXPECT_EQ(value("redis_up", "instance_role=\"master\""), "1");
   EXPECT_EQ(value("redis_key_size", R"(db="db0",instance_role="master",key="visitors")"), "3");
@@ -257,7 +213,7 @@ TEST_F(RedisExporter, ShowsAReplica) {
       "redis_master_link_up{{master_host=\"127.0.0.1\",master_port=\"{}\"}}", master.port());
   ASSERT_TRUE(eventually([&] {
     const std::string text = page();
-    return value_of(text, link) == "1" && value_of(text, "redis_db_keys{db=\"db0\"}") == "8";
+    return page_value(text, link) == "1" && page_value(text, "redis_db_keys{db=\"db0\"}") == "8";
   }));
   expect_upstreams_families(page(), "1.86.0_replica");
 }
@@ -268,11 +224,11 @@ TEST_F(RedisExporter, ShowsASentinel) {
                        RedisServer::Kind::kSentinel);
   start({"-redis.addr=" + sentinel.address()});
   const std::string text = page();
-  EXPECT_EQ(value_of(text, "redis_up"), "1");
-  EXPECT_EQ(value_of(text, "redis_sentinel_masters"), "1");
-  EXPECT_EQ(value_of(text, fmt::format("redis_sentinel_master_status{{master_address=\"{}\","
-                                       "master_name=\"mymaster\",master_status=\"ok\"}}",
-                                       master.address())),
+  EXPECT_EQ(page_value(text, "redis_up"), "1");
+  EXPECT_EQ(page_value(text, "redis_sentinel_masters"), "1");
+  EXPECT_EQ(page_value(text, fmt::format("redis_sentinel_master_status{{master_address=\"{}\","
+                                         "master_name=\"mymaster\",master_status=\"ok\"}}",
+                                         master.address())),
             "1");
   expect_upstreams_families(text, "1.86.0_sentinel");
 }
@@ -286,10 +242,10 @@ TEST_F(RedisExporter, ShowsANodeOfACluster) {
   load(node);
   start({"-redis.addr=redis://" + node.address(), "-is-cluster", "-check-keys=key:*"});
   const std::string text = page();
-  EXPECT_EQ(value_of(text, "redis_cluster_state"), "1");
-  EXPECT_EQ(value_of(text, "redis_cluster_slots_ok"), "16384");
-  EXPECT_EQ(value_of(text, "redis_db_keys{db=\"db1\"}"), "") << "a cluster has one database";
-  EXPECT_EQ(value_of(text, "redis_key_value{db=\"db0\",key=\"key:1\"}"), "1");
+  EXPECT_EQ(page_value(text, "redis_cluster_state"), "1");
+  EXPECT_EQ(page_value(text, "redis_cluster_slots_ok"), "16384");
+  EXPECT_EQ(page_value(text, "redis_db_keys{db=\"db1\"}"), "") << "a cluster has one database";
+  EXPECT_EQ(page_value(text, "redis_key_value{db=\"db0\",key=\"key:1\"}"), "1");
   const RawHttp::Reply nodes = get("/discover-cluster-nodes");
   EXPECT_EQ(nodes.status, 200);
   EXPECT_EQ(nodes.headers.get("Content-Type").substr(0, 16), "application/json");
@@ -305,13 +261,13 @@ TEST_F(RedisExporter, ServesAPageAboutAServerThatIsDown) {
   }
   start({"-redis.addr=" + nobody});
   const std::string text = page();
-  EXPECT_EQ(value_of(text, "redis_up"), "0");
-  EXPECT_EQ(value_of(text, fmt::format("redis_exporter_last_scrape_error{{err=\"dial tcp {}: "
-                                       "connect: Connection refused\"}}",
-                                       nobody)),
+  EXPECT_EQ(page_value(text, "redis_up"), "0");
+  EXPECT_EQ(page_value(text, fmt::format("redis_exporter_last_scrape_error{{err=\"dial tcp {}: "
+                                         "connect: Connection refused\"}}",
+                                         nobody)),
             "1");
-  EXPECT_EQ(value_of(text, "redis_exporter_scrapes_total"), "1");
-  EXPECT_NE(value_of(text, "redis_exporter_last_scrape_duration_seconds"), "");
+  EXPECT_EQ(page_value(text, "redis_exporter_scrapes_total"), "1");
+  EXPECT_NE(page_value(text, "redis_exporter_last_scrape_duration_seconds"), "");
 }
 
 TEST_F(RedisExporter, NeedsTheRightPassword) {
@@ -322,7 +278,7 @@ TEST_F(RedisExporter, NeedsTheRightPassword) {
     const std::string text = page();
     EXPECT_EQ(exporter_->standard_error().find("wrong!"), std::string::npos);
     EXPECT_EQ(text.find("wrong!"), std::string::npos);
-    return value_of(text, "redis_up");
+    return page_value(text, "redis_up");
   };
   EXPECT_EQ(up({}), "0");
   EXPECT_EQ(up({"-redis.password=wrong!"}), "0");
@@ -334,7 +290,7 @@ TEST_F(RedisExporter, NeedsTheRightPassword) {
   EXPECT_EQ(up({"-redis.password-file=" + passwords}), "0");
   files_.write("passwords.json", fmt::format("{{\"{}\": \"right\"}}", server.address()));
   EXPECT_EQ(http_post(address_, "/-/reload").body, "ok");
-  EXPECT_EQ(value_of(page(), "redis_up"), "1");
+  EXPECT_EQ(page_value(page(), "redis_up"), "1");
 }
 
 TEST_F(RedisExporter, AUserWithTheRightsOfTheExampleSeesEverything) {
@@ -360,7 +316,7 @@ TEST_F(RedisExporter, AUserWithTheRightsOfTheExampleSeesEverything) {
          "-check-streams=str*", "-count-keys=*", "-export-client-list",
          "-check-key-groups=^(key):"});
   const std::string text = page();
-  EXPECT_EQ(value_of(text, "redis_exporter_last_scrape_error{err=\"\"}"), "0");
+  EXPECT_EQ(page_value(text, "redis_exporter_last_scrape_error{err=\"\"}"), "0");
   for (const std::string_view name :
        {"redis_key_size", "redis_key_value", "redis_key_value_as_string", "redis_stream_length",
         "redis_key_memory_usage_bytes", "redis_keys_count", "redis_connected_client_info",
@@ -374,12 +330,12 @@ TEST_F(RedisExporter, AUserWithTheRightsOfTheExampleSeesEverything) {
 TEST_F(RedisExporter, AServerThatHangsKeepsNoPageAndNoThread) {
   RedisServer server;
   start({"-redis.addr=" + server.address()});
-  EXPECT_EQ(value_of(page(), "redis_up"), "1");
+  EXPECT_EQ(page_value(page(), "redis_up"), "1");
   server.send({"DEBUG", "SLEEP", "600"});
   std::size_t most = 0;
   for (int i = 0; i < 8; ++i) {
     const std::string text = page(kShortTimeout);
-    EXPECT_EQ(value_of(text, "redis_up"), "0");
+    EXPECT_EQ(page_value(text, "redis_up"), "0");
     EXPECT_NE(text.find("i/o timeout\"} 1\n"), std::string::npos) << text;
     if (i == 0) most = threads();
   }
@@ -394,16 +350,16 @@ TEST_F(RedisExporter, AServerThatStopsAndGoesOnIsUpAgain) {
   RedisServer server;
   start({"-redis.addr=" + server.address()});
   server.process().signal(SIGSTOP);
-  EXPECT_EQ(value_of(page(kShortTimeout), "redis_up"), "0");
+  EXPECT_EQ(page_value(page(kShortTimeout), "redis_up"), "0");
   server.process().signal(SIGCONT);
-  EXPECT_EQ(value_of(page(), "redis_up"), "1");
+  EXPECT_EQ(page_value(page(), "redis_up"), "1");
 }
 
 // Servers of the test's own making.
 TEST_F(RedisExporter, AConnectionThatIsNeverServedIsDown) {
   const RawListener half_open;  // the system accepts, nobody reads
   start({"-redis.addr=" + half_open.address()});
-  EXPECT_EQ(value_of(page(kShortTimeout), "redis_up"), "0");
+  EXPECT_EQ(page_value(page(kShortTimeout), "redis_up"), "0");
 }
 
 // Plays a server that answers the first commands with `replies` and then hangs, or closes, for one
@@ -446,11 +402,11 @@ TEST_F(RedisExporter, WhatCameBeforeAServerHungIsShown) {
     FakeServer server(replies);
     start({"-redis.addr=" + server.address()});
     text = page(fmt::format("X-Prometheus-Scrape-Timeout-Seconds: {}\r\n", timeout));
-    if (value_of(text, "redis_up") == "1") break;
+    if (page_value(text, "redis_up") == "1") break;
   }
-  EXPECT_EQ(value_of(text, "redis_up"), "1");
-  EXPECT_EQ(value_of(text, "redis_uptime_in_seconds"), "5");
-  EXPECT_EQ(value_of(text, "redis_exporter_last_scrape_error{err=\"i/o timeout\"}"), "1");
+  EXPECT_EQ(page_value(text, "redis_up"), "1");
+  EXPECT_EQ(page_value(text, "redis_uptime_in_seconds"), "5");
+  EXPECT_EQ(page_value(text, "redis_exporter_last_scrape_error{err=\"i/o timeout\"}"), "1");
 }
 
 TEST_F(RedisExporter, WhatIsNoRedisIsDown) {
@@ -459,7 +415,7 @@ TEST_F(RedisExporter, WhatIsNoRedisIsDown) {
         std::string("+OK\r\n$999999999\r\n"), std::string(40, '*') + "1\r\n"}) {
     FakeServer server(answer, FakeServer::Then::kCloses);
     start({"-redis.addr=" + server.address()});
-    EXPECT_EQ(value_of(page(), "redis_up"), "0") << answer;
+    EXPECT_EQ(page_value(page(), "redis_up"), "0") << answer;
   }
 }
 
@@ -469,17 +425,17 @@ TEST_F(RedisExporter, ScrapesOtherTargets) {
   start({"-redis.addr="});
   const std::string own = page();
   EXPECT_EQ(own.find("redis_up"), std::string::npos);
-  EXPECT_NE(value_of(own, "redis_exporter_scrapes_total"), "");
+  EXPECT_NE(page_value(own, "redis_exporter_scrapes_total"), "");
   const std::string target = "target=" + server.address();
-  EXPECT_EQ(value_of(scrape(target), "redis_up"), "1");
-  EXPECT_EQ(value_of(scrape("target=redis://" + server.address()), "redis_up"), "1");
+  EXPECT_EQ(page_value(scrape(target), "redis_up"), "1");
+  EXPECT_EQ(page_value(scrape("target=redis://" + server.address()), "redis_up"), "1");
   const std::string keys = scrape(target +
                                   "&check-keys=key:*&check-single-keys=mylist&count-keys=k*"
                                   "&check-streams=s*");
-  EXPECT_EQ(value_of(keys, "redis_key_size{db=\"db0\",key=\"key:0\"}"), "1");
-  EXPECT_EQ(value_of(keys, "redis_key_size{db=\"db0\",key=\"mylist\"}"), "2");
-  EXPECT_EQ(value_of(keys, "redis_keys_count{db=\"db0\",key=\"k*\"}"), "3");
-  EXPECT_EQ(value_of(keys, "redis_stream_length{db=\"db0\",stream=\"stream1\"}"), "1");
+  EXPECT_EQ(page_value(keys, "redis_key_size{db=\"db0\",key=\"key:0\"}"), "1");
+  EXPECT_EQ(page_value(keys, "redis_key_size{db=\"db0\",key=\"mylist\"}"), "2");
+  EXPECT_EQ(page_value(keys, "redis_keys_count{db=\"db0\",key=\"k*\"}"), "3");
+  EXPECT_EQ(page_value(keys, "redis_stream_length{db=\"db0\",stream=\"stream1\"}"), "1");
   EXPECT_EQ(keys.find("\nprocess_"), std::string::npos);
   const auto refused = [this](const std::string& query) {
     const RawHttp::Reply reply = get("/scrape" + query);
@@ -492,7 +448,7 @@ TEST_F(RedisExporter, ScrapesOtherTargets) {
   EXPECT_EQ(refused("?" + target + "&check-keys=a=b=c"),
             "400 NewRedisExporter() error: couldn't parse check-keys: invalid key list argument: "
             "a=b=c\n");
-  EXPECT_EQ(value_of(page(), "redis_target_scrape_request_errors_total"), "3");
+  EXPECT_EQ(page_value(page(), "redis_target_scrape_request_errors_total"), "3");
 }
 
 TEST_F(RedisExporter, KeepsItsPasswordFromTargetsThatNobodyAllowed) {
@@ -528,7 +484,7 @@ TEST_F(RedisExporter, TakesItsFlagsFromTheEnvironment) {
       "/usr/bin/env", "REDIS_ADDR=" + server.address(), "REDIS_EXPORTER_NAMESPACE=cache",
       "REDIS_EXPORTER_WEB_LISTEN_ADDRESS=127.0.0.1:0", built_program("tocsin-redis-exporter")});
   address_ = log_field(exporter_->wait_for_line({"listening", "address="}), "address");
-  EXPECT_EQ(value_of(page(), "cache_up"), "1");
+  EXPECT_EQ(page_value(page(), "cache_up"), "1");
 }
 
 class RedisTls : public RedisExporter {
@@ -558,7 +514,7 @@ TEST_F(RedisTls, ChecksTheCertificate) {
     start(std::move(flags));
     const std::string text = page();
     const std::size_t at = text.find("last_scrape_error{err=\"") + 23;
-    return value_of(text, "redis_up") + " " + text.substr(at, text.find('"', at) - at);
+    return page_value(text, "redis_up") + " " + text.substr(at, text.find('"', at) - at);
   };
   EXPECT_EQ(result({"-tls-ca-cert-file=" + certificate_}), "1 ");
   EXPECT_EQ(result({"-skip-tls-verification"}), "1 ");
@@ -570,18 +526,7 @@ TEST_F(RedisTls, ChecksTheCertificate) {
 
 // What the program loads: each library costs memory on every machine.
 TEST(RedisExporterProgram, LoadsFewLibraries) {
-  const Finished listed = run({"ldd", built_program("tocsin-redis-exporter")});
-  std::set<std::string> libraries;
-  std::istringstream lines(listed.out);
-  for (std::string name; lines >> name;) {
-    const std::size_t end = name.find(".so");
-    if (!name.starts_with("lib") || end == std::string::npos) continue;
-    name = name.substr(0, end);
-    const bool is_absl = name.starts_with("libabsl_");
-    const bool is_sanitizer =
-        name.starts_with("libasan") || name.starts_with("libubsan") || name.starts_with("libtsan");
-    if (!is_absl && !is_sanitizer) libraries.insert(name);
-  }
+  std::set<std::string> libraries = loaded_libraries("tocsin-redis-exporter");
   libraries.insert("libcrypt");  // a sanitizer brings its own
   EXPECT_EQ(libraries, (std::set<std::string>{"libc", "libcrypt", "libcrypto", "libfmt", "libgcc_s",
                                               "libm", "libre2", "libssl", "libstdc++",
