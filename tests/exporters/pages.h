@@ -7,6 +7,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -26,8 +27,9 @@ std::string page_value(const std::string& page, const std::string& series);
 double page_sum(const std::string& page, const std::string& family);
 
 // Compares with the families of exporter-families/<table> that were `seen` live and begin with
-// `prefix`; returns how many there were, 0 when there is no table.
-std::size_t expect_upstreams_families(const std::string& page, std::string_view table,
-                                      std::string_view seen, std::string_view prefix);
+// `prefix`; returns how many there were, nothing where there is no conformance data.
+std::optional<std::size_t> expect_upstreams_families(const std::string& page,
+                                                     std::string_view table, std::string_view seen,
+                                                     std::string_view prefix);
 
 }  // namespace tocsin::tests
