@@ -13,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "tests/support/files.h"
 #include "tests/support/process.h"
 
