@@ -210,36 +210,6 @@ TEST_F(BeastTest, BigStreamArrivesWhole) {
   EXPECT_EQ(reply.body.size(), 20u << 20);
 }
 
-TEST_F(BeastTest, SilentClientIsDroppedAfterTheReadTimeout) {
-  HttpServerOptions options;
-  options.read_timeout = base::Duration(20);
-  const std::string address = start(options, hello);
-  RawHttp silent(address);
-  EXPECT_TRUE(silent.is_closed());
-  RawHttp half(address);
-  half.socket().write("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhalf");
-  EXPECT_TRUE(half.is_closed());
-}
-
-TEST_F(BeastTest, ReaderThatTakesNothingIsDroppedAfterTheWriteTimeout) {
-  HttpServerOptions options;
-  options.write_timeout = base::Duration(20);
-  Waiter<bool> dropped;
-  const std::string address = start(options, [&dropped](const HttpRequest&) {
-    HttpResponse response;
-    const auto at_end = std::shared_ptr<int>(new int(0), [&dropped](int* p) {
-      delete p;
-      dropped.set(true);
-    });
-    response.stream = [at_end]() -> StatusOr<std::string> { return std::string(1 << 20, 'x'); };
-    return response;
-  });
-  RawHttp stuck(address);
-  stuck.socket().set_receive_buffer(4096);
-  stuck.socket().write("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
-  EXPECT_TRUE(dropped.wait());  // the endless stream is destroyed
-}
-
 TEST_F(BeastTest, ListensOnIpv6AndOnAllInterfaces) {
   HttpServerOptions options;
   options.listen_addresses = {"127.0.0.1:0", ":0", "[::1]:0"};

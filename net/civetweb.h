@@ -2,7 +2,8 @@
 //
 // The civetweb implementation of HttpServer, for exporters: plain HTTP over IPv4 only.
 //
-// No document root, directory listing off, decode_url off, 8 threads, 10 s request timeout. Its
+// No document root, directory listing off, decode_url off, 8 threads; reading a request, or
+// writing without progress, takes 10 s at most. Its
 // threads have 100 KiB stacks, so handlers run on `handlers` while the civetweb thread waits. A
 // listener with IPv6, a unix path or TLS is kUnimplemented: use make_beast_server. ":9100" means
 // 0.0.0.0:9100 (a documented deviation). Connections wait instead of getting 503, and oversize

@@ -46,6 +46,31 @@ std::string text_of(const asio::ip::tcp::socket& socket) {
 
 std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
 
+bool is_number(beast::string_view text) {
+  return !text.empty() &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+// What of a head Beast lets through although a proxy in front might read it in another way; "" for
+// nothing.
+std::string_view ambiguity_of(const http::request<http::string_body>& head) {
+  const auto hosts = head.count(http::field::host);
+  const bool needs_host = head.version() >= 11;
+  // A space in it is a line that went on, and that may have been meant as a header of its own.
+  if (hosts > 1 || (needs_host && hosts == 0) ||
+      head[http::field::host].find_first_of(" \t") != beast::string_view::npos) {
+    return "missing or repeated Host header";
+  }
+  const auto lengths = head.count(http::field::content_length);
+  if (lengths > 1 || (lengths == 1 && !is_number(head[http::field::content_length]))) {
+    return "bad Content-Length";
+  }
+  const auto codings = head.count(http::field::transfer_encoding);
+  if (codings == 0) return {};
+  const bool is_chunked = beast::iequals(head[http::field::transfer_encoding], "chunked");
+  return codings > 1 || !is_chunked || !needs_host ? "unsupported transfer encoding" : "";
+}
+
 HttpResponse too_busy(std::size_t limit) {
   return server_error(
       503, fmt::format("Limit of concurrent requests reached ({}), try again later.\n", limit));
@@ -158,8 +183,12 @@ void Connection::on_read_error(const ErrorCode& error) {
   }
   const bool is_malformed =
       error.category() == make_error_code(http::error::bad_method).category() &&
-      error != http::error::end_of_stream && error != http::error::partial_message;
+      error != http::error::end_of_stream;
   if (is_malformed) return reject(400, "400 Bad Request\n");
+  // The client has ended its side within a body; it may still listen.
+  if (error == asio::error::eof && body_length_ != 0) {
+    return reject(400, "400 Bad Request: the body is cut\n");
+  }
   close();
 }
 
@@ -167,12 +196,8 @@ void Connection::on_header(const ErrorCode& error) {
   if (state_ != State::kReading) return;
   if (error) return on_read_error(error);
   const auto& message = parser_->get();
-  if (message.version() >= 11 && message.count(http::field::host) != 1) {
-    return reject(400, "400 Bad Request: missing or repeated Host header\n");
-  }
-  const beast::string_view coding = message[http::field::transfer_encoding];
-  if (!coding.empty() && !beast::iequals(coding, "chunked")) {
-    return reject(400, "400 Bad Request: unsupported transfer encoding\n");
+  if (const std::string_view reason = ambiguity_of(message); !reason.empty()) {
+    return reject(400, fmt::format("400 Bad Request: {}\n", reason));
   }
   const beast::string_view expect = message[http::field::expect];
   if (expect.empty() || parser_->is_done()) return read_body();
@@ -222,7 +247,7 @@ void Connection::on_request(const ErrorCode& error) {
   StatusOr<HttpRequest> request = take_request();
   if (!request.ok()) {
     return reply(server_error(400, fmt::format("400 Bad Request: {}\n", message(request.status()))),
-                 true);
+                 false);
   }
   dispatch(*std::move(request));
 }

@@ -6,9 +6,12 @@
 #include <civetweb.h>
 #include <netdb.h>
 #include <poll.h>
+#include <strings.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cstring>
 #include <optional>
 
 #include <arpa/inet.h>
@@ -25,7 +28,8 @@ namespace tocsin::net {
 namespace {
 
 constexpr const char* kThreads = "8";
-constexpr const char* kRequestTimeoutMs = "10000";
+// Of reading a request and of writing without progress: whoever is slower holds one of the threads.
+constexpr base::Duration kRequestTimeout(10'000);
 // Short, because an idle connection holds one of the threads.
 constexpr const char* kKeepAliveMs = "500";
 constexpr std::chrono::seconds kStopTime(5);
@@ -47,10 +51,29 @@ struct CivetwebCore {
   std::atomic<bool> stopping = false;
   base::Guarded<base::SteadyTime> stop_deadline;
 
-  // Requests between their first byte and the last of their response.
+  // Requests that have come whole and are not yet answered to their end.
   base::Mutex mutex;
   base::CondVar changed;
   std::size_t exchanges ABSL_GUARDED_BY(mutex) = 0;
+};
+
+// Counts an exchange that stop() lets end.
+class Counted {
+ public:
+  explicit Counted(CivetwebCore& core) : core_(core) {
+    base::MutexLock lock(core_.mutex);
+    ++core_.exchanges;
+  }
+  ~Counted() {
+    base::MutexLock lock(core_.mutex);
+    --core_.exchanges;
+    core_.changed.notify_all();
+  }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+
+ private:
+  CivetwebCore& core_;
 };
 
 // Ends a wait when it is destroyed: after the work, or when the executor drops it.
@@ -114,7 +137,7 @@ class Exchange {
  private:
   // An error to answer with, or nothing.
   std::optional<HttpResponse> take_request();
-  std::optional<HttpResponse> take_body(std::string_view transfer_encoding);
+  std::optional<HttpResponse> take_body(bool is_chunked);
   int handle();
   int answer(HttpResponse response, bool keep_alive);
   int write(const std::shared_ptr<ResponseWriter>& writer, int status);
@@ -127,34 +150,84 @@ class Exchange {
   RequestTraits traits_;
 };
 
-std::optional<HttpResponse> Exchange::take_request() {
-  const std::string_view version = info_.http_version == nullptr ? "" : info_.http_version;
+bool is_word(std::string_view text, std::string_view word) {
+  return text.size() == word.size() && ::strncasecmp(text.data(), word.data(), word.size()) == 0;
+}
+
+// Whether a head is what it looks like. civetweb skips what it does not understand: it takes lines
+// that end without CR, spaces before a colon or between words, and it silently drops all headers
+// after a line that starts with a space. Yet it parses in place, with zero bytes in place of
+// separators, so that the distances of the parts tell what lies between them.
+// REQUIRES: fewer than MG_MAX_HEADERS headers.
+bool is_strict(const mg_request_info& info) {
+  const auto end_of = [](const char* text) { return text + std::strlen(text); };
+  const char* target_end =
+      end_of(info.query_string != nullptr ? info.query_string : info.request_uri);
+  if (info.request_uri != end_of(info.request_method) + 1) return false;
+  if (info.http_version != target_end + 1 + std::strlen("HTTP/")) return false;
+  const char* end = end_of(info.http_version);
+  for (int i = 0; i < info.num_headers; ++i) {
+    const mg_header& header = info.http_headers[i];
+    const char* colon = end_of(header.name);
+    const bool space_before_colon = header.value != colon + 1 && colon[1] == '\0';
+    if (header.name != end + 2 || space_before_colon) return false;
+    end = end_of(header.value);
+  }
+  // The empty line, of which civetweb overwrites the last byte, or all when there are no headers.
+  return (end[2] == '\r' || (end[2] == '\0' && info.num_headers == 0)) && end[3] == '\0';
+}
+
+struct FramingHeaders {
   int hosts = 0;
   int lengths = 0;
+  int codings = 0;
+};
+
+std::optional<HttpResponse> check_framing(const HttpHeaders& headers, const FramingHeaders& counts,
+                                          bool is_http_1_0) {
+  const auto bad = [](std::string_view why) {
+    return server_error(400, fmt::format("400 Bad Request: {}\n", why));
+  };
+  const std::string_view length = headers.get("Content-Length");
+  if (length.find_first_not_of("0123456789") != std::string_view::npos) {
+    return bad("bad Content-Length");
+  }
+  if (counts.lengths > 1 || (counts.lengths == 1 && counts.codings != 0)) {
+    return bad("more than one body length");
+  }
+  if (counts.hosts > 1 || (counts.hosts == 0 && !is_http_1_0) ||
+      headers.get("Host").find_first_of(" \t") != std::string_view::npos) {
+    return bad("missing or repeated Host header");
+  }
+  if (counts.codings == 0) return std::nullopt;
+  const std::string_view coding = headers.get("Transfer-Encoding");
+  const bool is_chunked = is_word(coding, "chunked");
+  if (counts.codings > 1 || !is_chunked || is_http_1_0) return bad("unsupported transfer encoding");
+  return std::nullopt;
+}
+
+std::optional<HttpResponse> Exchange::take_request() {
+  const std::string_view version = info_.http_version == nullptr ? "" : info_.http_version;
+  FramingHeaders counts;
   for (int i = 0; i < info_.num_headers; ++i) {
     const mg_header& header = info_.http_headers[i];
     request_->headers.add(header.name, header.value);
-    HttpHeaders one;
-    one.add(header.name, header.value);
-    hosts += one.has("Host") ? 1 : 0;
-    lengths += one.has("Content-Length") ? 1 : 0;
+    counts.hosts += ::strcasecmp(header.name, "Host") == 0 ? 1 : 0;
+    counts.lengths += ::strcasecmp(header.name, "Content-Length") == 0 ? 1 : 0;
+    counts.codings += ::strcasecmp(header.name, "Transfer-Encoding") == 0 ? 1 : 0;
   }
   request_->method = info_.request_method;
-  traits_ = RequestTraits::of(*request_, version == "1.0");
+  const bool is_http_1_0 = version == "1.0";
+  traits_ = RequestTraits::of(*request_, is_http_1_0);
   // civetweb keeps the first headers and drops the rest, which might be the ones that matter.
   if (info_.num_headers >= MG_MAX_HEADERS) {
     return server_error(431, "431 Request Header Fields Too Large\n");
   }
-  const std::string_view transfer_encoding = request_->headers.get("Transfer-Encoding");
-  if (request_->headers.get("Content-Length").find_first_not_of("0123456789") !=
-      std::string_view::npos) {
-    return server_error(400, "400 Bad Request: bad Content-Length\n");
-  }
-  if (lengths > 1 || (lengths == 1 && !transfer_encoding.empty())) {
-    return server_error(400, "400 Bad Request: more than one body length\n");
-  }
-  if (hosts > 1 || (hosts == 0 && version != "1.0")) {
-    return server_error(400, "400 Bad Request: missing or repeated Host header\n");
+  if (!is_strict(info_)) return server_error(400, "400 Bad Request\n");
+  if (auto error = check_framing(request_->headers, counts, is_http_1_0)) return error;
+  const std::string_view expect = request_->headers.get("Expect");
+  if (!expect.empty() && !is_word(expect, "100-continue")) {
+    return server_error(417, "417 Expectation Failed\n");
   }
   std::string target = info_.request_uri;
   if (info_.query_string != nullptr) target.append("?").append(info_.query_string);
@@ -165,19 +238,16 @@ std::optional<HttpResponse> Exchange::take_request() {
   peer.host = info_.remote_addr;
   peer.port = static_cast<std::uint16_t>(info_.remote_port);
   request_->remote_address = peer.authority();
-  return take_body(transfer_encoding);
+  return take_body(counts.codings != 0);
 }
 
-std::optional<HttpResponse> Exchange::take_body(std::string_view transfer_encoding) {
+std::optional<HttpResponse> Exchange::take_body(bool is_chunked) {
   const std::uint64_t limit = core_->options.max_body_bytes;
   const bool has_length = info_.content_length > 0;
   const auto length = static_cast<std::uint64_t>(has_length ? info_.content_length : 0);
   const auto too_large = [] { return server_error(413, "413 Request Entity Too Large\n"); };
   if (length > limit) return too_large();
-  if (!transfer_encoding.empty() && transfer_encoding != "chunked") {
-    return server_error(400, "400 Bad Request: unsupported transfer encoding\n");
-  }
-  if (!has_length && transfer_encoding.empty()) return std::nullopt;
+  if (!has_length && !is_chunked) return std::nullopt;
   if (!request_->headers.get("Expect").empty()) {
     write_all(connection_, "HTTP/1.1 100 Continue\r\n\r\n");
   }
@@ -197,7 +267,10 @@ std::optional<HttpResponse> Exchange::take_body(std::string_view transfer_encodi
 
 int Exchange::serve() {
   if (core_->stopping) return abandon();
-  if (std::optional<HttpResponse> error = take_request()) return answer(*std::move(error), false);
+  std::optional<HttpResponse> error = take_request();
+  const Counted counted(*core_);
+  if (core_->stopping) return abandon();
+  if (error) return answer(*std::move(error), false);
   if (core_->handlers_active.fetch_add(1) >= core_->options.max_concurrent) {
     --core_->handlers_active;
     return answer(
@@ -274,19 +347,13 @@ int Exchange::abandon() {
 int on_request(mg_connection* connection) {
   const auto* core =
       static_cast<std::shared_ptr<CivetwebCore>*>(mg_get_user_data(mg_get_context(connection)));
-  {
-    base::MutexLock lock((*core)->mutex);
-    ++(*core)->exchanges;
-  }
-  const int status = Exchange(*core, connection).serve();
-  base::MutexLock lock((*core)->mutex);
-  --(*core)->exchanges;
-  (*core)->changed.notify_all();
-  return status;
+  return Exchange(*core, connection).serve();
 }
 
 // Errors that civetweb finds before there is a request.
-int on_error(mg_connection* connection, int status, const char* /*text*/) {
+int on_error(mg_connection* connection, int given_status, const char* /*text*/) {
+  // For a length that is no number; "length required" would say something else.
+  const int status = given_status == 411 ? 400 : given_status;
   const std::string text = fmt::format("{} {}\n", status, status_reason(status));
   const ResponseWriter writer(server_error(status, text), RequestTraits(), false,
                               base::SystemClock().now());
@@ -376,12 +443,15 @@ Status CivetwebServer::start() {
   }
   if (hosts.empty()) return ok();
   const std::string header_bytes = std::to_string(core_->options.max_header_bytes);
+  const base::Duration timeout =
+      std::min({kRequestTimeout, core_->options.read_timeout, core_->options.write_timeout});
+  const std::string timeout_ms = std::to_string(timeout.count());
   std::array<const char*, 21> options = {"listening_ports",
                                          ports.c_str(),
                                          "num_threads",
                                          kThreads,
                                          "request_timeout_ms",
-                                         kRequestTimeoutMs,
+                                         timeout_ms.c_str(),
                                          "enable_keep_alive",
                                          "yes",
                                          "keep_alive_timeout_ms",
