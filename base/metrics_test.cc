@@ -171,6 +171,8 @@ TEST(ProcessMetrics, DescribeThisProcess) {
   EXPECT_GT(value("process_start_time_seconds"), 1.6e9);
   EXPECT_GT(value("process_virtual_memory_max_bytes"), 0);
   EXPECT_GT(value("process_max_fds"), 3);
+  EXPECT_GE(value("process_network_receive_bytes_total"), 0);
+  EXPECT_GE(value("process_network_transmit_bytes_total"), 0);
   const double before = value("process_open_fds");
   const int copy = ::dup(0);
   families.clear();

@@ -5,6 +5,7 @@
 
 #include <charconv>
 #include <limits>
+#include <optional>
 
 #include <sys/resource.h>
 
@@ -81,10 +82,49 @@ void collect_stat(std::vector<MetricFamily>* out) {
       MetricType::kGauge, boot_seconds() + field(22) / ticks, out);
 }
 
+// The value of `column` in a table of two lines, "IpExt: InOctets ..." and "IpExt: 123 ...".
+std::optional<double> ip_counter(std::string_view netstat, std::string_view column) {
+  constexpr std::string_view kTable = "IpExt: ";
+  const std::size_t names_at = netstat.find(kTable);
+  if (names_at == std::string_view::npos) return std::nullopt;
+  const std::size_t values_at = netstat.find(kTable, names_at + kTable.size());
+  if (values_at == std::string_view::npos) return std::nullopt;
+  std::string_view names = netstat.substr(names_at), values = netstat.substr(values_at);
+  const auto next = [](std::string_view* line) {
+    const std::string_view word = line->substr(0, line->find_first_of(" \n"));
+    line->remove_prefix(std::min(word.size() + 1, line->size()));
+    return word;
+  };
+  while (!names.empty() && !values.empty()) {
+    const bool ends = names.find(' ') > names.find('\n');
+    const std::string_view value = next(&values);
+    if (next(&names) == column) return to_number(value);
+    if (ends) break;
+  }
+  return std::nullopt;
+}
+
+// What passed the network namespace of the process: no finer count exists.
+void collect_network(std::vector<MetricFamily>* out) {
+  const StatusOr<std::string> netstat =
+      real_file_system().read_file("/proc/self/net/netstat", kMaxProcFile);
+  if (!netstat.ok()) return;
+  if (const auto received = ip_counter(*netstat, "InOctets")) {
+    add("process_network_receive_bytes_total",
+        "Number of bytes received by the process over the network.", MetricType::kCounter,
+        *received, out);
+  }
+  if (const auto sent = ip_counter(*netstat, "OutOctets")) {
+    add("process_network_transmit_bytes_total",
+        "Number of bytes sent by the process over the network.", MetricType::kCounter, *sent, out);
+  }
+}
+
 }  // namespace
 
 void collect_process_metrics(std::vector<MetricFamily>* out) {
   collect_stat(out);
+  collect_network(out);
   add("process_virtual_memory_max_bytes", "Maximum amount of virtual memory available in bytes.",
       MetricType::kGauge, soft_limit(RLIMIT_AS), out);
   add("process_max_fds", "Maximum number of open file descriptors.", MetricType::kGauge,

@@ -156,10 +156,7 @@ TEST_F(PostgresExporterTest, EveryFamilyOfUpstreamIsThereWithItsTypeAndLabels) {
   for (const auto& [name, family] :
        upstream_families(std::string(data) + "/exporter-families/postgres_families.tsv")) {
     // Of the Go runtime.
-    if (name.starts_with("go_") || name.starts_with("promhttp_") ||
-        name.starts_with("process_network_")) {
-      continue;
-    }
+    if (name.starts_with("go_") || name.starts_with("promhttp_")) continue;
     ASSERT_TRUE(shown.contains(name)) << name;
     EXPECT_EQ(shown[name].type, family.type) << name;
     // The label `server` was dropped from most families by 0.20.
