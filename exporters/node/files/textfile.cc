@@ -4,6 +4,7 @@
 // is left out whole, so that no half of it is shown.
 #include <glob.h>
 
+#include <cmath>
 #include <map>
 
 #include "base/log.h"
@@ -105,7 +106,8 @@ Status read_textfile(const Node& node, const std::string& path, Textfiles* files
   ASSIGN_OR_RETURN(const std::string text, node.services.files.read_file(path, kMaxTextfile));
   FamilySink sink;
   RETURN_IF_ERROR(formats::parse_text(text, sink));
-  files->mtimes[path] = base::to_seconds(info.modified);
+  // Whole seconds, as upstream has them.
+  files->mtimes[path] = std::floor(base::to_seconds(info.modified));
   for (auto& [name, family] : sink.take()) {
     if (family.help.empty()) files->without_help[name].push_back(path);
     const auto [it, is_new] = files->families.try_emplace(name, family);

@@ -60,9 +60,8 @@ Status show_texts(const Node& node, std::string_view name, Families* out) {
   const std::vector<std::string_view> values = fields_of(text);
   for (std::size_t i = 0; i < values.size(); ++i) {
     const std::string index = fmt::format("{}", i);
-    LabelPairs labels = label_pairs({{"name", name}, {"value", values[i]}});
-    if (values.size() > 1) labels.emplace_back("index", index);
-    out->add({"node_sysctl_info", "sysctl info"}, std::move(labels), 1);
+    out->gauge("node_sysctl_info", "sysctl info",
+               {{"index", index}, {"name", name}, {"value", values[i]}}, 1);
   }
   return ok();
 }

@@ -106,8 +106,7 @@ void show_route(std::string_view body, Routes* routes, Families* out) {
   const LabelPairs route = {
       {"dest", to.empty() ? std::string("default")
                           : fmt::format("{}/{}", address_text(family, to), header.rtm_dst_len)},
-      {"priority",
-       priority.empty() ? std::string() : fmt::format("{}", copy_out<std::uint32_t>(priority))},
+      {"priority", fmt::format("{}", priority.empty() ? 0 : copy_out<std::uint32_t>(priority))},
       {"proto", std::string(protocol_name(header.rtm_protocol))},
       {"src", address_text(family, find_attribute(attributes, RTA_PREFSRC))}};
   const std::string_view hops = find_attribute(attributes, RTA_MULTIPATH);
