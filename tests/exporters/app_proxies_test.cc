@@ -2,28 +2,31 @@
 //
 // tocsin-app-exporter in front of real web servers: nginx and HAProxy with traffic, their logs, and the
 // whole way of the rules in examples/proxies.
+#include <csignal>
+
 #include <gtest/gtest.h>
 
+#include "tests/exporters/alert_chain.h"
 #include "tests/exporters/pages.h"
 #include "tests/exporters/web_servers.h"
-#include "tests/support/tocsin.h"
 
 namespace tocsin::tests {
 namespace {
 
-// An application that does as it is told; /health is always fine.
+// An application that does as it is told; /health is fine unless it is kSick.
 class App {
  public:
-  enum class Mood { kFine, kSlow, kFailing };
+  enum class Mood { kFine, kSlow, kFailing, kSick };
 
   const std::string& address() const { return sink_.address(); }
   void become(Mood mood) { *mood_.lock() = mood; }
 
  private:
   net::HttpResponse answer(const net::HttpRequest& request) {
-    const Mood mood = request.target == "/health" ? Mood::kFine : *mood_.lock();
-    if (mood == Mood::kFailing) return net::HttpResponse::text(500, "failed");
-    if (mood == Mood::kSlow) let_pass(base::Duration(300));
+    const Mood mood = *mood_.lock();
+    const bool fails = mood == (request.target == "/health" ? Mood::kSick : Mood::kFailing);
+    if (fails) return net::HttpResponse::text(500, "failed");
+    if (mood == Mood::kSlow) let_pass(base::Duration(2200));
     return net::HttpResponse::text(200, "fine");
   }
 
@@ -177,54 +180,35 @@ TEST_F(AppProxies, HaproxyHasTheFamiliesOfItsExporterOverBothWays) {
   static_cast<void>(page_with("haproxy_up", 0));
 }
 
-// The whole way, with the times of the examples shortened: two nginx' worth of traffic are one loop.
+// The whole way of the rules.
 class ProxyAlerts : public AppProxies {
  protected:
-  void watch(std::string_view config) {
+  // Rates are those of `window`.
+  void watch(std::string_view config, const std::string& window = "4s") {
     start(config);
-    std::string rules = read_file(source_path("examples/proxies/rules/proxies.yml"));
-    rules = replaced(rules, "[5m]", "[4s]");
-    for (const std::string time : {"30s", "1m", "2m", "5m"}) {
-      rules = replaced(rules, "for: " + time, "for: 1s");
-    }
-    rules = replaced_once(rules, "hist_bucket[4s]))) > 2", "hist_bucket[4s]))) > 0.25");
-    files_.write("rules/proxies.yml", rules);
-    std::string prometheus = read_file(source_path("examples/proxies/prometheus.yml"));
-    prometheus = replaced_once(prometheus, "scrape_interval: 15s", "scrape_interval: 1s");
-    prometheus = replaced_once(prometheus, "evaluation_interval: 15s", "evaluation_interval: 1s");
-    prometheus = replaced_once(prometheus, "127.0.0.1:9115", address_);
-    std::string receiver = read_file(source_path("examples/proxies/alertmanager.yml"));
-    receiver = replaced_once(receiver, "127.0.0.1:9025", sink_.address());
-    receiver = replaced_once(receiver,
-                             "  group_by:", "  group_wait: 1s\n  group_interval: 1s\n  group_by:");
-    tocsin_ = std::make_unique<Tocsin>(
-        Tocsin::Options{.config = files_.write("prometheus.yml", prometheus),
-                        .alertmanager = files_.write("alertmanager.yml", receiver),
-                        .data = files_.file("data")});
-    ASSERT_TRUE(tocsin_->wait_ready());
+    chain_ = std::make_unique<AlertChain>(
+        AlertChain::Options{.example = "proxies",
+                            .target = "127.0.0.1:9115",
+                            .exporter = address_,
+                            .changes = {{"[5m]", "[" + window + "]"}}});
   }
 
-  // Sends requests until the receiver has heard that the alert of this name is firing or resolved.
+  // Sends requests, several at once, until the alert of this name is heard to be firing or resolved.
   bool hears(std::string_view status, std::string_view name, const std::string& traffic) {
-    return eventually([&] {
-      ask(traffic, 4);
-      for (const net::HttpRequest& request : sink_.requests()) {
-        const base::JsonValue body = parsed(request.body);
-        for (const base::JsonValue& alert : at(body, "alerts").items()) {
-          if (text_at(alert, "status") == status && text_at(alert, "labels.alertname") == name) {
-            return true;
-          }
-        }
+    return chain_->hears(status, name, [&] {
+      std::vector<net::testing::RawHttp> clients;
+      for (int i = 0; i < 4; ++i) {
+        clients.emplace_back(traffic);
+        clients.back().socket().write("GET /a?b HTTP/1.1\r\nHost: shop\r\n\r\n");
       }
-      return false;
+      for (net::testing::RawHttp& client : clients) static_cast<void>(client.read_reply());
     });
   }
 
-  HttpSink sink_{[](const net::HttpRequest&) { return net::HttpResponse::text(200, "ok"); }};
-  std::unique_ptr<Tocsin> tocsin_;
+  std::unique_ptr<AlertChain> chain_;
 };
 
-TEST_F(ProxyAlerts, AnApplicationThatFailsAndSlowsDownIsToldAndThatItIsWellAgain) {
+TEST_F(ProxyAlerts, AnApplicationThatFailsIsToldAndThatItIsWellAgain) {
   App one, two;
   NginxServer nginx({one.address(), two.address()});
   watch(nginx_config(nginx));
@@ -232,33 +216,59 @@ TEST_F(ProxyAlerts, AnApplicationThatFailsAndSlowsDownIsToldAndThatItIsWellAgain
   EXPECT_TRUE(hears("firing", "HttpErrors", nginx.address()));
   one.become(App::Mood::kFine);
   EXPECT_TRUE(hears("resolved", "HttpErrors", nginx.address()));
+}
+
+TEST_F(ProxyAlerts, AnApplicationThatTakesMoreThanTwoSecondsIsToldAndThatItIsQuickAgain) {
+  App one, two;
+  NginxServer nginx({one.address(), two.address()});
+  watch(nginx_config(nginx), "20s");
   one.become(App::Mood::kSlow);
   EXPECT_TRUE(hears("firing", "SlowResponses", nginx.address()));
   one.become(App::Mood::kFine);
   EXPECT_TRUE(hears("resolved", "SlowResponses", nginx.address()));
 }
 
-TEST_F(ProxyAlerts, ServersThatAreNotEquallyBusyAreTold) {
+TEST_F(ProxyAlerts, ServersThatAreNotEquallyBusyAreToldAndThatTheyAreAgain) {
   App one, two, three;
   // The first one is there four times.
-  NginxServer nginx(
+  NginxServer uneven(
       {one.address(), one.address(), one.address(), one.address(), two.address(), three.address()});
-  watch(nginx_config(nginx));
-  EXPECT_TRUE(hears("firing", "LoadUnbalanced", nginx.address()));
+  NginxServer even({one.address(), two.address(), three.address()});
+  watch(replaced_once(nginx_config(uneven), uneven.access_log() + "'",
+                      uneven.access_log() + "', '" + even.access_log() + "'"));
+  EXPECT_TRUE(hears("firing", "LoadUnbalanced", uneven.address()));
+  EXPECT_TRUE(hears("resolved", "LoadUnbalanced", even.address()));
 }
 
-TEST_F(ProxyAlerts, AServerAndABackendThatAreDownAreTold) {
+TEST_F(ProxyAlerts, AServerAndABackendThatAreDownAreToldAndThatTheyAreUp) {
   App one;
   auto two = std::make_unique<App>();
   HaproxyServer haproxy({two->address()});
   watch(fmt::format("haproxy: [{{name: lb, stats: '{}'}}]", haproxy.stats_url()));
-  ASSERT_TRUE(eventually([&] { return tocsin_->value("haproxy_backend_up") == "1"; }));
+  ASSERT_TRUE(eventually([&] { return chain_->tocsin().value("haproxy_backend_up") == "1"; }));
+  two->become(App::Mood::kSick);
+  EXPECT_TRUE(hears("firing", "ServerDown", one.address()));
+  EXPECT_TRUE(hears("firing", "BackendDown", one.address()));
+  two->become(App::Mood::kFine);
+  EXPECT_TRUE(hears("resolved", "ServerDown", one.address()));
+  EXPECT_TRUE(hears("resolved", "BackendDown", one.address()));
   two.reset();
   EXPECT_TRUE(hears("firing", "ServerDown", one.address()));
   EXPECT_TRUE(hears("firing", "BackendDown", one.address()));
   haproxy.process().kill();
   EXPECT_TRUE(hears("resolved", "BackendDown", one.address()));
   EXPECT_TRUE(hears("firing", "HaproxyDown", one.address()));
+}
+
+TEST_F(ProxyAlerts, AProxyThatHangsIsToldAndThatItGoesOn) {
+  App one;
+  HaproxyServer haproxy({one.address()});
+  // Shorter than a scrape.
+  watch(fmt::format("haproxy: [{{name: lb, stats: '{}', timeout: 300ms}}]", haproxy.stats_url()));
+  haproxy.process().signal(SIGSTOP);
+  EXPECT_TRUE(hears("firing", "HaproxyDown", one.address()));
+  haproxy.process().signal(SIGCONT);
+  EXPECT_TRUE(hears("resolved", "HaproxyDown", one.address()));
 }
 
 }  // namespace

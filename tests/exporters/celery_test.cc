@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/exporters/alert_chain.h"
 #include "tests/support/http.h"
 #include "tests/support/process.h"
 #include "tests/support/redis.h"
@@ -277,6 +278,18 @@ TEST_F(CeleryWorker, ThatIsKilledIsDownAfterItsTime) {
   ASSERT_TRUE(becomes("celery_worker_up{hostname=\"host1\"}", "1"));
   worker->kill();
   EXPECT_TRUE(becomes("celery_worker_up{hostname=\"host1\"}", "0"));
+}
+
+// With the messages of a worker that a test plays: queue_alerts_test.cc.
+TEST_F(CeleryWorker, ThatIsKilledIsToldAndThatAnotherIsInItsPlace) {
+  start_exporter("  worker_timeout: 5s\n");
+  AlertChain chain({.example = "queues", .target = "127.0.0.1:9115", .exporter = address_});
+  std::unique_ptr<Process> worker = start_worker();
+  ASSERT_TRUE(eventually([&] { return chain.tocsin().value("celery_worker_up") == "1"; }));
+  worker->kill();
+  EXPECT_TRUE(chain.hears("firing", "CeleryWorkerDown"));
+  worker = start_worker();
+  EXPECT_TRUE(chain.hears("resolved", "CeleryWorkerDown"));
 }
 
 }  // namespace
