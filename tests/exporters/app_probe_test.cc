@@ -11,8 +11,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/executor.h"
 #include "net/testing/raw_socket.h"
-#include "tests/exporters/libraries.h"
+#include "net/testing/tls_socket.h"
+#include "tests/exporters/lint.h"
 #include "tests/support/http.h"
 #include "tests/support/process.h"
 
@@ -22,6 +24,8 @@ namespace {
 using net::testing::RawHttp;
 using net::testing::RawListener;
 using net::testing::RawSocket;
+using net::testing::TestCertificate;
+using net::testing::TlsSocket;
 using ::testing::HasSubstr;
 
 constexpr std::string_view kBlackbox =
@@ -119,6 +123,43 @@ TEST_F(AppProbe, ShowsEveryFamilyOfBlackboxExporter) {
   }
 }
 
+// Whatever a probe finds: what it could not find is 0, and a page like another.
+TEST_F(AppProbe, PagesHaveNothingThatPromtoolComplainsAbout) {
+  const TestCertificate certificate(files_.path(), {});
+  start(
+      fmt::format("modules:\n"
+                  "  http: {{prober: http, http: {{tls_config: {{ca_file: {}}}}}}}\n"
+                  "  tcp: {{prober: tcp}}\n"
+                  "  icmp: {{prober: icmp}}\n"
+                  "  dns: {{prober: dns, timeout: 300ms, dns: {{query_name: example.com}}}}\n"
+                  "  ws: {{prober: websocket}}\n"
+                  "probe_targets_allow: [127.0.0.0/8]\n"
+                  "probes:\n"
+                  "- {{module: tcp, interval: 60s, targets: ['127.0.0.1:1']}}\n",
+                  certificate.cert_file()));
+  RawListener secure;
+  base::ThreadPool server({.name = "server", .threads = 1});
+  ASSERT_TRUE(server.post([&] {
+    TlsSocket socket(secure.accept(), certificate);
+    socket.read_until("\r\n\r\n");
+    socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  }));
+  const auto check = [this](const std::string& target, std::string_view family) {
+    const std::string text = page(target);
+    EXPECT_THAT(text, HasSubstr(family)) << target;
+    EXPECT_EQ(own_complaints(text), std::vector<std::string>{}) << target;
+  };
+  check("/probe?module=http&target=https://" + secure.address(), "probe_ssl_last_chain_info{");
+  server.stop();
+  check("/probe?module=http&target=" + address_, "probe_success 1");
+  check("/probe?module=tcp&target=" + address_, "probe_success 1");
+  check("/probe?module=tcp&target=127.0.0.1:1", "probe_success 0");
+  check("/probe?module=icmp&target=127.0.0.1", "probe_icmp_duration_seconds{");
+  check("/probe?module=dns&target=127.0.0.1:1", "probe_dns_duration_seconds{");
+  check("/probe?module=ws&target=ws://" + address_, "probe_websocket_status_code");
+  check("/metrics", "app_exporter_build_info");
+}
+
 TEST_F(AppProbe, ProbesItself) {
   start(kBlackbox);
   const std::string probe = page("/probe?target=" + address_ + "/-/healthy");
@@ -178,15 +219,6 @@ TEST_F(AppProbe, TargetsThatHangDoNotHoldUpThePage) {
   EXPECT_THAT(page("/metrics"), HasSubstr("app_exporter_build_info"));
   EXPECT_LE(threads(), 80U);
   exporter_->kill();  // it would wait some seconds for what runs
-}
-
-// What the program loads: each library costs memory on every machine.
-TEST(AppExporterProgram, LoadsFewLibraries) {
-  std::set<std::string> libraries = loaded_libraries("tocsin-app-exporter");
-  libraries.insert("libcrypt");  // a sanitizer brings its own
-  EXPECT_EQ(libraries, (std::set<std::string>{"libc", "libcrypt", "libcrypto", "libfmt", "libgcc_s",
-                                              "libm", "libre2", "libssl", "libstdc++",
-                                              "libyaml-cpp", "libcivetweb", "libdeflate", "libz"}));
 }
 
 }  // namespace

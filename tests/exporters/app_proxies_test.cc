@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/exporters/alert_chain.h"
+#include "tests/exporters/lint.h"
 #include "tests/exporters/pages.h"
 #include "tests/exporters/web_servers.h"
 
@@ -103,6 +104,7 @@ TEST_F(AppProxies, NginxIsCountedThroughRotations) {
   EXPECT_EQ(page_sum(text, "nginx_http_upstream_connect_time_seconds_hist_count"), 10);
   EXPECT_EQ(page_value(text, R"(nginx_parse_errors_total{app="shop"})"), "0");
   EXPECT_EQ(page_value(text, "nginx_up"), "1");
+  EXPECT_EQ(own_complaints(text), std::vector<std::string>{});
   const std::optional<std::size_t> families =
       expect_upstreams_families(text, "nginx_families.tsv", "", "nginx_");
   EXPECT_GE(families.value_or(8), 8U);
@@ -150,6 +152,7 @@ TEST_F(AppProxies, HaproxyHasTheFamiliesOfItsExporterOverBothWays) {
   static_cast<void>(page_with("app_exporter_log_files", 1));
   ask(haproxy.address(), 8);
   const std::string text = page_with("haproxy_http_response_count_total", 8);
+  EXPECT_EQ(own_complaints(text), std::vector<std::string>{});
   for (const std::string by : {"socket", "http"}) {
     EXPECT_EQ(page_value(text, fmt::format("haproxy_up{{by=\"{}\"}}", by)), "1");
     EXPECT_EQ(page_value(text, fmt::format("haproxy_backend_http_responses_total{{backend=\"be\","

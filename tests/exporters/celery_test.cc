@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/exporters/alert_chain.h"
+#include "tests/exporters/lint.h"
 #include "tests/support/http.h"
 #include "tests/support/process.h"
 #include "tests/support/redis.h"
@@ -118,6 +119,7 @@ TEST_F(Celery, ShowsTheEventsOfAWorker) {
   const std::string labels = R"({hostname="host1",name="tasks.add",queue_name="mail"})";
   EXPECT_TRUE(becomes("celery_task_succeeded_total" + labels, "1"));
   EXPECT_EQ(value("celery_task_runtime_sum" + labels), "0.5");
+  EXPECT_EQ(own_complaints(page()), std::vector<std::string>{});
   EXPECT_EQ(value("celery_task_queue_wait_time_count" + labels), "1");
   EXPECT_EQ(value("celery_worker_up{hostname=\"host1\"}"), "1");
   publish("worker.offline", R"({"type": "worker-offline", "hostname": "celery@host1"})");
