@@ -11,9 +11,10 @@
 
 namespace tocsin::tests {
 
-// The words that run a command in new namespaces of these kinds ("--mount", "--net"), in each way that
-// this machine allows, the one with most rights first: as root, or as the root of a user namespace. The
-// command keeps the process id. REQUIRES: "--mount" is one of them.
+// The words that run a command in new namespaces of these kinds ("--mount", "--net", ... of unshare(1)),
+// in each way that this machine allows, the one with most rights first: as root, or as the root of a
+// user namespace. The command keeps the process id unless "--fork" is among the kinds. REQUIRES:
+// "--mount" is.
 std::vector<std::vector<std::string>> namespace_commands(const std::vector<std::string>& kinds);
 
 // `command` with `more` words behind it.
