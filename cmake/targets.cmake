@@ -21,10 +21,19 @@ include(GoogleTest)
 add_custom_target(fuzz_targets)
 add_custom_target(benchmarks)
 
+# Those in TOCSIN_SMALL_LIBRARIES are compiled for size.
 function(tocsin_target_defaults target)
   target_link_libraries(${target} PUBLIC tocsin_flags)
+  if(target IN_LIST TOCSIN_SMALL_LIBRARIES)
+    target_compile_options(${target} PRIVATE -Os -ffunction-sections -fdata-sections)
+  endif()
   if(TOCSIN_PCH AND NOT target STREQUAL "base")
-    target_precompile_headers(${target} REUSE_FROM base)
+    if(target IN_LIST TOCSIN_SMALL_LIBRARIES)
+      # That of base is compiled for speed.
+      target_precompile_headers(${target} PRIVATE ${PROJECT_SOURCE_DIR}/base/pch.h)
+    else()
+      target_precompile_headers(${target} REUSE_FROM base)
+    endif()
   endif()
 endfunction()
 

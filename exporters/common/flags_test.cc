@@ -81,10 +81,8 @@ TEST(FlagsTest, NamesWhatUpstreamHasAndIsNotBuilt) {
   check("--collector.logind", "not supported yet: --collector.logind");
   check("--collector.perf.cpus=1", "not supported yet: --collector.perf.cpus");
   check("--no-collector.perf.tracepoint", "not supported yet: --no-collector.perf.tracepoint");
-  check("--collector.ntp.server=x", "not supported yet: --collector.ntp.server");
   check("--collector.netclass.netlink", "not supported yet: --collector.netclass.netlink");
   check("--collector.pcidevice.names", "not supported yet: --collector.pcidevice.names");
-  check("--collector.netdev.address-info", "not supported yet: --collector.netdev.address-info");
   check("--web.config.file", "expected argument for flag '--web.config.file'");
   check("--web.systemd-socket", "not supported yet: --web.systemd-socket");
 }

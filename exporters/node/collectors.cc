@@ -17,6 +17,7 @@
 #include "exporters/node/network/netlink.h"
 #include "exporters/node/network/network.h"
 #include "exporters/node/nfs/nfs.h"
+#include "exporters/node/services/services.h"
 #include "exporters/node/storage/storage.h"
 #include "exporters/node/systemd/dbus.h"
 #include "exporters/node/systemd/systemd.h"
@@ -117,6 +118,7 @@ constexpr PlainEntry kPlain[] = {
     {"dmi", collect_dmi},
     {"dmmultipath", collect_dmmultipath},
     {"drbd", collect_drbd},
+    {"drm", collect_drm},
     {"edac", collect_edac},
     {"entropy", collect_entropy},
     {"fibrechannel", collect_fibrechannel},
@@ -133,11 +135,13 @@ constexpr PlainEntry kPlain[] = {
     {"nfs", collect_nfs},
     {"nfsd", collect_nfsd},
     {"nvme", collect_nvme},
+    {"nvmesubsystem", collect_nvmesubsystem},
     {"os", collect_os},
     {"pcidevice", collect_pcidevice},
     {"pressure", collect_pressure},
     {"processes", collect_processes},
     {"rapl", collect_rapl},
+    {"runit", collect_runit},
     {"schedstat", collect_schedstat},
     {"selinux", collect_selinux},
     {"sockstat", collect_sockstat},
@@ -164,9 +168,11 @@ constexpr MadeEntry kMade[] = {
     {"interrupts", make_interrupts},
     {"netclass", make_netclass},
     {"netstat", make_netstat},
+    {"ntp", make_ntp},
     {"powersupplyclass", make_powersupplyclass},
     {"qdisc", make_qdisc},
     {"slabinfo", make_slabinfo},
+    {"supervisord", make_supervisord},
     {"systemd", make_systemd},
     {"tapestats", make_tapestats},
     {"vmstat", make_vmstat},

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 
 #include "base/log.h"
 #include "exporters/common/elastic_pool.h"
@@ -69,8 +70,13 @@ int main_with(const std::vector<std::string>& arguments) {
               "Serves metrics of this machine: CPU, memory, disks, file systems, network.");
   add_web_flags(&flags, &web);
   add_node_flags(&flags, &node);
-  const StatusOr<Flags::Outcome> outcome = flags.parse(arguments);
-  Status status = outcome.status();
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread runs yet
+  Status status = flags.read_environment([](const char* name) { return std::getenv(name); });
+  StatusOr<Flags::Outcome> outcome = Flags::Outcome::kRun;
+  if (status.ok()) {
+    outcome = flags.parse(arguments);
+    status = outcome.status();
+  }
   if (status.ok()) status = node.validate();
   if (!status.ok()) {
     fmt::print(stderr, "{}: error: {}, try --help\n", kProgram, message(status));

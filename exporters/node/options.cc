@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <string_view>
 
 #include "exporters/node/network/network.h"
@@ -63,18 +64,19 @@ constexpr std::string_view kDefaultOn[] = {"arp",
                                            "xfs",
                                            "zfs"};
 
-constexpr std::string_view kDefaultOff[] = {"buddyinfo",  "cgroups",       "cpu_vulnerabilities",
-                                            "drbd",       "ethtool",       "interrupts",
-                                            "ksmd",       "lnstat",        "meminfo_numa",
-                                            "mountstats", "network_route", "pcidevice",
-                                            "processes",  "qdisc",         "slabinfo",
-                                            "softirqs",   "swap",          "sysctl",
-                                            "systemd",    "tcpstat",       "wifi",
-                                            "xfrm",       "zoneinfo"};
+constexpr std::string_view kDefaultOff[] = {"buddyinfo",    "cgroups",       "cpu_vulnerabilities",
+                                            "drbd",         "drm",           "ethtool",
+                                            "interrupts",   "ksmd",          "lnstat",
+                                            "meminfo_numa", "mountstats",    "network_route",
+                                            "ntp",          "nvmesubsystem", "pcidevice",
+                                            "processes",    "qdisc",         "runit",
+                                            "slabinfo",     "softirqs",      "supervisord",
+                                            "swap",         "sysctl",        "systemd",
+                                            "tcpstat",      "wifi",          "xfrm",
+                                            "zoneinfo"};
 
 // What upstream 1.12 has beyond that.
-constexpr std::string_view kUnsupportedCollectors[] = {
-    "drm", "logind", "ntp", "nvmesubsystem", "perf", "runit", "supervisord"};
+constexpr std::string_view kUnsupportedCollectors[] = {"logind", "perf"};
 
 // Checks the expression now, so that a typing error stops the start and not the first scrape.
 void add_filter(Flags* flags, const std::string& name, const std::string& help,
@@ -113,6 +115,28 @@ StatusOr<base::Duration> parse_timeout(std::string_view text) {
     return invalid_argument("invalid duration {:?}, expected for example 5s", text);
   }
   return base::Duration(number * factor);
+}
+
+// The same with fractions and more units, as 3.46608s or 1h30m; at least 0.
+StatusOr<double> parse_seconds(std::string_view text) {
+  constexpr std::pair<std::string_view, double> kUnits[] = {
+      {"ns", 1e-9}, {"us", 1e-6}, {"ms", 1e-3}, {"s", 1}, {"m", 60}, {"h", 3600}};
+  double sum = 0;
+  for (std::string_view rest = text; !rest.empty();) {
+    double number = 0;
+    const auto [stop, error] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
+    if (error != std::errc() || !(number >= 0)) break;
+    rest.remove_prefix(static_cast<std::size_t>(stop - rest.data()));
+    const auto unit = std::find_if(std::begin(kUnits), std::end(kUnits), [&](const auto& u) {
+      const std::size_t length = rest.find_first_of("0123456789.");
+      return rest.substr(0, length) == u.first;
+    });
+    if (unit == std::end(kUnits)) break;
+    sum += number * unit->second;
+    rest.remove_prefix(unit->first.size());
+    if (rest.empty() && std::isfinite(sum)) return sum;
+  }
+  return invalid_argument("invalid duration {:?}, expected for example 5s", text);
 }
 
 void add_filesystem_flags(Flags* flags, NodeOptions* options) {
@@ -236,6 +260,38 @@ void add_kernel_flags(Flags* flags, NodeOptions* options) {
              &options->vmstat_fields);
 }
 
+void add_service_flags(Flags* flags, NodeOptions* options) {
+  flags->text("collector.ntp.server", "NTP server to ask; an address of this machine.",
+              &options->ntp_server);
+  flags->number("collector.ntp.server-port", "UDP port of the NTP server.", &options->ntp_port);
+  flags->number("collector.ntp.protocol-version", "Version of NTP to speak: 2, 3 or 4.",
+                &options->ntp_version);
+  flags->toggle("collector.ntp.server-is-local",
+                "Take an NTP server at another address, or by name: it is not a public one.",
+                &options->ntp_server_is_local);
+  flags->number("collector.ntp.ip-ttl", "How far a question to the NTP server may travel.",
+                &options->ntp_ttl);
+  const auto seconds = [flags](std::string name, std::string help, std::string shown,
+                               double* value) {
+    flags->custom(std::move(name), std::move(help), std::move(shown),
+                  [value](std::string_view given) -> Status {
+                    ASSIGN_OR_RETURN(*value, parse_seconds(given));
+                    return ok();
+                  });
+  };
+  seconds("collector.ntp.max-distance", "Largest distance to the root of a sane NTP server.",
+          "3.46608s", &options->ntp_max_distance_seconds);
+  seconds("collector.ntp.local-offset-tolerance",
+          "How far the clock and the NTP server may disagree about the order of events.", "1ms",
+          &options->ntp_offset_tolerance_seconds);
+  flags->text("collector.runit.servicedir", "Where the services of runit are.",
+              &options->runit_directory);
+  flags->text("collector.supervisord.url",
+              "XML-RPC of supervisord: http://HOST:PORT/RPC2 or unix://PATH.",
+              &options->supervisord_url);
+  flags->environment("collector.supervisord.url", "SUPERVISORD_URL");
+}
+
 void add_network_flags(Flags* flags, NodeOptions* options) {
   add_filters(flags, "collector.arp.device", "network devices", &options->arp_devices);
   flags->toggle("collector.arp.netlink",
@@ -259,9 +315,15 @@ void add_network_flags(Flags* flags, NodeOptions* options) {
   flags->toggle("collector.netdev.netlink",
                 "Ask the kernel for network devices by netlink; off: read /proc/net/dev.",
                 &options->netdev_netlink);
-  flags->unsupported_toggle("collector.netdev.address-info");
-  flags->unsupported_toggle("collector.netdev.enable-detailed-metrics");
-  flags->unsupported_toggle("collector.netdev.label-ifalias");
+  flags->toggle("collector.netdev.address-info", "Show the addresses of network devices.",
+                &options->netdev_address_info);
+  flags->toggle(
+      "collector.netdev.enable-detailed-metrics",
+      "Show every counter of a network device under its own name, which other dashboards need.",
+      &options->netdev_detailed);
+  flags->toggle("collector.netdev.label-ifalias",
+                "Give the counters of network devices the label ifalias.",
+                &options->netdev_label_ifalias);
   add_filter(flags, "collector.netstat.fields", "Fields of netstat and snmp to show.",
              &options->netstat_fields);
   add_filters(flags, "collector.qdisc.device", "network devices", &options->qdisc_devices);
@@ -292,6 +354,7 @@ void add_node_flags(Flags* flags, NodeOptions* options) {
   add_hardware_flags(flags, options);
   add_kernel_flags(flags, options);
   add_network_flags(flags, options);
+  add_service_flags(flags, options);
   for (const std::string_view name : kUnsupportedCollectors) {
     flags->unsupported_toggle(fmt::format("collector.{}", name));
     flags->unsupported_prefix(fmt::format("collector.{}.", name));

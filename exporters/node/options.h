@@ -62,6 +62,9 @@ struct NodeOptions {
   std::string netclass_ignored = "^$";
   bool netclass_ignore_invalid_speed = false;
   FilterOptions network_devices;
+  bool netdev_address_info = false;
+  bool netdev_detailed = false;
+  bool netdev_label_ifalias = false;
   bool netdev_netlink = true;
   std::string netstat_fields =
       "^(.*_(InErrors|InErrs)|Ip_Forwarding|Ip(6|Ext)_(InOctets|OutOctets)|Icmp6?_(InMsgs|OutMsgs)"
@@ -69,11 +72,20 @@ struct NodeOptions {
       "|Tcp_(ActiveOpens|InSegs|OutSegs|OutRsts|PassiveOpens|RetransSegs|CurrEstab)"
       "|Udp6?_(InDatagrams|OutDatagrams|NoPorts|RcvbufErrors|SndbufErrors))$";
   std::string powersupply_ignored = "^$";
+  std::string ntp_server = "127.0.0.1";
+  std::size_t ntp_port = 123;
+  std::size_t ntp_version = 4;
+  bool ntp_server_is_local = false;
+  std::size_t ntp_ttl = 1;
+  double ntp_max_distance_seconds = 3.46608;
+  double ntp_offset_tolerance_seconds = 0.001;
   FilterOptions qdisc_devices;
   std::string qdisc_fixtures;  // a directory to read instead of asking the kernel
   bool rapl_zone_label = false;
+  std::string runit_directory = "/etc/service";
   FilterOptions slabs{.include = ".*", .exclude = ""};
   bool stat_softirq = false;
+  std::string supervisord_url = "http://localhost:9001/RPC2";
   std::vector<std::string> sysctl_include;
   std::vector<std::string> sysctl_include_info;
   FilterOptions systemd_units{.include = ".+",

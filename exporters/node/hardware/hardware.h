@@ -12,6 +12,7 @@ namespace tocsin::exporters {
 Status collect_cpufreq(const Node& node, Families* out);
 Status collect_cpu_vulnerabilities(const Node& node, Families* out);
 Status collect_dmi(const Node& node, Families* out);
+Status collect_drm(const Node& node, Families* out);
 Status collect_edac(const Node& node, Families* out);
 Status collect_fibrechannel(const Node& node, Families* out);
 Status collect_infiniband(const Node& node, Families* out);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporters/node/network/link_dump.h"
 
+#include <array>
 #include <optional>
 
+#include <arpa/inet.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
@@ -36,11 +38,22 @@ void set_counters(const Stats& stats, LinkCounters* link) {
   link->transmit_colls = sum(stats.collisions);
   link->transmit_carrier = sum(stats.tx_carrier_errors, stats.tx_aborted_errors,
                                stats.tx_window_errors, stats.tx_heartbeat_errors);
+  link->parts = {.receive_dropped = sum(stats.rx_dropped),
+                 .receive_missed = sum(stats.rx_missed_errors),
+                 .receive_length = sum(stats.rx_length_errors),
+                 .receive_over = sum(stats.rx_over_errors),
+                 .receive_crc = sum(stats.rx_crc_errors),
+                 .receive_frame = sum(stats.rx_frame_errors),
+                 .transmit_aborted = sum(stats.tx_aborted_errors),
+                 .transmit_carrier = sum(stats.tx_carrier_errors),
+                 .transmit_heartbeat = sum(stats.tx_heartbeat_errors),
+                 .transmit_window = sum(stats.tx_window_errors)};
 }
 
 // The link of a message's attributes; nullopt for one without name or counters.
 std::optional<LinkCounters> parse_link(std::string_view body) {
   LinkCounters link;
+  link.index = static_cast<std::uint32_t>(copy_out<ifinfomsg>(body).ifi_index);
   bool has_counters = false;
   for (const auto& [type, payload] : netlink_attributes(body, sizeof(ifinfomsg))) {
     if (type == IFLA_IFNAME) {
@@ -68,6 +81,62 @@ StatusOr<std::vector<LinkCounters>> parse_link_dump(std::string_view messages) {
     if (link) links.push_back(*std::move(link));
   }
   return links;
+}
+
+namespace {
+
+std::string_view scope_of_ipv4(std::string_view bytes) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(bytes[i]); };
+  const bool is_local_multicast = byte(0) == 224 && byte(1) == 0 && byte(2) == 0;
+  if (byte(0) == 127 || (byte(0) == 169 && byte(1) == 254) || is_local_multicast) {
+    return "link-local";
+  }
+  const bool is_multicast = byte(0) >= 224 && byte(0) < 240;
+  const bool is_nothing = bytes == std::string_view("\0\0\0\0", 4) || bytes == "\xff\xff\xff\xff";
+  return is_multicast || is_nothing ? "" : "global";
+}
+
+std::string_view scope_of_ipv6(std::string_view bytes) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(bytes[i]); };
+  const std::string_view start = bytes.substr(0, 15);
+  const bool is_low = start.find_first_not_of('\0') == std::string_view::npos;
+  if (is_low && byte(15) == 1) return "link-local";  // the loopback
+  if (is_low && byte(15) == 0) return "";
+  if (byte(0) == 0xfe && (byte(1) & 0xc0) == 0x80) return "link-local";
+  if (byte(0) != 0xff) return "global";
+  const int multicast_scope = byte(1) & 0x0f;
+  return multicast_scope == 2 ? "link-local" : multicast_scope == 1 ? "interface-local" : "";
+}
+
+std::optional<LinkAddress> parse_address(std::string_view body) {
+  const auto header = copy_out<ifaddrmsg>(body);
+  std::string_view bytes;
+  for (const auto& [type, payload] : netlink_attributes(body, sizeof(ifaddrmsg))) {
+    // On a link between two machines IFA_ADDRESS is the other one's.
+    if (type == IFA_LOCAL || (type == IFA_ADDRESS && bytes.empty())) bytes = payload;
+  }
+  const bool is_ipv6 = header.ifa_family == AF_INET6;
+  if (header.ifa_family != AF_INET && !is_ipv6) return std::nullopt;
+  if (bytes.size() != (is_ipv6 ? 16 : 4)) return std::nullopt;
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  ::inet_ntop(header.ifa_family, bytes.data(), text.data(), text.size());
+  return LinkAddress{.index = header.ifa_index,
+                     .address = text.data(),
+                     .prefix = header.ifa_prefixlen,
+                     .scope = is_ipv6 ? scope_of_ipv6(bytes) : scope_of_ipv4(bytes)};
+}
+
+}  // namespace
+
+StatusOr<std::vector<LinkAddress>> parse_address_dump(std::string_view messages) {
+  ASSIGN_OR_RETURN(const std::vector<NetlinkMessage> parsed, parse_netlink(messages));
+  std::vector<LinkAddress> addresses;
+  for (const NetlinkMessage& message : parsed) {
+    if (message.type != RTM_NEWADDR) continue;
+    auto address = parse_address(message.body);
+    if (address) addresses.push_back(*std::move(address));
+  }
+  return addresses;
 }
 
 StatusOr<std::vector<LinkCounters>> parse_net_dev(std::string_view text) {

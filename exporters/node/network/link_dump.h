@@ -5,6 +5,7 @@
 // Values and functions.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,7 @@ namespace tocsin::exporters {
 // missed, too.
 struct LinkCounters {
   std::string device;
+  std::uint32_t index = 0;  // 0: not told
   struct Side {
     double bytes = 0, packets = 0, errs = 0, drop = 0, fifo = 0, compressed = 0;
   };
@@ -24,6 +26,12 @@ struct LinkCounters {
   double receive_frame = 0, receive_multicast = 0;
   double receive_nohandler = -1;  // -1: not told
   double transmit_colls = 0, transmit_carrier = 0;
+  // The parts of these sums; only rtnetlink tells them.
+  struct Parts {
+    double receive_dropped = 0, receive_missed = 0;
+    double receive_length = 0, receive_over = 0, receive_crc = 0, receive_frame = 0;
+    double transmit_aborted = 0, transmit_carrier = 0, transmit_heartbeat = 0, transmit_window = 0;
+  } parts;
 };
 
 // Reads the answer to a dump of all links: messages RTM_NEWLINK up to NLMSG_DONE. kDataLoss when
@@ -32,6 +40,17 @@ StatusOr<std::vector<LinkCounters>> parse_link_dump(std::string_view messages);
 
 // kInvalidArgument with the line that is no table row.
 StatusOr<std::vector<LinkCounters>> parse_net_dev(std::string_view text);
+
+// An address of a link.
+struct LinkAddress {
+  std::uint32_t index = 0;  // of the link
+  std::string address;
+  unsigned prefix = 0;  // bits of the network
+  // "global", "link-local" (that of the loopback, too), "interface-local", or "".
+  std::string_view scope;
+};
+// Reads the answer to a dump of addresses: messages RTM_NEWADDR up to NLMSG_DONE.
+StatusOr<std::vector<LinkAddress>> parse_address_dump(std::string_view messages);
 
 // Asks the kernel. Returns within a second.
 StatusOr<std::string> dump_links();

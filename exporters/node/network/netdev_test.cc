@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstring>
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
@@ -162,6 +163,120 @@ TEST(NetdevTest, ShowsTheChosenDevices) {
   EXPECT_EQ(text.find("nohandler"), std::string::npos) << "not in /proc/net/dev";
   machine.options.network_devices = {.include = "^nothing$", .exclude = ""};
   EXPECT_EQ(show(machine), "");
+}
+
+std::string address_message(int family, std::uint32_t index, unsigned char prefix,
+                            const std::string& attributes) {
+  ifaddrmsg header{};
+  header.ifa_family = static_cast<unsigned char>(family);
+  header.ifa_index = index;
+  header.ifa_prefixlen = prefix;
+  return message(RTM_NEWADDR, bytes_of(header) + attributes);
+}
+
+TEST(AddressDumpTest, TellsScopesAsGoDoes) {
+  const auto check = [](const std::string& text, std::string_view scope) {
+    std::string bytes(16, '\0');
+    const int family = text.find(':') == std::string::npos ? AF_INET : AF_INET6;
+    ASSERT_EQ(::inet_pton(family, text.c_str(), bytes.data()), 1);
+    if (family == AF_INET) bytes.resize(4);
+    const auto parsed =
+        parse_address_dump(address_message(family, 7, 24, attribute(IFA_ADDRESS, bytes)));
+    ASSERT_EQ(parsed.status(), ok());
+    ASSERT_EQ(parsed->size(), 1U);
+    EXPECT_EQ(parsed->at(0).address, text);
+    EXPECT_EQ(parsed->at(0).prefix, 24U);
+    EXPECT_EQ(parsed->at(0).index, 7U);
+    EXPECT_EQ(parsed->at(0).scope, scope) << text;
+  };
+  check("127.0.0.1", "link-local");
+  check("169.254.7.7", "link-local");
+  check("224.0.0.5", "link-local");
+  check("224.0.1.5", "");
+  check("255.255.255.255", "");
+  check("0.0.0.0", "");
+  check("10.1.2.3", "global");
+  check("::1", "link-local");
+  check("::", "");
+  check("fe80::1", "link-local");
+  check("ff01::1", "interface-local");
+  check("ff02::1", "link-local");
+  check("ff05::1", "");
+  check("fd00::2", "global");
+}
+
+TEST(AddressDumpTest, SurvivesAnyTruncationAndDamage) {
+  const std::string dump =
+      address_message(AF_INET, 1, 8,
+                      attribute(IFA_ADDRESS, "\x7f\1\1\1") + attribute(IFA_LOCAL, "\x7f\1\1\2")) +
+      address_message(AF_INET6, 2, 64, attribute(IFA_ADDRESS, std::string(16, '\x20'))) +
+      address_message(AF_PACKET, 2, 64, attribute(IFA_ADDRESS, "abcd")) + message(NLMSG_DONE, "");
+  EXPECT_EQ(parse_address_dump(dump).value().size(), 2U);
+  EXPECT_EQ(parse_address_dump(dump).value()[0].address, "127.1.1.2");
+  for (std::size_t length = 1; length < dump.size(); ++length) {
+    static_cast<void>(parse_address_dump(std::string(dump.substr(0, length))));
+  }
+  for (std::size_t at = 0; at < dump.size(); ++at) {
+    std::string damaged = dump;
+    damaged[at] = static_cast<char>(damaged[at] ^ 0x41);
+    static_cast<void>(parse_address_dump(damaged));
+  }
+}
+
+// A link message with the name and the index of a link.
+std::string indexed_link(std::string_view name, int index) {
+  ifinfomsg header{};
+  header.ifi_index = index;
+  return message(RTM_NEWLINK, bytes_of(header) + attribute(IFLA_IFNAME, std::string(name) + '\0') +
+                                  attribute(IFLA_STATS64, bytes_of(rtnl_link_stats64{})));
+}
+
+TEST(NetdevTest, ShowsAddressesOfTheChosenDevices) {
+  NodeMachine machine;
+  machine.options.netdev_address_info = true;
+  machine.options.network_devices.exclude = "^veth";
+  machine.services.link_dump = [] { return indexed_link("eth0", 3) + indexed_link("veth1", 4); };
+  machine.services.netlink = [](const NetlinkRequest& request) -> StatusOr<std::string> {
+    EXPECT_EQ(request.type, RTM_GETADDR);
+    return address_message(AF_INET, 3, 24, attribute(IFA_ADDRESS, "\x0a\1\2\3")) +
+           address_message(AF_INET, 4, 24, attribute(IFA_ADDRESS, "\x0a\1\2\4")) +
+           address_message(AF_INET, 9, 24, attribute(IFA_ADDRESS, "\x0a\1\2\5"));
+  };
+  EXPECT_NE(show(machine).find("# TYPE node_network_address_info gauge\n"
+                               "node_network_address_info{address=\"10.1.2.3\",device=\"eth0\","
+                               "netmask=\"24\",scope=\"global\"} 1\n#"),
+            std::string::npos)
+      << show(machine);
+}
+
+TEST(NetdevTest, ShowsEveryCounterUnderItsName) {
+  NodeMachine machine;
+  machine.options.netdev_detailed = true;
+  machine.services.link_dump = [] { return link<rtnl_link_stats64>("a", IFLA_STATS64); };
+  const std::string text = show(machine);
+  for (const std::string_view line :
+       {"receive_dropped_total{device=\"a\"} 64\n",
+        "receive_missed_errors_total{device=\"a\"} 32768\n",
+        "transmit_window_errors_total{device=\"a\"} 1.048576e+06\n",
+        "multicast_total{device=\"a\"} 256\n", "collisions_total{device=\"a\"} 512\n"}) {
+    EXPECT_NE(text.find(line), std::string::npos) << line << text;
+  }
+  EXPECT_EQ(text.find("receive_drop_total"), std::string::npos);
+  machine.options.netdev_netlink = false;
+  machine.write("/proc/net/dev", kNetDev);
+  EXPECT_NE(show(machine).find("receive_dropped_total{device=\"lo\"} 4\n"), std::string::npos);
+}
+
+TEST(NetdevTest, LabelsDevicesWithTheirAlias) {
+  NodeMachine machine;
+  machine.options.netdev_label_ifalias = true;
+  machine.options.netdev_netlink = false;
+  machine.write("/proc/net/dev", kNetDev);
+  machine.write("/sys/class/net/lo/ifalias", "to myself\n");
+  const std::string text = show(machine);
+  EXPECT_NE(text.find("receive_bytes_total{device=\"lo\",ifalias=\"to myself\"} 1\n"),
+            std::string::npos);
+  EXPECT_NE(text.find("receive_bytes_total{device=\"veth4B09XN\"} 64\n"), std::string::npos);
 }
 
 TEST(NetdevTest, AsksByNetlink) {

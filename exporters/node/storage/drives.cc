@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Drives: nvme, dmmultipath, tapestats.
+// Drives: nvme, nvmesubsystem, dmmultipath, tapestats.
+#include <algorithm>
+
 #include "exporters/node/storage/storage.h"
 
 namespace tocsin::exporters {
@@ -47,6 +49,70 @@ void show_namespace(const Node& node, const std::string& path, std::string_view 
              "Logical block size of the NVMe namespace in bytes. Usually 4Kb. Available in "
              "/sys/class/nvme/<device>/<namespace>/queue/logical_block_size",
              labels, *block);
+}
+
+// "nvme0" is a controller of a subsystem.
+bool is_controller(std::string_view name) {
+  return name.starts_with("nvme") && to_count(name.substr(4)).has_value();
+}
+
+// "nvme0n1"; "nvme0c1n1" is a path to it.
+bool is_namespace(std::string_view name) {
+  const std::size_t n = name.rfind('n');
+  return name.starts_with("nvme") && n > 4 && to_count(name.substr(4, n - 4)) &&
+         to_count(name.substr(n + 1));
+}
+
+void show_controller(const Node& node, const std::string& path, std::string_view subsystem,
+                     std::string_view controller, Families* out) {
+  constexpr std::string_view kStates[] = {"connecting", "dead",      "deleting", "live",
+                                          "new",        "resetting", "unknown"};
+  std::string state = node.try_text(path + "/state").value_or("");
+  if (state == "deleting (no IO)") state = "deleting";
+  if (std::find(std::begin(kStates), std::end(kStates), state) == std::end(kStates)) {
+    state = "unknown";
+  }
+  const std::string transport = node.try_text(path + "/transport").value_or("");
+  for (const std::string_view one : kStates) {
+    out->gauge("node_nvmesubsystem_path_state",
+               "Current NVMe controller path state (1 for the current state, 0 for all others).",
+               {{"controller", controller},
+                {"state", one},
+                {"subsystem", subsystem},
+                {"transport", transport}},
+               one == state ? 1 : 0);
+  }
+}
+
+void show_subsystem(const Node& node, const std::string& path, const std::string& subsystem,
+                    Families* out) {
+  const auto text = [&](std::string_view name) {
+    return node.try_text(fmt::format("{}/{}", path, name)).value_or("");
+  };
+  out->gauge("node_nvmesubsystem_info", "Non-numeric information about an NVMe subsystem.",
+             {{"iopolicy", text("iopolicy")},
+              {"model", text("model")},
+              {"nqn", text("subsysnqn")},
+              {"serial", text("serial")},
+              {"subsystem", subsystem}},
+             1);
+  double paths = 0, live = 0;
+  for (const std::string& name : node.list(path, "nvme")) {
+    if (is_controller(name)) {
+      paths += 1;
+      if (text(name + "/state") == "live") live += 1;
+      show_controller(node, path + "/" + name, subsystem, name, out);
+    } else if (is_namespace(name)) {
+      out->gauge("node_nvmesubsystem_namespace_info",
+                 "Maps an NVMe namespace block device to its subsystem.",
+                 {{"device", name}, {"subsystem", subsystem}}, 1);
+    }
+  }
+  out->gauge("node_nvmesubsystem_paths", "Number of controller paths for an NVMe subsystem.",
+             {{"subsystem", subsystem}}, paths);
+  out->gauge("node_nvmesubsystem_paths_live",
+             "Number of controller paths in live state for an NVMe subsystem.",
+             {{"subsystem", subsystem}}, live);
 }
 
 void show_multipath(const Node& node, const std::string& path, const std::string& sysfs_name,
@@ -140,6 +206,16 @@ Status collect_nvme(const Node& node, Families* out) {
       const std::string_view number = namespace_number(name);
       if (!number.empty()) show_namespace(node, path + "/" + name, device, number, out);
     }
+  }
+  return ok();
+}
+
+Status collect_nvmesubsystem(const Node& node, Families* out) {
+  const std::string directory = node.sys("/class/nvme-subsystem");
+  const StatusOr<std::vector<std::string>> names = node.services.files.list(directory);
+  if (!names.ok()) return no_data_if_missing(names.status());
+  for (const std::string& name : *names) {
+    if (name.starts_with("nvme-subsys")) show_subsystem(node, directory + "/" + name, name, out);
   }
   return ok();
 }

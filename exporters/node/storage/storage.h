@@ -16,6 +16,7 @@ Status collect_dmmultipath(const Node& node, Families* out);
 Status collect_drbd(const Node& node, Families* out);
 Status collect_mdadm(const Node& node, Families* out);
 Status collect_nvme(const Node& node, Families* out);
+Status collect_nvmesubsystem(const Node& node, Families* out);
 Status collect_xfs(const Node& node, Families* out);
 Status collect_zfs(const Node& node, Families* out);
 StatusOr<Collect> make_tapestats(const Node& node);
