@@ -8,6 +8,7 @@
 
 #include "net/http_server.h"
 #include "net/io_loop.h"
+#include "net/tls_server.h"
 
 namespace tocsin::net {
 
@@ -21,6 +22,7 @@ struct BeastServices {
   // Chooses another executor for a request, whose queue then is its only limit; null, or an answer
   // of null: `handlers`. Called on the io thread.
   std::function<base::Executor*(const HttpRequest&)> choose = nullptr;
+  std::shared_ptr<TlsServer> tls = nullptr;  // null: plain HTTP; asked on `handlers`
 };
 std::unique_ptr<HttpServer> make_beast_server(HttpServerOptions options, Handler handler,
                                               BeastServices services);

@@ -2,7 +2,7 @@
 //
 // HttpServer: listens and answers with handlers, plain functions from HttpRequest to HttpResponse.
 //
-// make_beast_server() (net/beast.h) serves tocsin and everything with TLS, IPv6 or unix listeners;
+// make_beast_server() (net/beast.h) serves tocsin and everything with TLS or IPv6;
 // make_civetweb_server() (net/civetweb.h) serves exporters over plain IPv4. One test suite runs
 // over both. Handlers run on an Executor, at most max_concurrent at once; above it and above
 // max_connections clients get 503 with a text that says so.

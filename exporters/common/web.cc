@@ -38,8 +38,8 @@ void add_listen_flags(Flags* flags, WebOptions* options) {
                   return set_telemetry_path(given, &options->telemetry_path);
                 });
   flags->text("web.config.file",
-              "File with users, their passwords as bcrypt, a limit of the rate of requests, and "
-              "headers of responses. TLS is not supported yet.",
+              "File with certificates for TLS, users, their passwords as bcrypt, a limit of the "
+              "rate of requests, and headers of responses.",
               &options->config_file);
 }
 
@@ -85,12 +85,19 @@ StatusOr<std::unique_ptr<net::HttpServer>> start_server(const WebOptions& option
   if (!options.config_file.empty()) {
     ASSIGN_OR_RETURN(std::shared_ptr<WebGuard> guard,
                      WebGuard::open(base::real_file_system(), options.config_file, services.clock));
+    ASSIGN_OR_RETURN(const auto config, guard->config());
+    if (config->tls) {
+      ASSIGN_OR_RETURN(services.tls, net::TlsServer::open(base::real_file_system(),
+                                                          [guard] { return guard->tls(); }));
+      base::log::info("TLS is enabled");
+    }
     handler = [guard, inner = std::move(handler)](const net::HttpRequest& request) {
       return guard->serve(inner, request);
     };
   }
   std::unique_ptr<net::HttpServer> server;
-  if (options.server.value_or(choose_server(options.listen_addresses)) == ServerKind::kBeast) {
+  if (services.tls != nullptr ||
+      options.server.value_or(choose_server(options.listen_addresses)) == ServerKind::kBeast) {
     server = net::make_beast_server(std::move(server_options), std::move(handler), services);
   } else {
     server =

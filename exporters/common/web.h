@@ -39,7 +39,7 @@ void add_listen_flags(Flags* flags, WebOptions* options);
 // These, and the other flags --web.*, --log.* and --runtime.gomaxprocs.
 void add_web_flags(Flags* flags, WebOptions* options);
 
-// civetweb is the smaller one, but it has no IPv6.
+// civetweb is the smaller one, but it has no IPv6. With TLS it is Beast in any case.
 ServerKind choose_server(const std::vector<std::string>& listen_addresses);
 
 // Starts the chosen server, with a WebGuard before the handler when there is a config file. The

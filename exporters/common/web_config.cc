@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/yaml.h"
+#include "exporters/common/web_tls.h"
 #include "model/timestamp.h"
 
 namespace tocsin::exporters {
@@ -42,9 +43,8 @@ Status check_header(const base::YamlNode& node, std::string_view name, std::stri
 
 Status read_http(const base::YamlNode& node, WebConfig* config) {
   base::YamlMapping mapping(node);
-  // Upstream offers HTTP/2 with TLS only, which is refused above; without it the key says nothing.
-  bool http2 = false;
-  mapping.boolean("http2", &http2);
+  // An offer to clients, which all speak HTTP/1.1 as well.
+  mapping.boolean("http2", &config->http2);
   mapping.with("headers", [config](const base::YamlNode& headers) -> Status {
     for (const auto& [name, value] : headers.entries()) {
       ASSIGN_OR_RETURN(std::string text, value.as_string());
@@ -92,7 +92,10 @@ StatusOr<WebConfig> WebConfig::parse(std::string_view text, std::string_view fil
   ASSIGN_OR_RETURN(const base::YamlNode node, base::parse_yaml(text, file));
   WebConfig config;
   base::YamlMapping mapping(node);
-  mapping.unsupported({"tls_server_config"});
+  mapping.with("tls_server_config", [&](const base::YamlNode& tls) -> Status {
+    ASSIGN_OR_RETURN(config.tls, read_tls(tls, file.substr(0, file.rfind('/') + 1)));
+    return ok();
+  });
   mapping.with("rate_limit",
                [&config](const base::YamlNode& rate) { return read_rate(rate, &config); });
   mapping.with("http_server_config",
@@ -114,8 +117,17 @@ bool check_bcrypt(const std::string& password, const std::string& hash) {
 StatusOr<std::unique_ptr<WebGuard>> WebGuard::open(base::FileSystem& files, std::string path,
                                                    const base::Clock& clock) {
   std::unique_ptr<WebGuard> guard(new WebGuard(files, std::move(path), clock));
-  RETURN_IF_ERROR(guard->config().status());
+  ASSIGN_OR_RETURN(const auto config, guard->config());
+  if (config->tls && config->http2) {
+    base::log::warn("HTTP/2 is not offered: clients are served HTTP/1.1");
+  }
   return guard;
+}
+
+StatusOr<net::TlsServerOptions> WebGuard::tls() {
+  ASSIGN_OR_RETURN(const auto now, config());
+  if (!now->tls) return failed_precondition("{}: tls_server_config is gone", path_);
+  return *now->tls;
 }
 
 StatusOr<std::shared_ptr<const WebConfig>> WebGuard::config() {
@@ -127,6 +139,9 @@ StatusOr<std::shared_ptr<const WebConfig>> WebGuard::config() {
   ASSIGN_OR_RETURN(WebConfig parsed, WebConfig::parse(text, path_));
   auto shared = std::make_shared<const WebConfig>(std::move(parsed));
   base::MutexLock lock(mutex_);
+  if (config_ && config_->tls.has_value() != shared->tls.has_value()) {
+    base::log::warn("to turn TLS on or off takes a restart", {{"file", path_}});
+  }
   text_ = std::move(text);
   config_ = shared;
   tokens_ = static_cast<double>(shared->rate_burst);

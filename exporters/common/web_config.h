@@ -2,14 +2,14 @@
 //
 // WebConfig: what --web.config.file holds, and WebGuard, which applies it to every request.
 //
-// TLS is not built: a file that asks for it is refused with "not supported yet: tls_server_config",
-// instead of serving in the clear what was meant to be secret.
 // WebConfig is a value.
 // Errors: kInvalidArgument and kUnimplemented with file:line:column.
 #pragma once
 
 #include <atomic>
 #include <map>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,6 +21,7 @@
 #include "base/status.h"
 #include "base/time.h"
 #include "net/router.h"
+#include "net/tls_server.h"
 
 namespace tocsin::exporters {
 
@@ -30,7 +31,10 @@ struct WebConfig {
   // One request per interval, after `burst` at once; 0: no limit.
   base::Duration rate_interval{0};
   std::int64_t rate_burst = 0;
+  std::optional<net::TlsServerOptions> tls;  // none: plain HTTP
+  bool http2 = false;                        // asked for; never offered
 
+  // Paths in the file are relative to its folder.
   static StatusOr<WebConfig> parse(std::string_view text, std::string_view file);
 };
 
@@ -49,12 +53,15 @@ class WebGuard {
                                                   const base::Clock& clock);
 
   net::HttpResponse serve(const net::Handler& inner, const net::HttpRequest& request);
+  // What the file holds now.
+  StatusOr<std::shared_ptr<const WebConfig>> config();
+  // What a new TLS connection uses. kFailedPrecondition when the file no longer asks for TLS.
+  StatusOr<net::TlsServerOptions> tls();
 
  private:
   WebGuard(base::FileSystem& files, std::string path, const base::Clock& clock)
       : files_(files), path_(std::move(path)), clock_(clock) {}
 
-  StatusOr<std::shared_ptr<const WebConfig>> config();
   // Whether the limit of rate lets one more request through; then it is counted.
   bool take_token(const WebConfig& config);
   bool is_allowed(const WebConfig& config, std::string_view authorization);

@@ -33,7 +33,27 @@ TEST(WebConfigTest, RefusesWhatItCannotDo) {
     EXPECT_NE(message(config.status()).find(expected), std::string::npos)
         << message(config.status());
   };
-  check("tls_server_config:\n  cert_file: a\n", "not supported yet: tls_server_config");
+  check("tls_server_config:\n  cert_file: a\n",
+        "web.yml:2:3: tls_server_config: missing one of key");
+  check("tls_server_config: {min_version: TLS13}\n", "missing one of cert or cert_file");
+  check("tls_server_config: {cert_file: a, cert: b, key: c}\n", "only one of cert and cert_file");
+  check("tls_server_config: {cert_file: a, key_file: b, client_ca: c, client_ca_file: d}\n",
+        "only one of client_ca and client_ca_file");
+  check("tls_server_config:\n  cert_file: a\n  key_file: b\n  min_version: SSL3\n",
+        "web.yml:4:16: tls_server_config.min_version: unknown TLS version: SSL3");
+  check("tls_server_config: {cert_file: a, key_file: b, min_version: TLS13, max_version: TLS12}\n",
+        "max_version: below min_version");
+  check("tls_server_config: {cert_file: a, key_file: b, cipher_suites: [RC4]}\n",
+        "unknown cipher: RC4");
+  check("tls_server_config: {cert_file: a, key_file: b, curve_preferences: [P256]}\n",
+        "unknown curve: P256");
+  check("tls_server_config: {cert_file: a, key_file: b, curve_preferences: [X25519MLKEM768]}\n",
+        "not supported yet: X25519MLKEM768");
+  check("tls_server_config: {cert_file: a, key_file: b, client_auth_type: Maybe}\n",
+        "Invalid ClientAuth: Maybe");
+  check("tls_server_config: {cert_file: a, key_file: b, client_ca_file: c}\n",
+        "Client CA's have been configured without a Client Auth Policy");
+  check("tls_server_config: {cert_files: a}\n", "field cert_files not found");
   check("rate_limit: {interval: 1s}\n", "expected at least 1");
   check("rate_limit: {interval: soon, burst: 1}\n", "web.yml:1:24: ");
   check("rate_limit: {rate: 1}\n", "field rate not found");
@@ -43,6 +63,49 @@ TEST(WebConfigTest, RefusesWhatItCannotDo) {
         "HTTP header \"Server\" can not be configured");
   check("http_server_config:\n  headers:\n    X-Frame-Options: maybe\n",
         "invalid value for X-Frame-Options");
+}
+
+TEST(WebConfigTest, ReadsTls) {
+  const StatusOr<WebConfig> config = WebConfig::parse(
+      "tls_server_config:\n"
+      "  cert_file: server.crt\n"
+      "  key_file: /keys/server.key\n"
+      "  client_ca_file: ca/clients.crt\n"
+      "  client_auth_type: RequireAndVerifyClientCert\n"
+      "  client_allowed_sans: [a.test, 10.0.0.1]\n"
+      "  min_version: TLS11\n"
+      "  max_version: TLS13\n"
+      "  cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, TLS_AES_128_GCM_SHA256]\n"
+      "  curve_preferences: [X25519, CurveP256]\n"
+      "  prefer_server_cipher_suites: false\n",
+      "/etc/tocsin/web.yml");
+  ASSERT_EQ(config.status(), ok());
+  EXPECT_EQ(config->tls,
+            (net::TlsServerOptions{.cert_file = "/etc/tocsin/server.crt",
+                                   .key_file = "/keys/server.key",
+                                   .client_ca_file = "/etc/tocsin/ca/clients.crt",
+                                   .client_auth = net::ClientAuth::kRequireAndVerify,
+                                   .client_allowed_sans = {"a.test", "10.0.0.1"},
+                                   .min_version = "TLS11",
+                                   .max_version = "TLS13",
+                                   .cipher_suites = {"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+                                                     "TLS_AES_128_GCM_SHA256"},
+                                   .curves = {"X25519", "P-256"},
+                                   .prefer_server_ciphers = false}));
+  EXPECT_EQ(WebConfig::parse("tls_server_config: {cert: a, key: b}\n", "web.yml")->tls,
+            (net::TlsServerOptions{.cert = "a", .key = "b"}));
+  EXPECT_EQ(WebConfig::parse("tls_server_config: {}\n", "web.yml")->tls, std::nullopt);
+  const auto auth = [](std::string_view type) {
+    return WebConfig::parse(
+               fmt::format("tls_server_config: {{cert: a, key: b, client_auth_type: {}}}", type),
+               "web.yml")
+        ->tls->client_auth;
+  };
+  EXPECT_EQ(auth("NoClientCert"), net::ClientAuth::kNone);
+  EXPECT_EQ(auth("RequestClientCert"), net::ClientAuth::kRequest);
+  EXPECT_EQ(auth("RequireAnyClientCert"), net::ClientAuth::kRequireAny);
+  EXPECT_EQ(auth("RequireClientCert"), net::ClientAuth::kRequireAny);
+  EXPECT_EQ(auth("VerifyClientCertIfGiven"), net::ClientAuth::kVerifyIfGiven);
 }
 
 class WebGuardTest : public ::testing::Test {
@@ -116,9 +179,21 @@ TEST_F(WebGuardTest, LimitsTheRateOfRequests) {
   for (int i = 0; i < 9; ++i) EXPECT_EQ(status(""), 200) << "off";
 }
 
+TEST_F(WebGuardTest, TellsWhatTlsUsesNow) {
+  write("tls_server_config: {cert: a, key: b}\n");
+  guard_ = *WebGuard::open(*files_, "/web.yml", clock_);
+  EXPECT_EQ(guard_->tls()->cert, "a");
+  write("tls_server_config: {cert: c, key: b}\n");
+  EXPECT_EQ(guard_->tls()->cert, "c");
+  write("");
+  EXPECT_EQ(guard_->tls().status(), failed_precondition("/web.yml: tls_server_config is gone"));
+  write("nonsense: true\n");
+  EXPECT_FALSE(guard_->tls().ok());
+}
+
 TEST_F(WebGuardTest, DoesNotStartWithABadFile) {
   EXPECT_FALSE(WebGuard::open(*files_, "/missing.yml", clock_).ok());
-  write("tls_server_config: {}\n");
+  write("tls_server_config: {cert: a, key: b, curve_preferences: [X25519MLKEM768]}\n");
   EXPECT_EQ(WebGuard::open(*files_, "/web.yml", clock_).status().code(),
             StatusCode::kUnimplemented);
 }

@@ -2,7 +2,6 @@
 #include "net/beast/connection.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 
 #include <boost/asio/buffer.hpp>
@@ -10,7 +9,6 @@
 #include <boost/beast/core/error.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/read.hpp>
-#include <sys/socket.h>
 
 #include "base/log.h"
 
@@ -26,6 +24,7 @@ namespace {
 // the answer before the reset that unread bytes cause.
 constexpr std::chrono::seconds kLingerTime(2);
 constexpr std::size_t kLingerBytes = 4 << 20;
+constexpr base::Duration kHandshakeTimeout(10'000);
 constexpr std::size_t kKeptBuffer = 64 << 10;
 constexpr std::size_t kHeaderBuffer = 4096;  // one read takes most headers
 constexpr std::size_t kFirstBodyBytes = 256 << 10;
@@ -126,7 +125,46 @@ Connection::Connection(std::shared_ptr<ServerCore> core, asio::ip::tcp::socket s
 
 void Connection::serve() {
   core_->connections.insert(shared_from_this());
+  if (core_->services.tls != nullptr) return start_tls();
   read_request();
+}
+
+// Certificates may have to be read from files, so that is no work for the io thread.
+void Connection::start_tls() {
+  state_ = State::kReading;
+  const bool posted = core_->services.handlers.post([core = core_, weak = weak_from_this()] {
+    const auto context = std::make_shared<StatusOr<std::shared_ptr<const TlsContext>>>(
+        core->services.tls->context());
+    core->to_io([weak, context] {
+      if (const auto self = weak.lock()) self->on_tls_context(*context);
+    });
+  });
+  if (posted) return;
+  core_->count_rejected("concurrent");
+  close();
+}
+
+void Connection::on_tls_context(const StatusOr<std::shared_ptr<const TlsContext>>& context) {
+  if (state_ != State::kReading) return;
+  std::unique_ptr<TlsSession> session = context.ok() ? TlsSession::make(*context) : nullptr;
+  if (session == nullptr) return close();
+  stream_.tcp().expires_after(std::min(core_->options.read_timeout, kHandshakeTimeout));
+  stream_.start_tls(std::move(session),
+                    [self = shared_from_this()](const ErrorCode& error, std::size_t) {
+                      self->on_handshake(error);
+                    });
+}
+
+void Connection::on_handshake(const ErrorCode& error) {
+  if (state_ != State::kReading) return;
+  if (!error) return read_request();
+  if (stream_.spoke_http()) {
+    return reject(400, "Client sent an HTTP request to an HTTPS server.\n");
+  }
+  const std::string reason = stream_.tls_error();
+  log::debug("TLS handshake failed",
+             {{"client", remote_address_}, {"error", reason.empty() ? error.message() : reason}});
+  close();
 }
 
 void Connection::refuse() {
@@ -134,6 +172,7 @@ void Connection::refuse() {
   ++core_->refusing;
   refused_ = true;
   core_->count_rejected("connections");
+  if (core_->services.tls != nullptr) return close();  // a handshake would cost what is scarce
   reject(503, fmt::format("Limit of open connections reached ({}), try again later.\n",
                           core_->options.max_connections));
 }
@@ -146,8 +185,9 @@ void Connection::close() {
   if (state_ == State::kClosed) return;
   state_ = State::kClosed;
   beast::error_code ignored;
+  stream_.say_goodbye();
   stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_both, ignored);
-  stream_.close();
+  stream_.tcp().close();
   if (refused_) --core_->refusing;
   if (core_->closed != nullptr) core_->closed->inc();
   const auto self = shared_from_this();
@@ -166,7 +206,7 @@ void Connection::read_request() {
   parser_->header_limit(static_cast<std::uint32_t>(std::min<std::uint64_t>(
       core_->options.max_header_bytes, std::numeric_limits<std::uint32_t>::max())));
   parser_->body_limit(core_->options.max_body_bytes);
-  stream_.expires_after(core_->options.read_timeout);
+  stream_.tcp().expires_after(core_->options.read_timeout);
   http::async_read_header(
       stream_, buffer_, *parser_,
       [self = shared_from_this()](const ErrorCode& error, std::size_t) { self->on_header(error); });
@@ -272,7 +312,7 @@ void Connection::dispatch(HttpRequest request) {
     return reply(too_busy(core_->options.max_concurrent), true);
   }
   state_ = State::kHandling;
-  stream_.expires_never();
+  stream_.tcp().expires_never();
   client_gone_ = std::make_shared<std::atomic<bool>>(false);
   request.client_gone = client_gone_;
   watch_client();
@@ -320,11 +360,9 @@ void Connection::watch_client() {
 // What can be read is the end of the stream, or the next request of a client in a hurry.
 void Connection::on_client_event() {
   if (state_ != State::kHandling) return;
-  char byte = 0;
-  const ssize_t got = recv(stream_.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  if (got > 0) return;
-  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return watch_client();
-  client_gone_->store(true, std::memory_order_relaxed);
+  const ServerStream::Heard heard = stream_.listen();
+  if (heard == ServerStream::Heard::kNothing) return watch_client();
+  if (heard == ServerStream::Heard::kEnd) client_gone_->store(true, std::memory_order_relaxed);
 }
 
 void Connection::reply(HttpResponse response, bool keep_alive) {
@@ -358,7 +396,7 @@ void Connection::write_more() {
     parts[1] =
         asio::buffer(writer_->body()) + (written_ > head.size() ? written_ - head.size() : 0);
   }
-  stream_.expires_after(core_->options.write_timeout);
+  stream_.tcp().expires_after(core_->options.write_timeout);
   stream_.async_write_some(parts,
                            [self = shared_from_this()](const ErrorCode& error, std::size_t bytes) {
                              self->on_written(error, bytes);
@@ -379,7 +417,7 @@ void Connection::on_written(const ErrorCode& error, std::size_t bytes) {
 // Asks the handler's stream for its next piece: only when the last one has left, so a slow reader
 // costs a socket and one piece of memory, but no thread.
 void Connection::pull() {
-  stream_.expires_never();
+  stream_.tcp().expires_never();
   const bool posted =
       core_->services.handlers.post([core = core_, weak = weak_from_this(), writer = writer_] {
         const auto piece = std::make_shared<StatusOr<std::string>>(writer->next());
@@ -416,8 +454,9 @@ void Connection::linger() {
     parser_.reset();
     buffer_.clear();
     beast::error_code ignored;
+    stream_.say_goodbye();
     stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
-    stream_.expires_after(kLingerTime);
+    stream_.tcp().expires_after(kLingerTime);
   }
   stream_.async_read_some(buffer_.prepare(kKeptBuffer),
                           [self = shared_from_this()](const ErrorCode& error, std::size_t bytes) {

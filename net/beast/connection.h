@@ -19,12 +19,12 @@
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 
 #include "base/mutex.h"
 #include "net/beast.h"
+#include "net/beast/server_stream.h"
 #include "net/server/response_writer.h"
 
 namespace tocsin::net {
@@ -76,6 +76,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   using ErrorCode = boost::beast::error_code;
   using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
 
+  void start_tls();
+  void on_tls_context(const StatusOr<std::shared_ptr<const TlsContext>>& context);
+  void on_handshake(const ErrorCode& error);
   void read_request();
   void read_body();
   void read_more_body();
@@ -99,7 +102,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void linger();
 
   const std::shared_ptr<ServerCore> core_;
-  boost::beast::tcp_stream stream_;
+  ServerStream stream_;
   boost::beast::flat_buffer buffer_;
   std::optional<Parser> parser_;
   // A body of announced length is read past the parser, straight into the string that the handler
