@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/exporters/postgres_server.h"
+#include "tests/exporters/web_servers.h"
 #include "tests/support/http.h"
 #include "tests/support/namespaces.h"
 #include "tests/support/redis.h"
@@ -41,14 +42,26 @@ http {
 }
 )";
 
+constexpr std::string_view kHaproxy = R"(defaults
+  mode http
+  timeout connect 1s
+  timeout client 20s
+  timeout server 20s
+frontend stats
+  bind 127.0.0.1:8404
+  stats enable
+  stats uri /stats
+)";
+
 class Run : public ::testing::Test {
  protected:
   void SetUp() override {
     const std::vector<std::vector<std::string>> ways =
         namespace_commands({"--mount", "--net", "--pid", "--fork", "--kill-child"});
     if (ways.empty()) GTEST_SKIP() << "no namespaces can be made here, not even those of a user";
-    if (!RedisServer::is_installed() || !PostgresServer::is_available()) {
-      GTEST_SKIP() << "Redis or PostgreSQL is missing: run tools/fetch_test_parts";
+    if (!PostgresServer::is_available() || !RedisServer::is_installed() ||
+        !web_servers_are_installed()) {
+      GTEST_SKIP() << "a server is missing: run tools/fetch_test_parts";
     }
     way_ = ways.front();
   }
@@ -73,6 +86,11 @@ class Run : public ::testing::Test {
     return fmt::format("{} -p '{}' -e stderr -c '{}' &\n", part("nginx"), files_.path(),
                        files_.write("nginx.conf", text)) +
            listening(8088);
+  }
+  std::string haproxy() const {
+    return fmt::format("{} -db -f '{}' &\n", part("haproxy"),
+                       files_.write("haproxy.cfg", kHaproxy)) +
+           listening(8404);
   }
   // Puts the socket of a server where Debian has it.
   static std::string postgres(const PostgresServer& server) {
@@ -143,17 +161,19 @@ TEST_F(Run, WatchesTheServersThatItFinds) {
   std::ofstream(access, std::ios::trunc) << "local all " << user << " trust\n" << rules;
   server.sql("SELECT pg_reload_conf()");
 
-  start(postgres(server) + redis(6379) + nginx());
+  start(postgres(server) + redis(6379) + nginx() + haproxy());
   if (HasFatalFailure()) return;
   EXPECT_TRUE(says("PostgreSQL at /run/postgresql "));
   EXPECT_TRUE(says("Redis at 127.0.0.1:6379 "));
-  EXPECT_TRUE(says("nginx at 127.0.0.1:8088/stub_status "));
-  EXPECT_TRUE(says("  no statistics of HAProxy at "));
+  EXPECT_TRUE(says("nginx at 127.0.0.1:8088/stub_status, HAProxy at 127.0.0.1:8404/stats;csv "));
+  EXPECT_FALSE(says("Not watched"));
   EXPECT_EQ(jobs(), (Jobs{"app", "node", "postgres", "redis", "tocsin"}));
   const std::string all_up = "/api/v1/query?query=count(up==1)";
   EXPECT_TRUE(
       eventually([&] { return text_at(parsed(get(all_up)), "data.result.0.value.1") == "5"; }));
   const std::string loaded = get("/api/v1/rules");
+  EXPECT_TRUE(eventually(
+      [&] { return get("/api/v1/query?query=haproxy_up").find(",\"1\"]") != std::string::npos; }));
   for (const char* alert : {"DatabaseConnectionFailed", "RedisDown", "NginxDown", "HostDiskFull"}) {
     EXPECT_NE(loaded.find(fmt::format("\"name\":\"{}\"", alert)), std::string::npos) << alert;
   }
@@ -181,6 +201,15 @@ TEST_F(Run, StartsWhereThereAreNoServers) {
   EXPECT_FALSE(says("watched too"));
   EXPECT_TRUE(says("  no PostgreSQL at /run/postgresql, /tmp or port 5432\n"));
   EXPECT_TRUE(says("  no Redis on port 6379\n"));
+  EXPECT_EQ(jobs(), (Jobs{"node", "tocsin"}));
+  stop();
+}
+
+TEST_F(Run, LeavesAPortToWhoHasIt) {
+  start(redis(6379) + redis(9121));
+  if (HasFatalFailure()) return;
+  EXPECT_TRUE(
+      says("  Redis at 127.0.0.1:6379: port 9121, wanted for tocsin-redis-exporter, is taken by "));
   EXPECT_EQ(jobs(), (Jobs{"node", "tocsin"}));
   stop();
 }
