@@ -9,7 +9,7 @@ Takes Debian's exporters out of their packages into build/peers; nothing is inst
 pgbench and Redis under commands (of build/parts, see tools/fetch_test_parts), or for the app exporter servers
 of HTTP, HTTPS and DNS; then ours and theirs on ports of loopback that are free, and scrapes them in turns, one
 connection each, with the headers of Prometheus and gzip. CPU is utime + stime of the process over these scrapes;
-memory is read after the last. Prints a table for each in Markdown, medians of all runs, with the bars; the exit
+memory is read a moment after the last. Prints a table for each in Markdown, medians of all runs, with the bars; the exit
 status is 1 when one is missed. `--flags` go to ours only.
 """
 import argparse
@@ -88,7 +88,8 @@ class Exporter:
         return (int(fields[11]) + int(fields[12])) / TICKS * 1000
 
     def memory(self):
-        """MiB of VmRSS, RssAnon, RssFile and Pss."""
+        """MiB of VmRSS, RssAnon, RssFile and Pss, between two scrapes."""
+        time.sleep(0.3)  # what the answer was made in is given back after it was sent
         with open(f'/proc/{self.process.pid}/status', encoding='ascii') as status, \
              open(f'/proc/{self.process.pid}/smaps_rollup', encoding='ascii') as smaps:
             rows = dict(line.split(':', 1) for line in [*status, *smaps] if ':' in line and 'kB' in line)

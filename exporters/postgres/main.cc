@@ -43,7 +43,8 @@ Status serve(const PostgresOptions& options, const WebOptions& web) {
     give_back_heap();
     return response;
   };
-  ElasticPool handlers({.name = "http", .most = kMaxThreads}, clock, loop);
+  // One thread does for scrapes in turn, and keeps the memory that threads cache for themselves once.
+  ElasticPool handlers({.name = "http", .usual = 1, .most = kMaxThreads}, clock, loop);
   ASSIGN_OR_RETURN(const std::unique_ptr<net::HttpServer> server,
                    start_server(web, handler, {loop, handlers, clock}));
   for (const std::string& address : server->addresses()) {

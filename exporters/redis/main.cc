@@ -31,7 +31,8 @@ Status serve(const RedisOptions& options, const WebOptions& web) {
   ASSIGN_OR_RETURN(
       const std::unique_ptr<RedisHandler> handler,
       RedisHandler::make(options, web.telemetry_path, scraper, base::real_file_system()));
-  ElasticPool handlers({.name = "http", .most = kMaxHandlerThreads}, clock, loop);
+  // One thread does for scrapes in turn, and keeps the memory that threads cache for themselves once.
+  ElasticPool handlers({.name = "http", .usual = 1, .most = kMaxHandlerThreads}, clock, loop);
   ASSIGN_OR_RETURN(const std::unique_ptr<net::HttpServer> server,
                    start_server(web, handler->routes(), {loop, handlers, clock}));
   for (const std::string& address : server->addresses()) {
