@@ -76,11 +76,8 @@ TEST(FlagsTest, NamesWhatUpstreamHasAndIsNotBuilt) {
   const auto check = [](const std::string& argument, std::string_view expected) {
     EXPECT_EQ(CommandLine().parse({argument}), expected) << argument;
   };
-  check("--collector.perf", "not supported yet: --collector.perf");
-  check("--no-collector.perf", "run");
+  check("--no-collector.logind", "run");
   check("--collector.logind", "not supported yet: --collector.logind");
-  check("--collector.perf.cpus=1", "not supported yet: --collector.perf.cpus");
-  check("--no-collector.perf.tracepoint", "not supported yet: --no-collector.perf.tracepoint");
   check("--collector.netclass.netlink", "not supported yet: --collector.netclass.netlink");
   check("--collector.pcidevice.names", "not supported yet: --collector.pcidevice.names");
   check("--web.config.file", "expected argument for flag '--web.config.file'");
@@ -128,7 +125,7 @@ TEST(FlagsTest, TheManualNamesEveryFlagThatWorks) {
         "  --[no-]web.disable-exporter-metrics\n"}) {
     EXPECT_NE(manual.find(text), std::string::npos) << text << manual;
   }
-  EXPECT_EQ(manual.find("collector.perf"), std::string::npos);
+  EXPECT_EQ(manual.find("collector.logind"), std::string::npos);
   EXPECT_EQ(manual.find("web.systemd-socket"), std::string::npos);
   for (std::size_t at = 0; at < manual.size(); at = manual.find('\n', at) + 1) {
     const std::string line = manual.substr(at, manual.find('\n', at) - at);

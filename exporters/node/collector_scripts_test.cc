@@ -11,6 +11,7 @@
 
 #include <gtest/gtest.h>
 
+#include "exporters/node/storage/storage.h"
 #include "exporters/node/text.h"
 #include "exporters/testing/node_machine.h"
 
@@ -71,6 +72,49 @@ void run(const Script& script) {
   ASSERT_EQ(collectors.status(), ok());
   ASSERT_EQ(collectors->size(), 1U);
   EXPECT_EQ(NodeMachine::show(*collectors->front()), script.want);
+}
+
+TEST(BtrfsTest, ShowsWhatAMountedFileSystemTells) {
+  NodeMachine machine;
+  machine.options.disable_defaults = true;
+  machine.options.collectors["btrfs"] = true;
+  machine.write("/sys/fs/btrfs/0abb23a9-579b-43e6/label", "data\n");
+  machine.write("/sys/fs/btrfs/0abb23a9-579b-43e6/devices/sda/size", "8\n");
+  machine.write("/proc/1/mountinfo",
+                "1 0 0:2 / / rw - ext4 /dev/vda rw\n"
+                "2 1 0:30 / /denied rw - btrfs /dev/sda rw\n"
+                "3 1 0:30 / /data rw - btrfs /dev/sda rw\n"
+                "4 1 0:30 /sub /more rw - btrfs /dev/sda rw\n");
+  std::vector<std::string> asked;
+  machine.services.btrfs_report = [&](const std::string& path) -> StatusOr<BtrfsReport> {
+    asked.push_back(path);
+    if (path == "/denied") return unavailable("no");
+    return BtrfsReport{.uuid = "0abb23a9579b43e6",
+                       .devices = {{.name = "sda",
+                                    .uuid = "c0ffee",
+                                    .size_bytes = 4096,
+                                    .used_bytes = 96,
+                                    .write_errors = 1,
+                                    .generation_errors = 5}}};
+  };
+  const auto collectors = make_collectors(machine.options, machine.services);
+  const std::string page = NodeMachine::show(*collectors->front());
+  EXPECT_EQ(asked, (std::vector<std::string>{"/denied", "/data"}));
+  const std::string labels = R"(btrfs_dev_uuid="c0ffee",device="sda",uuid="0abb23a9-579b-43e6"})";
+  for (const std::string& line :
+       {"node_btrfs_device_size_bytes{" + labels + " 4096\n",
+        "node_btrfs_device_unused_bytes{" + labels + " 4000\n",
+        std::string("type=\"write\",uuid=\"0abb23a9-579b-43e6\"} 1\n"),
+        std::string("type=\"read\",uuid=\"0abb23a9-579b-43e6\"} 0\n"),
+        std::string("type=\"generation\",uuid=\"0abb23a9-579b-43e6\"} 5\n")}) {
+    EXPECT_NE(page.find(line), std::string::npos) << line << page;
+  }
+  EXPECT_EQ(page.find("{device=\"sda\""), std::string::npos) << "a device that came twice";
+}
+
+TEST(BtrfsTest, AnotherFileSystemIsNone) {
+  EXPECT_FALSE(ask_btrfs("/proc").ok());
+  EXPECT_FALSE(ask_btrfs("/nowhere").ok());
 }
 
 class CollectorScriptsTest : public ::testing::TestWithParam<const char*> {};

@@ -66,9 +66,20 @@ StatusOr<std::string> real_path(const std::string& path) {
 
 NodeServices system_services(base::FileSystem& files, const base::Clock& clock,
                              base::Timers& timers) {
-  return {
-      files,      clock,        timers,     base::TimeZone::local(), mount_stats,      system_names,
-      dump_links, netlink_dump, ask_driver, system_bus_socket,       read_clock_state, real_path};
+  return {files,
+          clock,
+          timers,
+          base::TimeZone::local(),
+          mount_stats,
+          system_names,
+          dump_links,
+          netlink_dump,
+          ask_driver,
+          system_bus_socket,
+          read_clock_state,
+          real_path,
+          ask_btrfs,
+          open_perf_counter};
 }
 
 namespace {
@@ -169,6 +180,7 @@ constexpr MadeEntry kMade[] = {
     {"netclass", make_netclass},
     {"netstat", make_netstat},
     {"ntp", make_ntp},
+    {"perf", make_perf},
     {"powersupplyclass", make_powersupplyclass},
     {"qdisc", make_qdisc},
     {"slabinfo", make_slabinfo},

@@ -54,6 +54,28 @@ struct EthtoolReport {
   bool is_autonegotiating = false;
 };
 
+// What a mounted btrfs says of itself.
+struct BtrfsReport {
+  std::string uuid;  // 32 hexadecimal digits
+  struct Device {
+    std::string name;  // "sda"
+    std::string uuid;
+    double size_bytes = 0, used_bytes = 0;
+    double write_errors = 0, read_errors = 0, flush_errors = 0;
+    double corruption_errors = 0, generation_errors = 0;
+  };
+  std::vector<Device> devices;
+};
+
+// An event that the kernel counts on a CPU, in the numbers of perf_event_open(2).
+struct PerfEvent {
+  std::uint32_t type = 0;
+  std::uint64_t config = 0;
+  std::size_t cpu = 0;
+};
+// Reads a counter; the last copy closes it.
+using PerfCounter = std::function<StatusOr<std::uint64_t>()>;
+
 // A request to the kernel by netlink.
 struct NetlinkRequest {
   int protocol = 0;  // NETLINK_ROUTE, ...
@@ -81,6 +103,10 @@ struct NodeServices {
   std::function<StatusOr<ClockState>()> clock_state;
   // The path without links and "..".
   std::function<StatusOr<std::string>(const std::string& path)> real_path;
+  // Asks the btrfs mounted at a path.
+  std::function<StatusOr<BtrfsReport>(const std::string& path)> btrfs_report;
+  // Begins to count.
+  std::function<StatusOr<PerfCounter>(const PerfEvent&)> perf_counter;
 };
 
 // The services of this machine. The zone is read once.

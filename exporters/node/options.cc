@@ -69,14 +69,14 @@ constexpr std::string_view kDefaultOff[] = {"buddyinfo",    "cgroups",       "cp
                                             "interrupts",   "ksmd",          "lnstat",
                                             "meminfo_numa", "mountstats",    "network_route",
                                             "ntp",          "nvmesubsystem", "pcidevice",
-                                            "processes",    "qdisc",         "runit",
-                                            "slabinfo",     "softirqs",      "supervisord",
-                                            "swap",         "sysctl",        "systemd",
-                                            "tcpstat",      "wifi",          "xfrm",
-                                            "zoneinfo"};
+                                            "perf",         "processes",     "qdisc",
+                                            "runit",        "slabinfo",      "softirqs",
+                                            "supervisord",  "swap",          "sysctl",
+                                            "systemd",      "tcpstat",       "wifi",
+                                            "xfrm",         "zoneinfo"};
 
 // What upstream 1.12 has beyond that.
-constexpr std::string_view kUnsupportedCollectors[] = {"logind", "perf"};
+constexpr std::string_view kUnsupportedCollectors[] = {"logind"};
 
 // Checks the expression now, so that a typing error stops the start and not the first scrape.
 void add_filter(Flags* flags, const std::string& name, const std::string& help,
@@ -284,6 +284,22 @@ void add_service_flags(Flags* flags, NodeOptions* options) {
   seconds("collector.ntp.local-offset-tolerance",
           "How far the clock and the NTP server may disagree about the order of events.", "1ms",
           &options->ntp_offset_tolerance_seconds);
+  flags->text("collector.perf.cpus", "CPUs to count events on, as 0-3,5; all by default.",
+              &options->perf_cpus);
+  flags->list("collector.perf.tracepoint", "A tracepoint to count, as SUBSYSTEM:EVENT.",
+              &options->perf_tracepoints);
+  flags->toggle("collector.perf.disable-hardware-profilers", "Count no events of the CPU.",
+                &options->perf_no_hardware);
+  flags->list("collector.perf.hardware-profilers", "An event of the CPU to count; all by default.",
+              &options->perf_hardware);
+  flags->toggle("collector.perf.disable-software-profilers", "Count no events of the kernel.",
+                &options->perf_no_software);
+  flags->list("collector.perf.software-profilers",
+              "An event of the kernel to count; all by default.", &options->perf_software);
+  flags->toggle("collector.perf.disable-cache-profilers", "Count no events of caches.",
+                &options->perf_no_cache);
+  flags->list("collector.perf.cache-profilers", "An event of caches to count; all by default.",
+              &options->perf_cache);
   flags->text("collector.runit.servicedir", "Where the services of runit are.",
               &options->runit_directory);
   flags->text("collector.supervisord.url",

@@ -71,6 +71,14 @@ struct NodeOptions {
       "|TcpExt_(Listen.*|Syncookies.*|TCPSynRetrans|TCPTimeouts|TCPOFOQueue|TCPRcvQDrop)"
       "|Tcp_(ActiveOpens|InSegs|OutSegs|OutRsts|PassiveOpens|RetransSegs|CurrEstab)"
       "|Udp6?_(InDatagrams|OutDatagrams|NoPorts|RcvbufErrors|SndbufErrors))$";
+  std::string perf_cpus;  // "" = all
+  std::vector<std::string> perf_tracepoints;
+  bool perf_no_hardware = false;
+  bool perf_no_software = false;
+  bool perf_no_cache = false;
+  std::vector<std::string> perf_hardware;  // names; empty = all
+  std::vector<std::string> perf_software;
+  std::vector<std::string> perf_cache;
   std::string powersupply_ignored = "^$";
   std::string ntp_server = "127.0.0.1";
   std::size_t ntp_port = 123;

@@ -53,6 +53,10 @@ struct NodeMachine {
         if (it == links.end()) return not_found("no link {}", path);
         return it->second;
       },
+      [](const std::string& path) -> StatusOr<BtrfsReport> {
+        return not_found("no btrfs {}", path);
+      },
+      [](const PerfEvent&) -> StatusOr<PerfCounter> { return unavailable("no perf"); },
   };
 
   // Writes a file, with the directories above it.

@@ -94,6 +94,7 @@ constexpr Difference kDifferences[] = {
     {"node_disk_info", Kind::kLabel, "new in 1.8", "rotational"},
     {"node_filesystem_*", Kind::kLabel, "new in 1.9", "device_error"},
     {"node_network_info", Kind::kLabel, "new in 1.6", "adminstate"},
+    {"node_perf_*", Kind::kValue, "each counts from its own start", "", 0, true},
     {"node_sockstat_*", Kind::kNear, "making a page opens sockets, each in its own order", "", 16,
      true},
     {"node_filefd_allocated", Kind::kNear, "making a page opens files; counted for each CPU", "",
@@ -308,8 +309,8 @@ TEST_F(NodeLive, WhatIsOffByDefaultAgreesWithDebiansExporter) {
   std::vector<std::string> more = flags();
   for (const std::string_view name :
        {"buddyinfo", "cgroups", "drbd", "ethtool", "interrupts", "ksmd", "lnstat", "meminfo_numa",
-        "mountstats", "network_route", "processes", "qdisc", "slabinfo", "sysctl", "tcpstat",
-        "wifi", "zoneinfo"}) {
+        "mountstats", "network_route", "perf", "processes", "qdisc", "slabinfo", "sysctl",
+        "tcpstat", "wifi", "zoneinfo"}) {
     more.push_back(fmt::format("--collector.{}", name));
   }
   more.insert(more.end(), {"--collector.sysctl.include=kernel.threads-max",

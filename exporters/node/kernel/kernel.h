@@ -24,4 +24,8 @@ Status collect_os(const Node& node, Families* out);
 Status collect_timex(const Node& node, Families* out);
 StatusOr<Collect> make_interrupts(const Node& node);
 
+StatusOr<Collect> make_perf(const Node& node);
+// The service behind it.
+StatusOr<PerfCounter> open_perf_counter(const PerfEvent& event);
+
 }  // namespace tocsin::exporters

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include <gtest/gtest.h>
+#include <linux/perf_event.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/timex.h>
@@ -38,7 +39,9 @@ struct Machine : NodeMachine {
                             services.ethtool,
                             services.system_bus,
                             services.clock_state,
-                            services.real_path};
+                            services.real_path,
+                            services.btrfs_report,
+                            services.perf_counter};
     const auto collectors = make_collectors(options, real);
     if (!collectors.ok()) return "cannot start: " + std::string(message(collectors.status()));
     return NodeMachine::show(*collectors->front());
@@ -329,6 +332,63 @@ TEST(NtpTest, OnlyAsksThisMachineUnlessToldOtherwise) {
             "cannot start: invalid NTP port number 0; must be between 1 and 65535 inclusive");
   EXPECT_EQ(check("127.0.0.1", 123, 5),
             "cannot start: invalid NTP protocol version 5; must be 2, 3, or 4");
+}
+
+TEST(PerfTest, ShowsTheEventsThatAMachineHas) {
+  Machine machine;
+  machine.write("/sys/devices/system/cpu/online", "0-1\n");
+  machine.write("/sys/kernel/tracing/events/sched/sched_process_fork/id", "317\n");
+  machine.options.perf_no_cache = true;
+  machine.options.perf_software = {"PageFault", "CpuMigration"};
+  machine.options.perf_tracepoints = {"sched:sched_process_fork"};
+  machine.services.perf_counter = [](const PerfEvent& event) -> StatusOr<PerfCounter> {
+    if (event.type == PERF_TYPE_HARDWARE) return not_found("no such event");
+    return PerfCounter(
+        [value = 1000 * event.config + event.cpu]() -> StatusOr<std::uint64_t> { return value; });
+  };
+  EXPECT_EQ(machine.show("perf"),
+            "# TYPE node_perf_cpu_migrations_total counter\n"
+            "node_perf_cpu_migrations_total{cpu=\"0\"} 4000\n"
+            "node_perf_cpu_migrations_total{cpu=\"1\"} 4001\n"
+            "# TYPE node_perf_page_faults_total counter\n"
+            "node_perf_page_faults_total{cpu=\"0\"} 2000\n"
+            "node_perf_page_faults_total{cpu=\"1\"} 2001\n"
+            "# TYPE node_perf_sched_sched_process_fork counter\n"
+            "node_perf_sched_sched_process_fork{cpu=\"0\"} 317000\n"
+            "node_perf_sched_sched_process_fork{cpu=\"1\"} 317001\n");
+}
+
+TEST(PerfTest, SaysWhyThereIsNothing) {
+  const auto check = [](const std::function<void(NodeOptions*)>& change) {
+    Machine machine;
+    change(&machine.options);
+    return machine.show("perf");
+  };
+  EXPECT_EQ(check([](NodeOptions*) {}), "error: no perf\n");
+  EXPECT_EQ(check([](NodeOptions* o) { o->perf_cache = {"L4"}; }),
+            "cannot start: unknown cache profiler \"L4\"");
+  EXPECT_EQ(check([](NodeOptions* o) { o->perf_tracepoints = {"sched"}; }),
+            "cannot start: invalid tracepoint config sched");
+  EXPECT_EQ(check([](NodeOptions* o) { o->perf_tracepoints = {"a:b"}; }),
+            "cannot start: tracepoint a:b is not known");
+  for (const std::string cpus : {"x", "1-", "3-1", "0-9:0", "0-99999999", "-1"}) {
+    EXPECT_EQ(check([&](NodeOptions* o) { o->perf_cpus = cpus; }),
+              fmt::format("cannot start: invalid list of CPUs \"{}\"", cpus));
+  }
+}
+
+TEST(PerfTest, CountsOnTheCpusThatAreNamed) {
+  std::vector<std::size_t> cpus;
+  Machine machine;
+  machine.options.perf_cpus = "1-10:5,12";
+  machine.options.perf_no_hardware = machine.options.perf_no_cache = true;
+  machine.options.perf_software = {"ContextSwitch"};
+  machine.services.perf_counter = [&](const PerfEvent& event) -> StatusOr<PerfCounter> {
+    cpus.push_back(event.cpu);
+    return unavailable("not here");
+  };
+  EXPECT_EQ(machine.show("perf"), "error: not here\n");
+  EXPECT_EQ(cpus, (std::vector<std::size_t>{1, 6, 12}));
 }
 
 TEST(NodeOptionsTest, ReadsDurationsAsGoWritesThem) {

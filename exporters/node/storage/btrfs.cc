@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// btrfs: /sys/fs/btrfs/UUID: allocation by kind of block group and layout, devices, commits.
+// btrfs: /sys/fs/btrfs/UUID: allocation by kind of block group and layout, devices, commits. What
+// devices have left and their errors only a mounted file system tells, when it is asked.
+#include <map>
+#include <set>
+
+#include "exporters/node/disk/mounts.h"
 #include "exporters/node/storage/storage.h"
 
 namespace tocsin::exporters {
@@ -69,10 +74,74 @@ void show_commits(const Node& node, const FileSystem& fs, Families* out) {
                labels, total / 1000);
 }
 
+void show_device(const BtrfsReport::Device& device, const std::string& uuid, Families* out) {
+  const Labels labels = {{"btrfs_dev_uuid", device.uuid}, {"device", device.name}, {"uuid", uuid}};
+  out->gauge("node_btrfs_device_size_bytes", "Size of a device that is part of the filesystem.",
+             labels, device.size_bytes);
+  out->gauge("node_btrfs_device_unused_bytes",
+             "Unused bytes unused on a device that is part of the filesystem.", labels,
+             device.size_bytes - device.used_bytes);
+  const std::pair<std::string_view, double> errors[] = {{"write", device.write_errors},
+                                                        {"read", device.read_errors},
+                                                        {"flush", device.flush_errors},
+                                                        {"corruption", device.corruption_errors},
+                                                        {"generation", device.generation_errors}};
+  for (const auto& [type, count] : errors) {
+    out->counter(
+        "node_btrfs_device_errors_total", "Errors reported for the device",
+        {{"btrfs_dev_uuid", device.uuid}, {"device", device.name}, {"type", type}, {"uuid", uuid}},
+        count);
+  }
+}
+
+// Where a mount point of the host is seen from here.
+std::string path_here(const std::string& rootfs, const std::string& mount_point) {
+  const bool is_below = mount_point.starts_with(rootfs);
+  return rootfs == "/" || is_below ? mount_point : rootfs + mount_point;
+}
+
+// What the mounted file systems tell, by their UUID without dashes. Each is asked at one of its
+// mount points; what cannot be asked (for want of rights, say) is left out.
+std::map<std::string, BtrfsReport> ask_mounted(const Node& node) {
+  std::map<std::string, BtrfsReport> reports;
+  std::set<std::string> asked;
+  std::optional<std::string> mounts = node.try_text(node.proc("/1/mountinfo"));
+  // A container may not look at process 1.
+  if (!mounts) mounts = node.try_text(node.proc("/self/mountinfo"));
+  for (const Mount& mount : parse_mountinfo(mounts.value_or(""))) {
+    if (mount.fs_type != "btrfs" || asked.contains(mount.device)) continue;
+    StatusOr<BtrfsReport> report =
+        node.services.btrfs_report(path_here(node.options.rootfs, mount.mount_point));
+    if (!report.ok()) continue;
+    asked.insert(mount.device);
+    reports.emplace(report->uuid, *std::move(report));
+  }
+  return reports;
+}
+
+// Those that a mounted file system tells, otherwise those in /sys.
+void show_devices(const Node& node, const std::map<std::string, BtrfsReport>& reports,
+                  FileSystem* fs, Families* out) {
+  std::string plain = fs->uuid;
+  std::erase(plain, '-');
+  const auto report = reports.find(plain);
+  if (report != reports.end()) {
+    for (const auto& device : report->second.devices) show_device(device, fs->uuid, out);
+  }
+  for (const std::string& device : node.list(fs->path + "/devices")) {
+    fs->devices += 1;
+    const auto sectors = node.number(fs->path + "/devices/" + device + "/size");
+    if (!sectors || report != reports.end()) continue;
+    out->gauge("node_btrfs_device_size_bytes", "Size of a device that is part of the filesystem.",
+               {{"device", device}, {"uuid", fs->uuid}}, *sectors * kSectorBytes);
+  }
+}
+
 }  // namespace
 
 Status collect_btrfs(const Node& node, Families* out) {
   const std::string directory = node.sys("/fs/btrfs");
+  std::optional<std::map<std::string, BtrfsReport>> reports;
   for (const std::string& name : node.list(directory)) {
     // "features" stands beside the file systems.
     if (name.find('-') == std::string::npos) continue;
@@ -83,13 +152,8 @@ Status collect_btrfs(const Node& node, Families* out) {
       out->gauge("node_btrfs_global_rsv_size_bytes", "Size of global reserve.", {{"uuid", fs.uuid}},
                  *size);
     }
-    for (const std::string& device : node.list(fs.path + "/devices")) {
-      fs.devices += 1;
-      const auto sectors = node.number(fs.path + "/devices/" + device + "/size");
-      if (!sectors) continue;
-      out->gauge("node_btrfs_device_size_bytes", "Size of a device that is part of the filesystem.",
-                 {{"device", device}, {"uuid", fs.uuid}}, *sectors * kSectorBytes);
-    }
+    if (!reports) reports = ask_mounted(node);
+    show_devices(node, *reports, &fs, out);
     for (const std::string type : {"data", "metadata", "system"}) {
       show_allocation(node, fs, type, out);
     }

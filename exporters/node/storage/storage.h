@@ -19,6 +19,9 @@ Status collect_nvme(const Node& node, Families* out);
 Status collect_nvmesubsystem(const Node& node, Families* out);
 Status collect_xfs(const Node& node, Families* out);
 Status collect_zfs(const Node& node, Families* out);
+
+// The service that asks a mounted btrfs, by ioctl.
+StatusOr<BtrfsReport> ask_btrfs(const std::string& path);
 StatusOr<Collect> make_tapestats(const Node& node);
 
 }  // namespace tocsin::exporters
