@@ -183,6 +183,7 @@ void collect_run_metrics(const Core& core, std::vector<MetricFamily>* out) {
   cache("directories", caches.directories);
   cache("side_directories", caches.side_directories);
   cache("times", caches.times);
+  cache("tiles", caches.tiles);
   out->push_back(std::move(cached));
   add(out, "tocsin_tsdb_runs_left_out", "Damaged runs that are not merged.", kGauge,
       static_cast<double>(core.damaged_runs.lock()->size()));

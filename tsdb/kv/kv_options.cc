@@ -69,7 +69,7 @@ rocksdb::ColumnFamilyOptions samples_options() {
   options.hard_pending_compaction_bytes_limit = 0;
   options.write_buffer_size = 64U << 10;  // never used
   rocksdb::BlockBasedTableOptions table;
-  table.no_block_cache = true;  // a tile is decoded once per query; the system caches the bytes
+  table.no_block_cache = true;  // tsdb/run keeps what it reads again, decoded as far as it can be
   table.block_size = 4U << 10;  // so each value is a block
   table.checksum = rocksdb::kXXH3;
   table.format_version = 5;

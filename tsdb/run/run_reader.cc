@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reading a run: find the series in the directory, get each tile once, and decode those of the
+// Reading a run: find the series in the directory, get each tile once (from the cache, if it was read
+// before), and decode those of the
 // wanted slots that have rows in the range. Timestamp columns are got and searched once each.
 #include <algorithm>
 #include <map>
@@ -8,7 +9,6 @@
 #include <utility>
 
 #include "tsdb/run/run_snapshot.h"
-#include "tsdb/tile/tile.h"
 
 namespace tocsin::tsdb {
 namespace {
@@ -94,26 +94,48 @@ class RunReader {
     std::vector<std::string> keys;
     std::vector<std::span<const Wanted>> of_key;
     for (std::size_t begin = 0; begin < wanted_.size();) {
-      const std::uint32_t tile = wanted_[begin].position / kTileSeries;
+      const std::uint32_t number = wanted_[begin].position / kTileSeries;
       std::size_t end = begin;
-      while (end < wanted_.size() && wanted_[end].position / kTileSeries == tile) ++end;
-      keys.push_back(sample_key(run_.info, FrameKind::kTile, tile));
-      of_key.push_back(std::span(wanted_).subspan(begin, end - begin));
+      while (end < wanted_.size() && wanted_[end].position / kTileSeries == number) ++end;
+      const auto wanted = std::span(wanted_).subspan(begin, end - begin);
       begin = end;
+      const TileCache::Ptr known =
+          request_.cached ? files_.tiles.find(run_.info.id, number) : nullptr;
+      if (known != nullptr) {
+        RETURN_IF_ERROR(take(decode_slots(*known, wanted), wanted));
+        continue;
+      }
+      keys.push_back(sample_key(run_.info, FrameKind::kTile, number));
+      of_key.push_back(wanted);
     }
     Status result = ok();
     files_.kv->get_samples(keys, [&](std::size_t i, const Status& status, std::string_view frame) {
       if (!result.ok()) return;
-      const Status decoded = status.ok() ? decode_tile(frame, of_key[i]) : status;
-      if (decoded.ok()) return;
-      const std::uint32_t tile = of_key[i].front().position / kTileSeries;
-      result = leave_out(decoded, fmt::format("tile {}", tile), of_key[i].size());
+      result = take(status.ok() ? decode_tile(frame, of_key[i]) : status, of_key[i]);
     });
     return result;
   }
 
+  // Of `status`, what came of a tile, only what fails the query.
+  Status take(const Status& status, std::span<const Wanted> wanted) {
+    if (status.ok()) return ok();
+    return leave_out(status, fmt::format("tile {}", wanted.front().position / kTileSeries),
+                     wanted.size());
+  }
+
   Status decode_tile(std::string_view frame, std::span<const Wanted> wanted) {
-    ASSIGN_OR_RETURN(const Tile tile, Tile::parse(frame));
+    const std::uint32_t number = wanted.front().position / kTileSeries;
+    if (!request_.cached || !files_.touched_tiles.touch(run_.info.id, number)) {
+      ASSIGN_OR_RETURN(const Tile tile, Tile::parse(frame));
+      return decode_slots(tile, wanted);
+    }
+    ASSIGN_OR_RETURN(Tile owned, Tile::parse_owned(frame));
+    const auto tile = std::make_shared<const Tile>(std::move(owned));
+    files_.tiles.put(run_.info.id, number, tile);
+    return decode_slots(*tile, wanted);
+  }
+
+  Status decode_slots(const Tile& tile, std::span<const Wanted> wanted) {
     for (const Wanted& one : wanted) {
       const std::uint32_t slot = one.position % kTileSeries;
       if (slot >= tile.count() || tile.id(slot) != request_.ids[one.output].value()) {
@@ -199,49 +221,6 @@ class RunReader {
 };
 
 }  // namespace
-
-void TimesCache::add(Cache& cache, const Columns::key_type& key, TimesPtr times) const {
-  const std::size_t bytes = bytes_of(times);
-  if (cache.fresh_bytes + bytes > max_bytes_ / 2) {
-    cache.old = std::exchange(cache.fresh, {});
-    cache.old_bytes = std::exchange(cache.fresh_bytes, 0);
-  }
-  cache.fresh_bytes += bytes;
-  cache.fresh.emplace(key, std::move(times));
-}
-
-void TimesCache::drop_old(Cache& cache, const Columns::key_type& key) {
-  const auto it = cache.old.find(key);
-  if (it == cache.old.end()) return;
-  cache.old_bytes -= bytes_of(it->second);
-  cache.old.erase(it);
-}
-
-std::size_t TimesCache::memory_bytes() const {
-  const auto cache = cache_.lock();
-  return cache->fresh_bytes + cache->old_bytes;
-}
-
-TimesCache::TimesPtr TimesCache::find(RunId run, std::uint32_t column) {
-  const Columns::key_type key(run, column);
-  const auto cache = cache_.lock();
-  if (const auto it = cache->fresh.find(key); it != cache->fresh.end()) return it->second;
-  const auto it = cache->old.find(key);
-  if (it == cache->old.end()) return nullptr;
-  TimesPtr times = it->second;
-  drop_old(*cache, key);
-  add(*cache, key, times);
-  return times;
-}
-
-void TimesCache::put(RunId run, std::uint32_t column, TimesPtr times) {
-  if (bytes_of(times) > max_bytes_ / 2) return;
-  const Columns::key_type key(run, column);
-  const auto cache = cache_.lock();
-  if (cache->fresh.contains(key)) return;
-  drop_old(*cache, key);
-  add(*cache, key, std::move(times));
-}
 
 bool is_damage(const Status& status) {
   return status.code() == StatusCode::kDataLoss || status.code() == StatusCode::kNotFound ||

@@ -8,19 +8,19 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "base/mutex.h"
 #include "tsdb/kv/kv_store.h"
+#include "tsdb/run/run_cache.h"
 #include "tsdb/run/run_directory.h"
 #include "tsdb/run/run_format.h"
 #include "tsdb/run/run_side.h"
 #include "tsdb/run/run_store.h"
+#include "tsdb/tile/tile.h"
 
 namespace tocsin::tsdb {
 
@@ -28,46 +28,26 @@ struct Run {
   RunRecord record;
 };
 
-// TimesCache: timestamp columns of runs that were read lately. The batches of a query share most of
-// them, and a query is often asked again.
-// Threads: shared. Errors: none.
-class TimesCache {
- public:
-  using TimesPtr = std::shared_ptr<const storage::TimestampColumn>;
+inline std::size_t bytes_of_times(const storage::TimestampColumn& times) {
+  return sizeof(times) + times.ms.capacity() * sizeof(std::int64_t);
+}
+inline std::size_t bytes_of_tile(const Tile& tile) { return sizeof(tile) + tile.memory_bytes(); }
 
-  explicit TimesCache(std::size_t max_bytes) : max_bytes_(max_bytes) {}
-  // Null when it is not known.
-  TimesPtr find(RunId run, std::uint32_t column);
-  void put(RunId run, std::uint32_t column, TimesPtr times);
-  // At most max_bytes.
-  std::size_t memory_bytes() const;
-
- private:
-  // Of a column beside its rows: the map's node, the column and its counter, each from malloc. Where
-  // each series has its own times that is more than the rows are.
-  static constexpr std::size_t kColumnBytes = 192;
-  using Columns = std::map<std::pair<RunId, std::uint32_t>, TimesPtr>;
-  struct Cache {
-    // Columns move to `fresh` when they are used; when that is half of everything, `old` goes and
-    // `fresh` takes its place.
-    Columns fresh;
-    Columns old;
-    std::size_t fresh_bytes = 0;
-    std::size_t old_bytes = 0;
-  };
-  static std::size_t bytes_of(const TimesPtr& times) {
-    return kColumnBytes + times->ms.capacity() * sizeof(std::int64_t);
-  }
-  static void drop_old(Cache& cache, const Columns::key_type& key);
-  void add(Cache& cache, const Columns::key_type& key, TimesPtr times) const;
-
-  const std::size_t max_bytes_;
-  base::Guarded<Cache> cache_;
-};
+// The batches of a query share most timestamp columns, and a query is often asked again.
+using TimesCache = RunCache<storage::TimestampColumn, bytes_of_times>;
+using TileCache = RunCache<Tile, bytes_of_tile>;
 
 // Open as long as somebody reads from it.
 struct RunFiles {
   explicit RunFiles(std::unique_ptr<KvStore> store) : kv(std::move(store)) {}
+
+  // The run was dropped: what is known of it is not asked for again.
+  void forget(RunId run) const {
+    directories.forget(run);
+    side_directories.forget(run);
+    times.forget(run);
+    tiles.forget(run);
+  }
 
   // Memory for directories of runs: 8 million series.
   static constexpr std::size_t kDirectoryBytes = 64U << 20;
@@ -77,9 +57,12 @@ struct RunFiles {
   static constexpr std::size_t kSideDirectoryBytes = 16U << 20;
   mutable RunDirectories directories{*kv, kDirectoryBytes};
   mutable SideDirectories side_directories{*kv, kSideDirectoryBytes};
-  // And for timestamp columns.
+  // And for timestamp columns, and tiles that were read twice.
   static constexpr std::size_t kTimesBytes = 8U << 20;
   mutable TimesCache times{kTimesBytes};
+  static constexpr std::size_t kTilesBytes = 16U << 20;
+  mutable TileCache tiles{kTilesBytes};
+  mutable SecondTouch touched_tiles;
 };
 
 class RunStore::Snapshot {

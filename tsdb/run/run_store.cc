@@ -347,8 +347,7 @@ Status RunStore::Impl::swap(const Merge& merge, const RunRecord& record,
   RETURN_IF_ERROR(step("commit"));
   publish(std::move(runs));
   for (const auto& run : *inputs) {
-    files->directories.forget(run->record.info.id);
-    files->side_directories.forget(run->record.info.id);
+    files->forget(run->record.info.id);
   }
   std::ranges::move(*inputs, std::back_inserter(dropped));
   inputs->clear();
@@ -393,7 +392,7 @@ std::span<const RunInfo> RunStore::runs(const Snapshot& snapshot) { return snaps
 RunStore::Caches RunStore::caches(const Snapshot& snapshot) {
   const RunFiles& files = snapshot.files();
   return {files.directories.cached_bytes(), files.side_directories.cached_bytes(),
-          files.times.memory_bytes()};
+          files.times.memory_bytes(), files.tiles.memory_bytes()};
 }
 
 Status RunStore::read(const Snapshot& snapshot, std::span<const storage::SeriesId> ids,
@@ -524,8 +523,7 @@ StatusOr<std::vector<storage::SeriesId>> RunStore::drop_runs_before(
   RETURN_IF_ERROR(impl_->kv().commit(batch));
   impl_->publish(std::move(left));
   for (const auto& run : gone) {
-    impl_->files->directories.forget(run->record.info.id);
-    impl_->files->side_directories.forget(run->record.info.id);
+    impl_->files->forget(run->record.info.id);
   }
   std::ranges::move(gone, std::back_inserter(impl_->dropped));
   gone.clear();

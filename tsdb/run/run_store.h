@@ -151,6 +151,7 @@ class RunStore {
     std::size_t directories = 0;
     std::size_t side_directories = 0;
     std::size_t times = 0;
+    std::size_t tiles = 0;
   };
   static Caches caches(const Snapshot& snapshot);
 

@@ -260,6 +260,32 @@ TEST(RunStore, BatchesShareTimestampColumns) {
   EXPECT_EQ(times_of(1), times_of(2)) << "two reads, one object";
 }
 
+TEST(RunStore, KeepsTilesThatAreReadAgainUntilTheirRunIsDropped) {
+  const TestDirectory directory;
+  const auto store = must_open(directory.path());
+  Expected expected;
+  RunShape shape;
+  shape.series = 200;
+  write(*store, shape, 1, &expected);
+  const auto tile_bytes = [&] { return RunStore::caches(*store->snapshot()).tiles; };
+  expect_all(*store, expected);
+  EXPECT_EQ(tile_bytes(), 0U) << "what is read once is not kept";
+  expect_all(*store, expected);
+  const std::size_t kept = tile_bytes();
+  EXPECT_GT(kept, 0U);
+  expect_all(*store, expected);
+  EXPECT_EQ(tile_bytes(), kept);
+  // As a check of the disk reads: past what is kept.
+  std::vector<std::string> warnings;
+  const std::vector<SeriesId> ids = ids_of(expected);
+  std::vector<std::vector<storage::SeriesColumn>> columns(ids.size());
+  ASSERT_TRUE(RunStore::read_one(*store->snapshot(), RunId(1), ids, &columns, &warnings).ok());
+  EXPECT_EQ(tile_bytes(), kept);
+  write(*store, later(shape, 1), 2, &expected);
+  ASSERT_TRUE(store->drop_runs_before(later(shape, 1).start_ms, nullptr).ok());
+  EXPECT_EQ(tile_bytes(), 0U);
+}
+
 TEST(RunStore, AHeldSnapshotKeepsDroppedRunsReadable) {
   const TestDirectory directory;
   const auto store = must_open(directory.path());

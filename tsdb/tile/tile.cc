@@ -130,15 +130,22 @@ std::string make_times_block(std::span<const std::string> columns) {
   return make_frame(FrameKind::kTimes, payload);
 }
 
-StatusOr<Tile> Tile::parse(std::string_view frame) {
+StatusOr<Tile> Tile::parse(std::string_view frame) { return parse(frame, false); }
+StatusOr<Tile> Tile::parse_owned(std::string_view frame) { return parse(frame, true); }
+
+StatusOr<Tile> Tile::parse(std::string_view frame, bool owned) {
   ASSIGN_OR_RETURN(const std::string_view payload, open_frame(FrameKind::kTile, frame));
   ByteReader in(payload);
   Tile tile;
   const std::uint32_t count = in.varint32(kTileSeries);
   std::string_view bytes;
-  if (!in.ok() || !unsqueeze(&in, &tile.unpacked_, &bytes) || !tile.parse_slots(bytes, count)) {
-    return data_loss("damaged tile");
+  if (!in.ok() || !unsqueeze(&in, &tile.unpacked_, &bytes)) return data_loss("damaged tile");
+  if (owned && tile.unpacked_ == nullptr) {
+    tile.unpacked_ = std::make_unique_for_overwrite<char[]>(bytes.size());
+    bytes.copy(tile.unpacked_.get(), bytes.size());
+    bytes = {tile.unpacked_.get(), bytes.size()};
   }
+  if (!tile.parse_slots(bytes, count)) return data_loss("damaged tile");
   if (tile.unpacked_ != nullptr) tile.unpacked_bytes_ = bytes.size();
   return tile;
 }

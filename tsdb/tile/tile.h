@@ -75,6 +75,8 @@ std::string make_times_block(std::span<const std::string> columns);
 class Tile {
  public:
   static StatusOr<Tile> parse(std::string_view frame);
+  // Borrows nothing of the frame.
+  static StatusOr<Tile> parse_owned(std::string_view frame);
   Tile(Tile&&) = default;
   Tile& operator=(Tile&&) = default;
 
@@ -82,7 +84,7 @@ class Tile {
   // REQUIRES for all: slot < count().
   std::uint64_t id(std::uint32_t slot) const { return slots_[slot].id; }
   const TileRows& rows(std::uint32_t slot) const { return slots_[slot].rows; }
-  // Without the frame.
+  // Without a frame that it borrows.
   std::size_t memory_bytes() const { return slots_.size() * sizeof(Slot) + unpacked_bytes_; }
   Status decode(std::uint32_t slot, TileSamples* out) const;
   // Rows [begin, end) of the slot, which are the same when all of it decodes; takes time for few other
@@ -100,6 +102,7 @@ class Tile {
   };
   struct Piece;
   Tile() = default;
+  static StatusOr<Tile> parse(std::string_view frame, bool owned);
   bool parse_slots(std::string_view bytes, std::uint32_t count);
   Status open(std::uint32_t slot, Piece* piece) const;
 

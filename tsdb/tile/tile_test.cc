@@ -145,6 +145,23 @@ TEST(Tile, DecodesEachSeriesAlone) {
   }
 }
 
+TEST(Tile, AnOwnedOneNeedsNoFrame) {
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    const std::vector<Data> all = random_tile(seed);
+    std::string frame = encoded(all, seed % 2 == 0 ? Effort::kSeal : Effort::kCold);
+    const auto tile = Tile::parse_owned(frame);
+    ASSERT_TRUE(tile.ok()) << tile.status();
+    EXPECT_GE(tile->memory_bytes(), frame.size() / 2);
+    frame.assign(frame.size(), '\xff');
+    for (std::uint32_t slot = 0; slot < tile->count(); ++slot) {
+      TileSamples samples;
+      ASSERT_TRUE(tile->decode(slot, &samples).ok());
+      expect_equal(samples, all[slot]);
+    }
+  }
+}
+
 TEST(Tile, LargeTiles) {
   std::mt19937_64 random(1);
   std::vector<Data> all(3);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "tsdb/run/run_cache.h"
+
 #include <algorithm>
 
 #include <gtest/gtest.h>
@@ -8,7 +10,7 @@
 namespace tocsin::tsdb {
 namespace {
 
-TimesCache::TimesPtr column_of(std::size_t rows) {
+TimesCache::Ptr column_of(std::size_t rows) {
   auto column = std::make_shared<storage::TimestampColumn>();
   column->ms.resize(rows);
   return column;
@@ -48,6 +50,40 @@ TEST(TimesCache, ShortColumnsCountForWhatTheyTake) {
   for (std::uint32_t i = 0; i < 10'000; ++i) kept += cache.find(RunId(1), i) != nullptr ? 1 : 0;
   EXPECT_GT(kept, 100U);
   EXPECT_LT(kept, 1000U);
+}
+
+TEST(TimesCache, ForgetsARun) {
+  TimesCache cache(64 << 10);
+  for (std::uint32_t i = 0; i < 100; ++i) {
+    for (std::uint64_t run = 1; run < 4; ++run) cache.put(RunId(run), i, column_of(8));
+  }
+  ASSERT_GT(cache.memory_bytes(), 32U << 10) << "some are old";
+  ASSERT_NE(cache.find(RunId(2), 99), nullptr);
+  cache.forget(RunId(2));
+  EXPECT_EQ(cache.find(RunId(2), 99), nullptr);
+  EXPECT_NE(cache.find(RunId(3), 99), nullptr);
+  EXPECT_GT(cache.memory_bytes(), 0U);
+  cache.forget(RunId(1));
+  cache.forget(RunId(3));
+  EXPECT_EQ(cache.memory_bytes(), 0U);
+}
+
+TEST(SecondTouch, KnowsWhatWasTouchedLately) {
+  SecondTouch touched;
+  EXPECT_FALSE(touched.touch(RunId(1), 0));
+  EXPECT_TRUE(touched.touch(RunId(1), 0));
+  EXPECT_FALSE(touched.touch(RunId(2), 0));
+  EXPECT_FALSE(touched.touch(RunId(1), 1));
+  EXPECT_TRUE(touched.touch(RunId(1), 1));
+}
+
+TEST(SecondTouch, ALongScanIsMostlyForgottenWhenItComesAgain) {
+  SecondTouch touched;
+  std::size_t again = 0;
+  for (int scan = 0; scan < 2; ++scan) {
+    for (std::uint32_t i = 0; i < 50'000; ++i) again += touched.touch(RunId(1), i) ? 1 : 0;
+  }
+  EXPECT_LT(again, 2000U);
 }
 
 TEST(TimesCache, AColumnAboveHalfOfItIsNotKept) {
