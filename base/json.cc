@@ -34,24 +34,42 @@ void append_escape(unsigned code, std::string* out) {
   }
 }
 
+// Characters that stand for themselves: ASCII without controls, quotes and backslashes.
+constexpr std::array<bool, 256> plain_characters(bool go_escapes) {
+  std::array<bool, 256> plain{};
+  for (unsigned c = 0x20; c < 0x80; ++c) plain[c] = c != '"' && c != '\\';
+  if (go_escapes) plain['<'] = plain['>'] = plain['&'] = false;
+  return plain;
+}
+constexpr std::array<bool, 256> kPlainJson = plain_characters(false);
+constexpr std::array<bool, 256> kPlainGo = plain_characters(true);
+
+// Takes one character that does not stand for itself, or is not ASCII, from the front of `text`.
+void append_other(bool go_escapes, std::string_view* text, std::string* out) {
+  const auto c = static_cast<unsigned char>((*text)[0]);
+  const std::size_t length = utf8_length(*text);
+  const std::string_view sequence = text->substr(0, std::max<std::size_t>(length, 1));
+  text->remove_prefix(sequence.size());
+  if (length == 0) {
+    *out += kReplacement;
+  } else if (c < 0x80) {
+    append_escape(c, out);
+  } else if (go_escapes && (sequence == "\xE2\x80\xA8" || sequence == "\xE2\x80\xA9")) {
+    append_escape(sequence[2] == '\xA8' ? 0x2028 : 0x2029, out);
+  } else {
+    *out += sequence;
+  }
+}
+
 void append_string(std::string_view text, bool go_escapes, std::string* out) {
+  const std::array<bool, 256>& plain = go_escapes ? kPlainGo : kPlainJson;
   *out += '"';
   while (!text.empty()) {
-    const auto c = static_cast<unsigned char>(text[0]);
-    const std::size_t length = utf8_length(text);
-    const std::string_view sequence = text.substr(0, std::max<std::size_t>(length, 1));
-    text.remove_prefix(sequence.size());
-    if (length == 0) {
-      *out += kReplacement;
-    } else if (c < 0x20 || c == '"' || c == '\\') {
-      append_escape(c, out);
-    } else if (go_escapes && (c == '<' || c == '>' || c == '&')) {
-      append_escape(c, out);
-    } else if (go_escapes && (sequence == "\xE2\x80\xA8" || sequence == "\xE2\x80\xA9")) {
-      append_escape(sequence[2] == '\xA8' ? 0x2028 : 0x2029, out);
-    } else {
-      *out += sequence;
-    }
+    std::size_t end = 0;
+    while (end < text.size() && plain[static_cast<unsigned char>(text[end])]) ++end;
+    out->append(text, 0, end);
+    text.remove_prefix(end);
+    if (!text.empty()) append_other(go_escapes, &text, out);
   }
   *out += '"';
 }
@@ -87,11 +105,6 @@ void append_number(double value, std::string* out) {
 }
 
 }  // namespace
-
-void JsonWriter::separate() {
-  if (need_comma_) out_ += ',';
-  need_comma_ = true;
-}
 
 JsonWriter& JsonWriter::begin_object() {
   separate();

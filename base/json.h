@@ -35,6 +35,13 @@ class JsonWriter {
   JsonWriter& boolean(bool value);
   JsonWriter& null();
   JsonWriter& raw(std::string_view json);  // one complete value, already JSON
+  // The same, which `write` appends to the std::string that it is given.
+  template <typename Write>
+  JsonWriter& raw_by(Write&& write) {
+    separate();
+    std::forward<Write>(write)(out_);
+    return *this;
+  }
 
   // key(name).string(value) and so on.
   JsonWriter& field(std::string_view name, std::string_view value) {
@@ -47,7 +54,10 @@ class JsonWriter {
   JsonWriter& field(std::string_view name, bool value) { return key(name).boolean(value); }
 
  private:
-  void separate();
+  void separate() {
+    if (need_comma_) out_ += ',';
+    need_comma_ = true;
+  }
   std::string& out_;
   const Escaping escaping_;
   bool need_comma_ = false;

@@ -33,10 +33,12 @@ void write_time(model::Timestamp time, base::JsonWriter* json) {
 }
 
 void write_value(double value, base::JsonWriter* json) {
-  std::string text = "\"";  // no value has a character that JSON escapes
-  model::append_float(value, &text);
-  text.push_back('"');
-  json->raw(text);
+  // No value has a character that JSON escapes.
+  json->raw_by([value](std::string& out) {
+    out.push_back('"');
+    model::append_float(value, &out);
+    out.push_back('"');
+  });
 }
 
 void write_point(const JsonPoint& point, base::JsonWriter* json) {

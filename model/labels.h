@@ -71,6 +71,12 @@ class Labels {
   // Replaces the content and keeps the memory, so that one object serves many series.
   // REQUIRES: sorted by name, no name twice, no empty value.
   void assign_sorted(std::span<const LabelView> labels);
+  // REQUIRES: `encoded` is what encoded() of some labels gave, in this program: it is not checked.
+  static Labels from_encoded(std::string encoded) {
+    Labels labels;
+    labels.data_ = std::move(encoded);
+    return labels;
+  }
 
   Iterator begin() const { return Iterator(data_); }
   Iterator end() const;

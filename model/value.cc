@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // All text forms come from the shortest digits that std::to_chars finds ("d.ddde+XX"), laid out as
-// Go does; to_chars' own fixed form prints large values with more digits than the shortest.
+// Go does; to_chars' own fixed form prints values from 2^53 with more digits than the shortest.
 #include "model/value.h"
 
 #include <algorithm>
@@ -178,7 +178,12 @@ void append_float(double v, std::string* out) {
   }
   if (append_special(v, out)) return;
   const double magnitude = std::fabs(v);
-  if (magnitude != 0 && (magnitude < 1e-6 || magnitude >= 1e21)) {
+  if (magnitude >= 1e-6 && magnitude < kExactIntegers) {
+    // Here to_chars' own fixed form has the shortest digits, too.
+    char fixed[40];
+    out->append(fixed,
+                std::to_chars(fixed, fixed + sizeof(fixed), v, std::chars_format::fixed).ptr);
+  } else if (magnitude != 0 && (magnitude < 1e-6 || magnitude >= 1e21)) {
     append_scientific(v, out);
   } else {
     append_fixed(shortest(v), out);

@@ -51,6 +51,21 @@ TEST(ParseFloat, RefusesTheRest) {
   EXPECT_FALSE(parse_float("-0x1p2000").ok());
 }
 
+TEST(FormatFloat, HasTheShortestDigitsAtAnySize) {
+  std::mt19937_64 random(7);
+  for (int i = 0; i < 100'000; ++i) {
+    // Between 2^-22 and 2^54, around the values at which another form begins.
+    const std::uint64_t exponent = 1023 - 22 + random() % 77;
+    const std::uint64_t fraction = random() & (random() % 2 == 0 ? ~0ULL : ~0ULL << 40U);
+    const double v = std::bit_cast<double>(exponent << 52U | (fraction >> 12U));
+    const std::string text = format_float(v);
+    if (v >= 1e-6) {
+      ASSERT_EQ(text, format_float_f(v)) << i;
+    }
+    ASSERT_EQ(*parse_float(text), v) << text;
+  }
+}
+
 TEST(FormatFloat, HasGosForms) {
   const auto check = [](double v, std::string_view api, std::string_view g, std::string_view e,
                         std::string_view f) {

@@ -179,7 +179,7 @@ Status Catalog::write_pairs(Day day, std::span<const std::uint32_t> ids, WidePai
     }
   }
   for (std::size_t pair = 0; pair < by_pair.size(); ++pair) {
-    const model::Labels label = decode_labels(rows.pair(pair));
+    const auto label = model::Labels::from_encoded(std::string(rows.pair(pair)));
     std::string key = pair_key(day, label.begin()->name, label.begin()->value);
     if (by_pair[pair].size() >= kWidePair) {
       (*wide_pairs)[std::move(key)].add_many(by_pair[pair]);

@@ -254,7 +254,7 @@ StatusOr<model::Labels> History::labels(std::uint32_t id) const {
   if (row == nullptr) return model::Labels();
   std::string encoded;
   merge_labels(*rows, *row, &encoded);
-  return decode_labels(encoded);
+  return model::Labels::from_encoded(std::move(encoded));
 }
 
 StatusOr<std::vector<std::uint32_t>> History::ids_of_tag(std::uint32_t tag) const {

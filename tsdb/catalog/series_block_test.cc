@@ -37,7 +37,7 @@ Labels labels_of(const SeriesRows& rows, const SeriesRows::Row& row) {
   std::string encoded;
   merge_labels(rows, row, &encoded);
   EXPECT_EQ(row.tag, series_tag(encoded));
-  return decode_labels(encoded);
+  return Labels::from_encoded(std::move(encoded));
 }
 
 TEST(SeriesBlock, ComesBackAsItWas) {

@@ -82,7 +82,8 @@ StatusOr<bool> SeriesIndex::Impl::Restorer::check(const NamedSeries& series,
   const auto id32 = static_cast<std::uint32_t>(id);
   if (index.series_.has(id32)) {
     return data_loss("series id {} stands for {} and {}", id32,
-                     decode_labels(index.encoded_of(id32)).to_string(), series.labels.to_string());
+                     model::Labels::from_encoded(index.encoded_of(id32)).to_string(),
+                     series.labels.to_string());
   }
   return true;
 }

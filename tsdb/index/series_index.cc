@@ -34,16 +34,6 @@ std::uint32_t series_tag(std::string_view encoded) {
   return IdTable::tag_of(base::xxhash64(encoded));
 }
 
-model::Labels decode_labels(std::string_view encoded) {
-  std::vector<PackedLabel> packed;
-  unpack(encoded, &packed);
-  std::vector<model::LabelView> views;
-  for (const PackedLabel& label : packed) views.push_back({label.name, label.value});
-  model::Labels labels;
-  labels.assign_sorted(views);
-  return labels;
-}
-
 // A packed label says its own length, so a prefix that is equal is a label that is equal; and each
 // label is in one of the two lists only.
 bool SeriesIndex::Impl::equal(std::uint32_t id, std::string_view encoded) const {
@@ -84,6 +74,10 @@ std::string SeriesIndex::Impl::encoded_of(std::uint32_t id) const {
   const auto name = [&](PairId pair) ABSL_NO_THREAD_SAFETY_ANALYSIS -> const std::string& {
     return pairs_.name(pairs_.name_of(pair)).text;
   };
+  std::size_t bytes = 0;
+  for (const PairId pair : target) bytes += pairs_.bytes(pair).size();
+  for (const PairId pair : metric) bytes += pairs_.bytes(pair).size();
+  out.reserve(bytes);
   std::size_t t = 0;
   std::size_t m = 0;
   while (t < target.size() || m < metric.size()) {
@@ -220,7 +214,7 @@ model::Labels SeriesIndex::labels(storage::SeriesId id) const {
     const StripedReaderLock lock(impl_->mutex_);
     encoded = impl_->encoded_of(narrow(id));
   }
-  return decode_labels(encoded);
+  return model::Labels::from_encoded(std::move(encoded));
 }
 
 bool SeriesIndex::has(storage::SeriesId id) const {

@@ -48,10 +48,8 @@ struct SeriesRows {
 
 // 32 bits of the hash of encoded labels (model::Labels::encoded). Stored: it never changes.
 std::uint32_t series_tag(std::string_view encoded);
-// Appends the encoding of the labels that are in two sets of encoded pairs.
+// Appends the encoding of the labels that are in two sets of encoded pairs, for
+// model::Labels::from_encoded().
 void merge_labels(const SeriesRows& rows, const SeriesRows::Row& row, std::string* out);
-
-// Makes a label set of its encoding. REQUIRES: `encoded` came from model::Labels or merge_labels().
-model::Labels decode_labels(std::string_view encoded);
 
 }  // namespace tocsin::tsdb
