@@ -1,22 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // tocsin-app-exporter: probes, access logs, proxies, queues, health endpoints, statsd and push.
-#include <unistd.h>
-
-#include <csignal>
-
 #include "base/log.h"
 #include "exporters/app/exporter.h"
 #include "exporters/app/options.h"
 #include "exporters/common/elastic_pool.h"
 #include "exporters/common/footprint.h"
-#include "exporters/common/stop_signal.h"
-#include "exporters/common/version.h"
+#include "exporters/common/run_exporter.h"
 
 namespace tocsin::exporters::app {
 namespace {
 
-constexpr std::string_view kProgram = "tocsin-app-exporter";
 // Requests to /probe, and other requests, that wait for somebody.
 constexpr std::size_t kMaxProbes = 48;
 constexpr std::size_t kMaxThreads = 48;
@@ -25,9 +19,10 @@ constexpr std::size_t kMaxWorkers = 32;
 // Of a request to /push; the input has a limit of its own.
 constexpr std::uint64_t kMaxBodyBytes = 4 << 20;
 
-Status serve(const AppOptions& options, WebOptions web) {
-  const base::SystemClock clock;
-  net::IoLoop loop(clock);
+Status serve(const AppOptions& options, ExporterFrame* frame) {
+  const base::Clock& clock = frame->clock;
+  net::IoLoop& loop = frame->loop;
+  WebOptions& web = frame->web;
   net::HostLookup lookup;
   ElasticPool collectors({.name = "inputs", .most = AppConfig::kMaxInputs}, clock, loop);
   ElasticPool workers({.name = "workers", .most = kMaxWorkers}, clock, loop);
@@ -40,13 +35,11 @@ Status serve(const AppOptions& options, WebOptions web) {
                                       .max_requests = web.max_requests,
                                       .exporter_metrics = !web.disable_exporter_metrics},
                                      services, collectors));
-  StopSignal stop;
   base::ThreadPool reloads({.name = "reload", .threads = 1});
-  loop.on_signals({SIGINT, SIGTERM, SIGHUP}, [&](int signal) {
-    if (signal != SIGHUP) return stop.set();
+  const auto reload = [&] {
     // What is wrong with the file is logged, and a metric.
     static_cast<void>(reloads.post([&exporter] { static_cast<void>(exporter->reload()); }));
-  });
+  };
   const net::Handler handler = [&exporter](const net::HttpRequest& request) {
     net::HttpResponse response = exporter->serve(request);
     give_back_heap();
@@ -62,18 +55,12 @@ Status serve(const AppOptions& options, WebOptions web) {
   };
   ASSIGN_OR_RETURN(
       const std::unique_ptr<net::HttpServer> server,
-      start_server(web, handler,
-                   {.loop = loop, .handlers = handlers, .clock = clock, .choose = choose}));
-  for (const std::string& address : server->addresses()) {
-    base::log::info("listening", {{"address", address}});
-  }
-  drop_pages_of_start();
-  stop.wait();
+      frame->serve(
+          {.handler = handler, .handlers = handlers, .choose = choose, .on_hangup = reload}));
   server->stop();
   exporter->stop();
-  base::log::info("stopped");
-  // A probe or a look-up of a name may still wait for somebody: nothing would be gained by it.
-  ::_exit(0);
+  // A probe or a look-up of a name may still wait for somebody.
+  ExporterFrame::end_at_once();
 }
 
 Status check_config(const AppOptions& options) {
@@ -84,41 +71,15 @@ Status check_config(const AppOptions& options) {
   return AppConfig::load(options.config_file, input_kinds(), services).status();
 }
 
-int main_with(const std::vector<std::string>& arguments) {
-  AppOptions options;
-  WebOptions web;
-  web.listen_addresses = {":9115"};
-  Flags flags(
-      std::string(kProgram),
-      "Probes services over HTTP, TCP, ICMP, DNS and WebSocket, and serves metrics of logs, "
-      "proxies, queues and applications that have none.");
-  add_app_flags(&flags, &options, &web);
-  const StatusOr<Flags::Outcome> outcome = flags.parse(arguments);
-  if (!outcome.ok()) {
-    fmt::print(stderr, "{}: error: {}, try --help\n", kProgram, message(outcome.status()));
-    return 1;
-  }
-  if (*outcome == Flags::Outcome::kHelp) {
-    fmt::print("{}", flags.help());
+// The exit code of --config.check; nothing without it.
+std::optional<int> check_instead(const AppOptions& options) {
+  if (!options.config_check) return std::nullopt;
+  const Status status = check_config(options);
+  if (status.ok()) {
+    base::log::info("the configuration is good", {{"file", options.config_file}});
     return 0;
   }
-  if (*outcome == Flags::Outcome::kVersion) {
-    fmt::print("{}, version {} (linux/{})\n", kProgram, version(), architecture());
-    return 0;
-  }
-  base::log::configure(web.log);
-  if (options.config_check) {
-    const Status status = check_config(options);
-    if (status.ok()) {
-      base::log::info("the configuration is good", {{"file", options.config_file}});
-    } else {
-      base::log::error("the configuration is bad", {{"error", message(status)}});
-    }
-    return status.ok() ? 0 : 1;
-  }
-  base::log::info("starting tocsin-app-exporter", {{"version", version()}});
-  const Status status = serve(options, std::move(web));
-  base::log::error("cannot start", {{"error", message(status)}});
+  base::log::error("the configuration is bad", {{"error", message(status)}});
   return 1;
 }
 
@@ -126,7 +87,16 @@ int main_with(const std::vector<std::string>& arguments) {
 }  // namespace tocsin::exporters::app
 
 int main(int argc, char** argv) {
-  tocsin::exporters::keep_heap_small();
-  std::signal(SIGPIPE, SIG_IGN);
-  return tocsin::exporters::app::main_with(std::vector<std::string>(argv + 1, argv + argc));
+  using namespace tocsin::exporters;
+  app::AppOptions options;
+  return run_exporter(
+      {.name = "tocsin-app-exporter",
+       .about =
+           "Probes services over HTTP, TCP, ICMP, DNS and WebSocket, and serves metrics of logs, "
+           "proxies, queues and applications that have none.",
+       .listen_address = ":9115",
+       .add_flags = [&](Flags* flags, WebOptions* web) { add_app_flags(flags, &options, web); },
+       .instead = [&] { return app::check_instead(options); },
+       .serve = [&](ExporterFrame* frame) { return app::serve(options, frame); }},
+      argc, argv);
 }
