@@ -194,6 +194,9 @@ class HttpProbe {
       has_login = has_login || is_login;
       add(name, value);
     }
+    ASSIGN_OR_RETURN(const auto more,
+                     header_values(module_.client_headers, is_first_host, run_.services().files));
+    for (const auto& [name, value] : more) add(name, value);
     if (!has_agent) add("User-Agent", fmt::format("Tocsin-App-Exporter/{}", version()));
     if (is_first_host && !has_login) {
       if (!authorization_.empty()) {

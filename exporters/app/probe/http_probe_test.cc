@@ -193,6 +193,9 @@ TEST_F(HttpProbeTest, SendsWhatTheModuleSays) {
   EXPECT_THAT(sent("", "/a b?c=\xC3\xA9#f"), HasSubstr("GET /a%20b?c=%C3%A9 HTTP/1.1\r\n"));
   EXPECT_THAT(sent("headers: {Host: shop.test, X-A: b}", "/"),
               HasSubstr("Host: shop.test\r\nX-A: b\r\n"));
+  EXPECT_THAT(
+      sent("http_headers: {X-B: {values: [a, b], secrets: [c], files: [probe_password]}}", "/"),
+      HasSubstr("X-B: a\r\nX-B: b\r\nX-B: c\r\nX-B: s3cret\r\n"));
   EXPECT_THAT(sent("", "/", "shop.test"), HasSubstr("Host: shop.test\r\n"));
   EXPECT_THAT(sent("method: POST, body: 'a=1'", "/"), HasSubstr("POST / HTTP/1.1"));
   EXPECT_THAT(sent("method: POST, body: 'a=1'", "/"),
@@ -224,7 +227,8 @@ TEST_F(HttpProbeTest, FollowsRedirectsAndKeepsCookiesAndSecretsWhereTheyBelong) 
   });
   port = std::to_string(server.port());
   const Seen seen = probe(
-      "{prober: http, http: {method: POST, body: x, bearer_token: t, headers: {Cookie: own=1}}}",
+      "{prober: http, http: {method: POST, body: x, bearer_token: t, headers: {Cookie: own=1}, "
+      "http_headers: {X-Open: {values: [o]}, X-Key: {secrets: [k]}}}}",
       fmt::format("http://first.test:{}/start", port));
   EXPECT_TRUE(seen.success) << seen.log;
   EXPECT_THAT(seen.page, HasSubstr("probe_http_redirects 2\n"));
@@ -236,6 +240,24 @@ TEST_F(HttpProbeTest, FollowsRedirectsAndKeepsCookiesAndSecretsWhereTheyBelong) 
   EXPECT_THAT(requests[2], HasSubstr("GET /end HTTP/1.1\r\nHost: other.test:" + port));
   EXPECT_THAT(requests[2], Not(HasSubstr("Authorization")));
   EXPECT_THAT(requests[2], Not(HasSubstr("Cookie")));
+  EXPECT_THAT(requests[1], HasSubstr("X-Open: o\r\nX-Key: k\r\n"));
+  EXPECT_THAT(requests[2], HasSubstr("X-Open: o\r\n"));
+  EXPECT_THAT(requests[2], Not(HasSubstr("X-Key")));
+}
+
+TEST_F(HttpProbeTest, FailsWithoutTheFileOfAHeaderOrWithBytesThatSplitIt) {
+  ScriptServer server(answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+  const auto log_of = [&](std::string_view file) {
+    const Seen seen = probe(
+        fmt::format("{{prober: http, http: {{http_headers: {{X-Key: {{files: [{}]}}}}}}}}", file),
+        server.address());
+    EXPECT_FALSE(seen.success) << file;
+    return seen.log;
+  };
+  EXPECT_THAT(log_of("probe_absent"), HasSubstr("probe_absent"));
+  const std::string split = ::testing::TempDir() + "probe_split";
+  ASSERT_TRUE(base::write_file_atomically(base::real_file_system(), split, "a\nX: b\n").ok());
+  EXPECT_THAT(log_of("probe_split"), HasSubstr("bad bytes in the value of header X-Key"));
 }
 
 TEST_F(HttpProbeTest, EndsALoopOfRedirects) {

@@ -132,6 +132,20 @@ StatusOr<std::string> authorization_of(const HttpLogin& login, base::FileSystem&
   return login.scheme + " " + credentials;
 }
 
+StatusOr<std::vector<std::pair<std::string, std::string>>> header_values(
+    const std::vector<ClientHeader>& headers, bool with_secrets, base::FileSystem& files) {
+  std::vector<std::pair<std::string, std::string>> pairs;
+  for (const ClientHeader& header : headers) {
+    if (header.is_secret && !with_secrets) continue;
+    ASSIGN_OR_RETURN(std::string value, header.value.read(files));
+    if (!is_header_value(value)) {
+      return invalid_argument("bad bytes in the value of header {}", header.name);
+    }
+    pairs.emplace_back(header.name, std::move(value));
+  }
+  return pairs;
+}
+
 void CookieJar::take(const std::string& host, const net::HttpHeaders& headers) {
   for (const auto& [name, value] : headers.all()) {
     if (!same_word(name, "Set-Cookie")) continue;

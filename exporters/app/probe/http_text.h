@@ -2,13 +2,14 @@
 //
 // The words of HTTP requests: names, targets, references, credentials, cookies.
 //
-// Functions and values; only authorization_of() reads files.
+// Functions and values; only authorization_of() and header_values() read files.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/file_system.h"
@@ -46,6 +47,16 @@ struct HttpLogin {
 };
 // The value of Authorization; "" for none. Files are read.
 StatusOr<std::string> authorization_of(const HttpLogin& login, base::FileSystem& files);
+
+// A header of every request; one from a file or a list of secrets goes to the first host only.
+struct ClientHeader {
+  std::string name;
+  Secret value;
+  bool is_secret = false;
+};
+// Names and values of all headers, or without the secrets. Files are read.
+StatusOr<std::vector<std::pair<std::string, std::string>>> header_values(
+    const std::vector<ClientHeader>& headers, bool with_secrets, base::FileSystem& files);
 
 // Cookies of one chain of redirects, each for the host that set it.
 class CookieJar {

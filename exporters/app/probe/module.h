@@ -55,6 +55,7 @@ struct HttpModule {
   std::vector<std::string> valid_http_versions;
   std::string method = "GET";
   HeaderList headers;
+  std::vector<ClientHeader> client_headers;  // http_headers
   std::string body, body_file;
   bool follow_redirects = true;
   bool fail_if_ssl = false, fail_if_not_ssl = false;
@@ -108,7 +109,7 @@ struct WebSocketModule {
   IpChoice ip;
   TlsChoice tls;
   HttpLogin login;
-  HeaderList headers;
+  std::vector<ClientHeader> headers;
   std::vector<QueryResponse> steps;
 };
 

@@ -15,15 +15,35 @@ const std::string* find_header(const HeaderList& headers, std::string_view name)
   return nullptr;
 }
 
-Status check_header(const base::YamlNode& node, std::string_view name, std::string_view value) {
+Status check_name(const base::YamlNode& node, std::string_view name) {
   if (!is_header_name(name)) return node.error(fmt::format("{:?} is no header name", name));
-  if (!is_header_value(value)) return node.error(fmt::format("bad value of header {}", name));
   for (const std::string_view framing : {"Content-Length", "Transfer-Encoding", "Connection"}) {
     if (same_word(name, framing)) {
       return node.error(fmt::format("the header {} cannot be chosen", framing));
     }
   }
   return ok();
+}
+
+Status check_header(const base::YamlNode& node, std::string_view name, std::string_view value) {
+  RETURN_IF_ERROR(check_name(node, name));
+  if (!is_header_value(value)) return node.error(fmt::format("bad value of header {}", name));
+  return ok();
+}
+
+// What Prometheus' clients keep for themselves, so that a file that works here works there.
+Status check_client_header(const base::YamlNode& node, std::string_view name) {
+  for (const std::string_view reserved :
+       {"Authorization", "Host", "Content-Encoding", "Content-Length", "Content-Type", "User-Agent",
+        "Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Www-Authenticate",
+        "Accept-Encoding", "X-Prometheus-Remote-Write-Version", "X-Prometheus-Remote-Read-Version",
+        "X-Prometheus-Scrape-Timeout-Seconds", "X-Amz-Date", "X-Amz-Security-Token",
+        "X-Amz-Content-Sha256"}) {
+    if (same_word(name, reserved)) {
+      return node.error(fmt::format("setting header \"{}\" is not allowed", reserved));
+    }
+  }
+  return check_name(node, name);
 }
 
 void read_headers(base::YamlMapping& mapping, HeaderList* out) {
@@ -33,27 +53,6 @@ void read_headers(base::YamlMapping& mapping, HeaderList* out) {
       ASSIGN_OR_RETURN(std::string text, value.as_string());
       RETURN_IF_ERROR(check_header(value, name, text));
       out->emplace_back(name, std::move(text));
-    }
-    return ok();
-  });
-}
-
-// {NAME: {values: [...]}}, as the websocket section has them.
-void read_value_headers(base::YamlMapping& mapping, HeaderList* out) {
-  mapping.with("headers", [out](const base::YamlNode& node) -> Status {
-    if (!node.is_mapping() && !node.is_null()) return node.error("expected a mapping");
-    for (const auto& [name, value] : node.entries()) {
-      std::vector<std::string> values, secrets;
-      base::YamlMapping fields(value);
-      fields.string_list("values", &values);
-      fields.string_list("secrets", &secrets);
-      fields.unsupported({"files"});
-      RETURN_IF_ERROR(fields.finish());
-      values.insert(values.end(), secrets.begin(), secrets.end());
-      for (std::string& text : values) {
-        RETURN_IF_ERROR(check_header(value, name, text));
-        out->emplace_back(name, std::move(text));
-      }
     }
     return ok();
   });
@@ -113,12 +112,39 @@ void read_redirects(base::YamlMapping& mapping, HttpModule* module) {
 
 void ModuleReader::refuse_client_keys(base::YamlMapping& mapping) {
   mapping.unsupported({"proxy_url", "no_proxy", "proxy_from_environment", "proxy_connect_header",
-                       "skip_resolve_phase_with_proxy", "oauth2", "http_headers"});
+                       "skip_resolve_phase_with_proxy", "oauth2"});
   for (const std::string_view key : {"enable_http2", "enable_http3"}) {
     bool is_on = false;
     mapping.boolean(key, &is_on);
     if (is_on) mapping.unsupported({key});
   }
+}
+
+void ModuleReader::header_sources(base::YamlMapping& mapping, std::string_view key,
+                                  Status (*check)(const base::YamlNode&, std::string_view),
+                                  std::vector<ClientHeader>* out) const {
+  mapping.with(key, [&](const base::YamlNode& node) -> Status {
+    if (!node.is_mapping() && !node.is_null()) return node.error("expected a mapping");
+    for (const auto& [name, value] : node.entries()) {
+      RETURN_IF_ERROR(check(value, name));
+      std::vector<std::string> values, secrets, files;
+      base::YamlMapping fields(value);
+      fields.string_list("values", &values);
+      fields.string_list("secrets", &secrets);
+      fields.string_list("files", &files);
+      RETURN_IF_ERROR(fields.finish());
+      for (const std::vector<std::string>* list : {&values, &secrets}) {
+        for (const std::string& text : *list) {
+          RETURN_IF_ERROR(check_header(value, name, text));
+          out->push_back({name, Secret{text, ""}, list == &secrets});
+        }
+      }
+      for (const std::string& file : files) {
+        out->push_back({name, Secret{"", base::join_path(directory_, file)}, true});
+      }
+    }
+    return ok();
+  });
 }
 
 void ModuleReader::login(base::YamlMapping& mapping, HttpLogin* out) const {
@@ -186,6 +212,7 @@ StatusOr<HttpModule> ModuleReader::http(const base::YamlNode& node) const {
   ip(mapping, &module.ip);
   tls(mapping, &module.tls);
   login(mapping, &module.login);
+  header_sources(mapping, "http_headers", check_client_header, &module.client_headers);
   refuse_client_keys(mapping);
   mapping.unsupported({"fail_if_body_json_matches_cel", "fail_if_body_json_not_matches_cel"});
   read_expectations(mapping, &module);
@@ -221,12 +248,13 @@ StatusOr<WebSocketModule> ModuleReader::websocket(const base::YamlNode& node) co
     base::YamlMapping fields(value);
     tls(fields, &module.tls);
     login(fields, &module.login);
+    header_sources(fields, "http_headers", check_client_header, &module.headers);
     refuse_client_keys(fields);
     // An upgrade is never a redirect.
     fields.unsupported({"follow_redirects"});
     return fields.finish();
   });
-  read_value_headers(mapping, &module.headers);
+  header_sources(mapping, "headers", check_name, &module.headers);
   steps(mapping, &module.steps);
   for (const QueryResponse& step : module.steps) {
     if (step.start_tls || !step.expect_bytes.empty() || !step.labels.empty()) {

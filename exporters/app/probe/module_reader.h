@@ -32,6 +32,10 @@ class ModuleReader {
   static void ip(base::YamlMapping& mapping, IpChoice* out);
   static void source_address(base::YamlMapping& mapping, IpChoice* out);
   StatusOr<TlsChoice> tls_config(const base::YamlNode& node) const;
+  // {NAME: {values: [...], secrets: [...], files: [...]}}; names that `check` refuses are errors.
+  void header_sources(base::YamlMapping& mapping, std::string_view key,
+                      Status (*check)(const base::YamlNode&, std::string_view name),
+                      std::vector<ClientHeader>* out) const;
   // The keys of an <http_client_config> that are not built.
   static void refuse_client_keys(base::YamlMapping& mapping);
   static Status step(const base::YamlNode& node, QueryResponse* out);

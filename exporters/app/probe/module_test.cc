@@ -81,6 +81,12 @@ TEST_F(ProbeModuleTest, RefusesWithFileLineAndKey) {
   check("{prober: http, http: {fail_if_header_matches: [{regexp: x}]}}", "header name must be set");
   check("{prober: http, http: {headers: {X: \"a\\nb\"}}}", "bad value of header X");
   check("{prober: http, http: {headers: {Content-Length: 5}}}", "cannot be chosen");
+  check("{prober: http, http: {http_headers: {X: y}}}", "expected a mapping");
+  check("{prober: http, http: {http_headers: {X: {values: [\"a\\nb\"]}}}}",
+        "bad value of header X");
+  check("{prober: http, http: {http_headers: {'X Y': {values: [a]}}}}", "is no header name");
+  check("{prober: http, http: {http_headers: {authorization: {values: [a]}}}}",
+        "setting header \"Authorization\" is not allowed");
   check("{prober: http, http: {basic_auth: {username: u}, bearer_token: t}}", "at most one of");
   check("{prober: http, http: {tls_config: {min_version: SSL3}}}", "unknown TLS version");
   check("{prober: http, http: {preferred_ip_protocol: ip5}}", "is none of");
@@ -106,7 +112,7 @@ TEST_F(ProbeModuleTest, NamesWhatIsNotBuilt) {
        {"{prober: grpc}", "{prober: unix}", "{prober: http, grpc: {}}",
         "{prober: http, http: {proxy_url: x}}", "{prober: http, http: {oauth2: {}}}",
         "{prober: http, http: {enable_http2: true}}", "{prober: http, http: {enable_http3: true}}",
-        "{prober: http, http: {compression: br}}", "{prober: http, http: {http_headers: {}}}",
+        "{prober: http, http: {compression: br}}",
         "{prober: http, http: {fail_if_body_json_matches_cel: x}}"}) {
     const Status status = parse(text).status();
     EXPECT_EQ(status.code(), StatusCode::kUnimplemented) << text;

@@ -96,7 +96,9 @@ class WebSocketProbe {
     std::string host = url.authority();
     std::string lines;
     bool has_agent = false;
-    for (const auto& [name, value] : module_.headers) {
+    ASSIGN_OR_RETURN(const auto headers,
+                     header_values(module_.headers, true, run_.services().files));
+    for (const auto& [name, value] : headers) {
       if (same_word(name, "Host")) {
         host = value;
         continue;

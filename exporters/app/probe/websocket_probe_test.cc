@@ -32,12 +32,15 @@ std::string server_frame(unsigned first, std::string_view data) {
 }
 
 TEST_F(WebSocketProbeTest, Upgrades) {
+  const std::string file = ::testing::TempDir() + "probe_key";
+  ASSERT_TRUE(base::write_file_atomically(base::real_file_system(), file, "s3cret\n").ok());
   std::string request;
   {
     ScriptServer server([&request](RawSocket& peer) { request = upgrade(peer); });
     const Seen seen = probe(
-        "{prober: websocket, websocket: {headers: {Origin: {values: ['http://x']}}, http_config: "
-        "{authorization: {credentials: t}}}}",
+        "{prober: websocket, websocket: {headers: {Origin: {values: ['http://x']}, X-Key: "
+        "{files: [probe_key]}}, http_config: {http_headers: {X-B: {values: [b]}}, "
+        "authorization: {credentials: t}}}}",
         "ws://" + server.address() + "/ws?a=1");
     EXPECT_TRUE(seen.success) << seen.log;
     EXPECT_THAT(seen.page, HasSubstr("probe_websocket_connection_upgraded 1\n"));
@@ -48,6 +51,8 @@ TEST_F(WebSocketProbeTest, Upgrades) {
   EXPECT_THAT(request, HasSubstr("GET /ws?a=1 HTTP/1.1\r\n"));
   EXPECT_THAT(request, HasSubstr("Sec-WebSocket-Version: 13\r\n"));
   EXPECT_THAT(request, HasSubstr("Origin: http://x\r\n"));
+  EXPECT_THAT(request, HasSubstr("X-Key: s3cret\r\n"));
+  EXPECT_THAT(request, HasSubstr("X-B: b\r\n"));
   EXPECT_THAT(request, HasSubstr("Authorization: Bearer t\r\n"));
 }
 
