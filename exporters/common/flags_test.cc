@@ -79,7 +79,6 @@ TEST(FlagsTest, NamesWhatUpstreamHasAndIsNotBuilt) {
   check("--no-collector.logind", "run");
   check("--collector.logind", "not supported yet: --collector.logind");
   check("--collector.netclass.netlink", "not supported yet: --collector.netclass.netlink");
-  check("--collector.pcidevice.names", "not supported yet: --collector.pcidevice.names");
   check("--web.config.file", "expected argument for flag '--web.config.file'");
   check("--web.systemd-socket", "not supported yet: --web.systemd-socket");
 }

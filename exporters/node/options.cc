@@ -284,6 +284,10 @@ void add_service_flags(Flags* flags, NodeOptions* options) {
   seconds("collector.ntp.local-offset-tolerance",
           "How far the clock and the NTP server may disagree about the order of events.", "1ms",
           &options->ntp_offset_tolerance_seconds);
+  flags->toggle("collector.pcidevice.names", "Show names of PCI devices, from a file pci.ids.",
+                &options->pci_names);
+  flags->text("collector.pcidevice.idsfile", "The file pci.ids, when it is at no usual place.",
+              &options->pci_ids_file);
   flags->text("collector.perf.cpus", "CPUs to count events on, as 0-3,5; all by default.",
               &options->perf_cpus);
   flags->list("collector.perf.tracepoint", "A tracepoint to count, as SUBSYSTEM:EVENT.",

@@ -71,7 +71,9 @@ struct NodeOptions {
       "|TcpExt_(Listen.*|Syncookies.*|TCPSynRetrans|TCPTimeouts|TCPOFOQueue|TCPRcvQDrop)"
       "|Tcp_(ActiveOpens|InSegs|OutSegs|OutRsts|PassiveOpens|RetransSegs|CurrEstab)"
       "|Udp6?_(InDatagrams|OutDatagrams|NoPorts|RcvbufErrors|SndbufErrors))$";
-  std::string perf_cpus;  // "" = all
+  bool pci_names = false;
+  std::string pci_ids_file;  // "" = the usual places
+  std::string perf_cpus;     // "" = all
   std::vector<std::string> perf_tracepoints;
   bool perf_no_hardware = false;
   bool perf_no_software = false;

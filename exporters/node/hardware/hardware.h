@@ -16,11 +16,11 @@ Status collect_drm(const Node& node, Families* out);
 Status collect_edac(const Node& node, Families* out);
 Status collect_fibrechannel(const Node& node, Families* out);
 Status collect_infiniband(const Node& node, Families* out);
-Status collect_pcidevice(const Node& node, Families* out);
 Status collect_rapl(const Node& node, Families* out);
 Status collect_thermal_zone(const Node& node, Families* out);
 Status collect_watchdog(const Node& node, Families* out);
 StatusOr<Collect> make_hwmon(const Node& node);
+StatusOr<Collect> make_pcidevice(const Node& node);
 StatusOr<Collect> make_powersupplyclass(const Node& node);
 
 }  // namespace tocsin::exporters

@@ -3,6 +3,7 @@
 // pcidevice: /sys/bus/pci/devices, links named segment:bus:device.function to directories that
 // stand inside that of their parent.
 #include "exporters/node/hardware/hardware.h"
+#include "exporters/node/hardware/pci_names.h"
 
 namespace tocsin::exporters {
 namespace {
@@ -23,21 +24,28 @@ std::optional<Location> parse_location(std::string_view text) {
                   .function = std::string(text.substr(dot + 1))};
 }
 
-constexpr FileMetric kFiles[] = {
+struct File {
+  std::string_view file;
+  std::string_view name;
+  std::string_view help;
+  double absent;  // the value of a device without this file
+};
+
+constexpr File kFiles[] = {
     {"max_link_width", "node_pcidevice_max_link_width",
-     "Value of maximum link's width (number of lanes)"},
+     "Value of maximum link's width (number of lanes)", -1},
     {"current_link_width", "node_pcidevice_current_link_width",
-     "Value of current link's width (number of lanes)"},
+     "Value of current link's width (number of lanes)", -1},
     {"d3cold_allowed", "node_pcidevice_d3cold_allowed",
-     "Whether the PCIe device supports D3cold power state (0/1)."},
+     "Whether the PCIe device supports D3cold power state (0/1).", 0},
     {"sriov_drivers_autoprobe", "node_pcidevice_sriov_drivers_autoprobe",
-     "Whether SR-IOV drivers autoprobe is enabled for the device (0/1)."},
+     "Whether SR-IOV drivers autoprobe is enabled for the device (0/1).", 0},
     {"sriov_numvfs", "node_pcidevice_sriov_numvfs",
-     "Number of Virtual Functions (VFs) currently enabled for SR-IOV."},
+     "Number of Virtual Functions (VFs) currently enabled for SR-IOV.", 0},
     {"sriov_totalvfs", "node_pcidevice_sriov_totalvfs",
-     "Total number of Virtual Functions (VFs) supported by the device."},
+     "Total number of Virtual Functions (VFs) supported by the device.", 0},
     {"sriov_vf_total_msix", "node_pcidevice_sriov_vf_total_msix",
-     "Total number of MSI-X vectors for Virtual Functions."},
+     "Total number of MSI-X vectors for Virtual Functions.", 0},
 };
 
 // "8.0 GT/s PCIe"
@@ -57,7 +65,23 @@ void show_power_state(const std::string& state, const LabelPairs& labels, Famili
   }
 }
 
-void show_device(const Node& node, const std::string& path, const Location& at, Families* out) {
+// "0x1022" -> "1022", in small letters.
+std::string plain_id(std::string_view text) {
+  if (text.starts_with("0x")) text.remove_prefix(2);
+  std::string id(text);
+  for (char& c : id) {
+    if (c >= 'A' && c <= 'F') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return id;
+}
+
+struct PciDevice {
+  std::string path;
+  Location at;
+};
+
+void show_device(const Node& node, const PciDevice& device, PciNameBook* names, Families* out) {
+  const auto& [path, at] = device;
   const auto text = [&](std::string_view name) {
     return node.try_text(fmt::format("{}/{}", path, name)).value_or("");
   };
@@ -81,20 +105,32 @@ void show_device(const Node& node, const std::string& path, const Location& at, 
       {"subsystem_device_id", text("subsystem_device")},
       {"revision", text("revision")}};
   for (const auto& [name, value] : more) info.emplace_back(name, value);
+  if (names != nullptr) {
+    const PciIds ids{.vendor = plain_id(text("vendor")),
+                     .device = plain_id(text("device")),
+                     .subsystem_vendor = plain_id(text("subsystem_vendor")),
+                     .subsystem_device = plain_id(text("subsystem_device")),
+                     .device_class = plain_id(text("class"))};
+    const PciNames found = names->look_up(ids);
+    info.emplace_back("vendor_name", found.vendor);
+    info.emplace_back("device_name", found.device);
+    info.emplace_back("subsystem_vendor_name", found.subsystem_vendor);
+    info.emplace_back("subsystem_device_name", found.subsystem_device);
+    info.emplace_back("class_name", found.device_class);
+  }
   out->add({"node_pcidevice_info",
             "Non-numeric data from /sys/bus/pci/devices/<location>, value is always 1."},
            std::move(info), 1);
-  if (const auto speed = transfers(node.try_text(path + "/max_link_speed"))) {
-    out->add({"node_pcidevice_max_link_transfers_per_second",
-              "Value of maximum link's transfers per second (T/s)"},
-             labels, *speed);
+  out->add({"node_pcidevice_max_link_transfers_per_second",
+            "Value of maximum link's transfers per second (T/s)"},
+           labels, transfers(node.try_text(path + "/max_link_speed")).value_or(-1));
+  out->add({"node_pcidevice_current_link_transfers_per_second",
+            "Value of current link's transfers per second (T/s)"},
+           labels, transfers(node.try_text(path + "/current_link_speed")).value_or(-1));
+  for (const File& one : kFiles) {
+    out->add({one.name, one.help}, labels,
+             node.number(fmt::format("{}/{}", path, one.file)).value_or(one.absent));
   }
-  if (const auto speed = transfers(node.try_text(path + "/current_link_speed"))) {
-    out->add({"node_pcidevice_current_link_transfers_per_second",
-              "Value of current link's transfers per second (T/s)"},
-             labels, *speed);
-  }
-  node.show_files(path, kFiles, labels, out);
   const std::optional<double> numa = node.number(path + "/numa_node");
   if (numa && *numa >= 0) {
     out->add({"node_pcidevice_numa_node",
@@ -108,15 +144,23 @@ void show_device(const Node& node, const std::string& path, const Location& at, 
 
 }  // namespace
 
-Status collect_pcidevice(const Node& node, Families* out) {
-  const std::string directory = node.sys("/bus/pci/devices");
-  const StatusOr<std::vector<std::string>> names = node.services.files.list(directory);
-  if (!names.ok()) return no_data_if_missing(names.status());
-  for (const std::string& name : *names) {
-    const std::optional<Location> at = parse_location(name);
-    if (at) show_device(node, directory + "/" + name, *at, out);
+StatusOr<Collect> make_pcidevice(const Node& node) {
+  std::shared_ptr<PciNameBook> names;
+  if (node.options.pci_names) {
+    std::vector<std::string> places = {"/usr/share/misc/pci.ids", "/usr/share/hwdata/pci.ids"};
+    if (!node.options.pci_ids_file.empty()) places = {node.options.pci_ids_file};
+    names = std::make_shared<PciNameBook>(node.services.files, std::move(places));
   }
-  return ok();
+  return Collect([node, names](Families* out) -> Status {
+    const std::string directory = node.sys("/bus/pci/devices");
+    const StatusOr<std::vector<std::string>> entries = node.services.files.list(directory);
+    if (!entries.ok()) return no_data_if_missing(entries.status());
+    for (const std::string& entry : *entries) {
+      const std::optional<Location> at = parse_location(entry);
+      if (at) show_device(node, {directory + "/" + entry, *at}, names.get(), out);
+    }
+    return ok();
+  });
 }
 
 }  // namespace tocsin::exporters

@@ -11,6 +11,7 @@
 #include <sys/timex.h>
 
 #include "base/executor.h"
+#include "exporters/node/hardware/pci_names.h"
 #include "exporters/node/services/exchange.h"
 #include "exporters/testing/node_machine.h"
 #include "net/testing/raw_socket.h"
@@ -332,6 +333,57 @@ TEST(NtpTest, OnlyAsksThisMachineUnlessToldOtherwise) {
             "cannot start: invalid NTP port number 0; must be between 1 and 65535 inclusive");
   EXPECT_EQ(check("127.0.0.1", 123, 5),
             "cannot start: invalid NTP protocol version 5; must be 2, 3, or 4");
+}
+
+constexpr std::string_view kPciIds =
+    "# comment\n"
+    "0e11  Compaq Computer Corporation\n"
+    "\t1481  Not this one\n"
+    "1022  Advanced Micro Devices, Inc. [AMD]\n"
+    "\t1480  Root Complex\n"
+    "\t\t17aa 5095  Not this one either\n"
+    "\t1481  Starship/Matisse IOMMU\n"
+    "\t\t17aa 5095  ThinkPad E595\n"
+    "17aa  Lenovo\n"
+    "C 01  Mass storage controller\n"
+    "\t08  Non-Volatile memory controller\n"
+    "\t\t02  NVM Express\n"
+    "C 08  Generic system peripheral\n"
+    "\t06  IOMMU\n"
+    "\t\t02  Not this one\n"
+    "C 0c  Serial bus controller\n"
+    "\t06  Wrong\n";
+
+TEST(PciNamesTest, FindsWhatALineSays) {
+  const auto all = [](const PciIds& ids) {
+    const PciNames names = find_pci_names(kPciIds, ids);
+    return fmt::format("{}|{}|{}|{}|{}", names.vendor, names.device, names.subsystem_vendor,
+                       names.subsystem_device, names.device_class);
+  };
+  EXPECT_EQ(all({"1022", "1481", "17aa", "5095", "080600"}),
+            "Advanced Micro Devices, Inc. [AMD]|Starship/Matisse IOMMU|Lenovo|ThinkPad E595|IOMMU");
+  EXPECT_EQ(all({"1022", "1482", "1022", "5095", "010802"}),
+            "Advanced Micro Devices, Inc. [AMD]|1482|Advanced Micro Devices, Inc. [AMD]|5095|"
+            "NVM Express");
+  EXPECT_EQ(all({"beef", "1481", "", "", "0c0000"}), "beef|1481|||Serial bus controller");
+  EXPECT_EQ(all({"", "", "", "", "ff0000"}), "||||Unknown class (ff0000)");
+}
+
+TEST(PciNamesTest, AreLabelsWhenAskedFor) {
+  Machine machine;
+  machine.options.pci_names = true;
+  machine.write("/sys/bus/pci/devices/0000:00:00.2/vendor", "0x1022\n");
+  machine.write("/sys/bus/pci/devices/0000:00:00.2/device", "0x1481\n");
+  machine.write("/sys/bus/pci/devices/0000:00:00.2/class", "0x080600\n");
+  machine.write("/usr/share/hwdata/pci.ids", kPciIds);
+  const std::string page = machine.show("pcidevice");
+  for (const std::string_view label : {"vendor_name=\"Advanced Micro Devices, Inc. [AMD]\"",
+                                       "device_name=\"Starship/Matisse IOMMU\"",
+                                       "class_name=\"IOMMU\"", "subsystem_device_name=\"\""}) {
+    EXPECT_NE(page.find(label), std::string::npos) << label << page;
+  }
+  machine.options.pci_ids_file = "/nowhere";
+  EXPECT_NE(machine.show("pcidevice").find("vendor_name=\"1022\""), std::string::npos);
 }
 
 TEST(PerfTest, ShowsTheEventsThatAMachineHas) {

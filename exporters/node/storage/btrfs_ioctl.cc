@@ -37,6 +37,12 @@ std::string hex(const __u8 (&bytes)[N]) {
   return out;
 }
 
+// "0876ddc1-9f02-412e-b4cb-4f23e68c3948"
+std::string with_dashes(std::string uuid) {
+  for (const std::size_t at : {8U, 13U, 18U, 23U}) uuid.insert(at, "-");
+  return uuid;
+}
+
 // false for a number that no device has: they need not follow one another.
 StatusOr<bool> ask_device(int directory, std::uint64_t number, BtrfsReport* report) {
   btrfs_ioctl_dev_info_args info{};
@@ -55,7 +61,7 @@ StatusOr<bool> ask_device(int directory, std::uint64_t number, BtrfsReport* repo
   const std::string_view name(path, ::strnlen(path, sizeof(info.path)));
   const auto value = [&](int i) { return static_cast<double>(stats.values[i]); };
   report->devices.push_back({.name = std::string(name.substr(name.rfind('/') + 1)),
-                             .uuid = hex(info.uuid),
+                             .uuid = with_dashes(hex(info.uuid)),
                              .size_bytes = static_cast<double>(info.total_bytes),
                              .used_bytes = static_cast<double>(info.bytes_used),
                              .write_errors = value(BTRFS_DEV_STAT_WRITE_ERRS),
