@@ -62,6 +62,11 @@ class Instance(http.server.ThreadingHTTPServer):
         self.buckets = {route: [0] * (len(BOUNDS) + 1) for route in ROUTES}
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
+    def handle_error(self, request, client_address):
+        # Who scrapes may give up.
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
     def page(self):
         self.scrapes += 1
         lines = ['# TYPE http_requests_total counter']
