@@ -3,9 +3,12 @@
 // What only one of the servers promises.
 #include "net/beast.h"
 
+#include <unistd.h>
+
 #include <atomic>
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include "base/hash.h"
 #include "net/civetweb.h"
@@ -222,6 +225,27 @@ TEST_F(BeastTest, ListensOnIpv6AndOnAllInterfaces) {
   const std::string port = addresses[1].substr(addresses[1].rfind(':'));
   EXPECT_EQ(RawHttp("127.0.0.1" + port).get("/").body, "hello");
   EXPECT_EQ(RawHttp("[::1]" + port).get("/").body, "hello");
+}
+
+TEST_F(BeastTest, TakesOverASocketThatListens) {
+  testing::RawListener listener;
+  const int descriptor = ::dup(listener.descriptor());
+  HttpServerOptions options;
+  options.listen_descriptors = {descriptor};
+  server_ = make_beast_server(options, hello, {loop_, pool_, clock_, nullptr});
+  ASSERT_EQ(server_->start(), ok());
+  EXPECT_EQ(server_->addresses(), (std::vector<std::string>{listener.address()}));
+  EXPECT_EQ(RawHttp(listener.address()).get("/").body, "hello");
+  const auto refused = [&](int other) {
+    options.listen_descriptors = {other};
+    return make_beast_server(options, hello, {loop_, pool_, clock_, nullptr})->start().code();
+  };
+  EXPECT_EQ(refused(987'654), StatusCode::kUnavailable);
+  int pair[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+  EXPECT_EQ(refused(pair[0]), StatusCode::kUnimplemented);
+  ::close(pair[0]);
+  ::close(pair[1]);
 }
 
 TEST_F(BeastTest, OutlivesItsLoop) {

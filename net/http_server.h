@@ -31,6 +31,8 @@ namespace tocsin::net {
 struct HttpServerOptions {
   std::vector<std::string>
       listen_addresses;  // host:port, :port (all interfaces); port 0 = any free
+  // Sockets that listen already, over IPv4 or IPv6: the server takes them over. Beast only.
+  std::vector<int> listen_descriptors = {};
   std::size_t max_connections = 512;
   std::size_t max_concurrent = 64;  // handlers running or queued
   std::uint64_t max_body_bytes = 32ULL << 20;
@@ -47,7 +49,8 @@ class HttpServer {
   // Stops accepting, finishes running handlers and their responses (at most 5 s), closes.
   // Idempotent.
   virtual void stop() = 0;
-  // Bound addresses as host:port with real port numbers, in the order of the options.
+  // Bound addresses as host:port with real port numbers, in the order of the options, addresses
+  // before descriptors.
   virtual std::vector<std::string> addresses() const = 0;
 };
 

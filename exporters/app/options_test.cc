@@ -36,7 +36,7 @@ TEST(AppOptions, RefuseWhatTheyCannotDo) {
     EXPECT_FALSE(parse({"--timeout-offset", offset}).status.ok()) << offset;
   }
   for (const char* flag : {"--history.limit=1", "--log.prober=info", "--web.external-url=x",
-                           "--web.route-prefix=/x", "--web.systemd-socket"}) {
+                           "--web.route-prefix=/x", "--runtime.gomaxprocs=2"}) {
     EXPECT_EQ(parse({flag}).status.code(), StatusCode::kUnimplemented) << flag;
   }
 }

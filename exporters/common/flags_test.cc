@@ -80,7 +80,8 @@ TEST(FlagsTest, NamesWhatUpstreamHasAndIsNotBuilt) {
   check("--collector.logind", "not supported yet: --collector.logind");
   check("--collector.netclass.netlink", "not supported yet: --collector.netclass.netlink");
   check("--web.config.file", "expected argument for flag '--web.config.file'");
-  check("--web.systemd-socket", "not supported yet: --web.systemd-socket");
+  check("--web.systemd-socket", "run");
+  check("--runtime.gomaxprocs=2", "not supported yet: --runtime.gomaxprocs");
 }
 
 TEST(FlagsTest, KeepsWhatWasGiven) {
@@ -125,7 +126,8 @@ TEST(FlagsTest, TheManualNamesEveryFlagThatWorks) {
     EXPECT_NE(manual.find(text), std::string::npos) << text << manual;
   }
   EXPECT_EQ(manual.find("collector.logind"), std::string::npos);
-  EXPECT_EQ(manual.find("web.systemd-socket"), std::string::npos);
+  EXPECT_NE(manual.find("  --[no-]web.systemd-socket\n"), std::string::npos);
+  EXPECT_EQ(manual.find("runtime.gomaxprocs"), std::string::npos);
   for (std::size_t at = 0; at < manual.size(); at = manual.find('\n', at) + 1) {
     const std::string line = manual.substr(at, manual.find('\n', at) - at);
     EXPECT_TRUE(!line.starts_with("        ") || line.size() <= 80) << line;

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporters/common/web.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <charconv>
+#include <cstdlib>
 
 #include "exporters/common/web_config.h"
 #include "net/civetweb.h"
@@ -33,6 +37,9 @@ void add_listen_flags(Flags* flags, WebOptions* options) {
               "Address to serve on, as HOST:PORT, :PORT (all IPv4 interfaces) or [HOST]:PORT for "
               "IPv6. May be given more than once.",
               &options->listen_addresses);
+  flags->toggle("web.systemd-socket",
+                "Serve on the sockets that systemd has opened instead of --web.listen-address.",
+                &options->systemd_socket);
   flags->custom("web.telemetry-path", "Path of the page of metrics.", options->telemetry_path,
                 [options](std::string_view given) {
                   return set_telemetry_path(given, &options->telemetry_path);
@@ -50,7 +57,6 @@ void add_web_flags(Flags* flags, WebOptions* options) {
   flags->toggle("web.disable-exporter-metrics",
                 "Leave out the metrics about the exporter itself (process_*).",
                 &options->disable_exporter_metrics);
-  flags->unsupported_toggle("web.systemd-socket");
   flags->unsupported("runtime.gomaxprocs");
   flags->custom("log.level",
                 "Write only log lines of this level or above: debug, info, warn, error.", "info",
@@ -71,11 +77,37 @@ ServerKind choose_server(const std::vector<std::string>& listen_addresses) {
   return has_ipv6 ? ServerKind::kBeast : ServerKind::kCivetweb;
 }
 
+StatusOr<std::vector<int>> systemd_sockets(const std::function<const char*(const char*)>& get,
+                                           std::int64_t pid) {
+  constexpr int kFirst = 3;  // after the standard ones
+  constexpr int kMost = 64;
+  const auto number = [&get](const char* name) {
+    const char* text = get(name);
+    const std::string_view digits = text != nullptr ? text : "";
+    std::int64_t value = 0;
+    const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    return error == std::errc() && stop == digits.data() + digits.size() ? value : 0;
+  };
+  const std::int64_t count = number("LISTEN_FDS");
+  if (number("LISTEN_PID") != pid || count <= 0 || count > kMost) {
+    return invalid_argument("no socket activation file descriptors found");
+  }
+  std::vector<int> out;
+  for (int i = 0; i < static_cast<int>(count); ++i) out.push_back(kFirst + i);
+  return out;
+}
+
 StatusOr<std::unique_ptr<net::HttpServer>> start_server(const WebOptions& options,
                                                         net::Handler handler,
                                                         net::BeastServices services) {
   net::HttpServerOptions server_options;
   server_options.listen_addresses = options.listen_addresses;
+  if (options.systemd_socket) {
+    server_options.listen_addresses.clear();
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
+    const auto get = [](const char* name) { return std::getenv(name); };
+    ASSIGN_OR_RETURN(server_options.listen_descriptors, systemd_sockets(get, ::getpid()));
+  }
   server_options.max_connections = kMaxConnections;
   server_options.max_concurrent = kMaxConcurrent;
   server_options.max_body_bytes = options.max_body_bytes;
@@ -96,7 +128,7 @@ StatusOr<std::unique_ptr<net::HttpServer>> start_server(const WebOptions& option
     };
   }
   std::unique_ptr<net::HttpServer> server;
-  if (services.tls != nullptr ||
+  if (services.tls != nullptr || options.systemd_socket ||
       options.server.value_or(choose_server(options.listen_addresses)) == ServerKind::kBeast) {
     server = net::make_beast_server(std::move(server_options), std::move(handler), services);
   } else {

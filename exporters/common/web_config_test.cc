@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/testing/fake_clock.h"
 #include "base/testing/mem_fs.h"
+#include "exporters/common/web.h"
 
 namespace tocsin::exporters {
 namespace {
@@ -106,6 +107,26 @@ TEST(WebConfigTest, ReadsTls) {
   EXPECT_EQ(auth("RequireAnyClientCert"), net::ClientAuth::kRequireAny);
   EXPECT_EQ(auth("RequireClientCert"), net::ClientAuth::kRequireAny);
   EXPECT_EQ(auth("VerifyClientCertIfGiven"), net::ClientAuth::kVerifyIfGiven);
+}
+
+TEST(SystemdSocketsTest, BelongToTheProcessThatIsNamed) {
+  const auto sockets = [](const char* pid, const char* count) {
+    return systemd_sockets(
+        [=](const char* name) { return std::string_view(name) == "LISTEN_PID" ? pid : count; }, 42);
+  };
+  EXPECT_EQ(*sockets("42", "2"), (std::vector<int>{3, 4}));
+  for (const auto& [pid, count] :
+       std::vector<std::pair<const char*, const char*>>{{nullptr, nullptr},
+                                                        {"42", nullptr},
+                                                        {"42", "0"},
+                                                        {"42", "-1"},
+                                                        {"42", "2x"},
+                                                        {"41", "2"},
+                                                        {"", "2"},
+                                                        {"42", "99999"}}) {
+    EXPECT_EQ(sockets(pid, count).status(),
+              invalid_argument("no socket activation file descriptors found"));
+  }
 }
 
 class WebGuardTest : public ::testing::Test {

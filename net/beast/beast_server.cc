@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cerrno>
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
+#include <sys/socket.h>
 
 #include "base/log.h"
 #include "net/beast.h"
@@ -76,6 +79,19 @@ class Listener : public std::enable_shared_from_this<Listener> {
       error = open(&acceptor_, tcp::endpoint(tcp::v4(), address.port));
     }
     return error ? listen_error(text, error.value()) : ok();
+  }
+
+  Status adopt(int descriptor) {
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    if (::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+      return listen_error(fmt::format("descriptor {}", descriptor), errno);
+    }
+    const bool is_ip = address.ss_family == AF_INET || address.ss_family == AF_INET6;
+    if (!is_ip) return unimplemented("not supported yet: a socket that is neither IPv4 nor IPv6");
+    error_code error;
+    acceptor_.assign(address.ss_family == AF_INET ? tcp::v4() : tcp::v6(), descriptor, error);
+    return error ? listen_error(fmt::format("descriptor {}", descriptor), error.value()) : ok();
   }
 
   std::string address() const {
@@ -158,6 +174,15 @@ Status BeastServer::start() {
   for (const std::string& address : core_->options.listen_addresses) {
     listeners_.push_back(std::make_shared<Listener>(core_));
     if (const Status status = listeners_.back()->bind(address); !status.ok()) {
+      listeners_.clear();
+      addresses_.clear();
+      return status;
+    }
+    addresses_.push_back(listeners_.back()->address());
+  }
+  for (const int descriptor : core_->options.listen_descriptors) {
+    listeners_.push_back(std::make_shared<Listener>(core_));
+    if (const Status status = listeners_.back()->adopt(descriptor); !status.ok()) {
       listeners_.clear();
       addresses_.clear();
       return status;

@@ -425,6 +425,9 @@ class CivetwebServer final : public HttpServer {
 };
 
 Status CivetwebServer::start() {
+  if (!core_->options.listen_descriptors.empty()) {
+    return unimplemented("not supported yet: sockets that listen already, with civetweb");
+  }
   std::vector<std::string> hosts;
   std::string ports;
   first_.sin_family = AF_INET;

@@ -59,6 +59,7 @@ class RawListener {
 
   std::uint16_t port() const { return port_; }
   std::string address() const;  // 127.0.0.1:port
+  int descriptor() const { return descriptor_; }
   RawSocket accept();
   // From now on connections are refused.
   void close();
