@@ -106,6 +106,9 @@ class Inputs::SourceCollector final : public Collector {
   explicit SourceCollector(std::shared_ptr<Source> source) : source_(std::move(source)) {}
   std::string_view name() const override { return source_->input().name(); }
   Status collect(std::vector<base::MetricFamily>* out) override { return source_->collect(out); }
+  void append_late(std::vector<base::MetricFamily>* out) const override {
+    source_->input().append_late(out);
+  }
 
  private:
   const std::shared_ptr<Source> source_;

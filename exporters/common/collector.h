@@ -21,6 +21,9 @@ class Collector {
   virtual std::string_view name() const = 0;
   // Appends families with the values of now. Labels are sorted by name.
   virtual Status collect(std::vector<base::MetricFamily>* out) = 0;
+  // What a page shows instead when collect() did not finish in time, such as x_up 0. Called while
+  // collect() may run; must not block.
+  virtual void append_late(std::vector<base::MetricFamily>* /*out*/) const {}
 };
 
 }  // namespace tocsin::exporters

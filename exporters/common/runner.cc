@@ -228,6 +228,7 @@ std::vector<base::MetricFamily> Runner::collect(const std::vector<std::string>& 
     Result& result = results[i];
     if (!result.done) {
       result.seconds = elapsed;
+      chosen[i]->collector->append_late(&out);
       state_->note(chosen[i], Slot::Health::kLate, "not finished within the budget of the scrape");
     }
     const std::string name(chosen[i]->collector->name());

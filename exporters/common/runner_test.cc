@@ -119,6 +119,23 @@ TEST_F(RunnerTest, ServesWhatFinishedWhenTheBudgetIsUsedUp) {
   EXPECT_EQ(runner_->running(), 1U);
 }
 
+TEST_F(RunnerTest, ACollectorTellsThatItIsLate) {
+  std::vector<std::unique_ptr<Collector>> collectors;
+  collectors.push_back(std::make_unique<FakeCollector>("slow", slow_, true));
+  runner_ = std::make_unique<Runner>("node", std::move(collectors),
+                                     Runner::Services{workers_, clock_, clock_});
+  slow_.hold();
+  std::string late;
+  scrape_async(&late);
+  slow_.wait_for_starts(1);
+  let_scrapes_expire();
+  wait_for_scrapes(1);
+  EXPECT_EQ(late,
+            "# TYPE fake_slow_up gauge\nfake_slow_up 0\n"
+            "# TYPE node_scrape_collector_success gauge\n"
+            "node_scrape_collector_success{collector=\"slow\"} 0\n");
+}
+
 TEST_F(RunnerTest, TellsHowLongTheStuckOneHasTaken) {
   slow_.hold();
   std::vector<base::MetricFamily> families;

@@ -57,8 +57,9 @@ class CollectorControl {
 
 class FakeCollector final : public Collector {
  public:
-  FakeCollector(std::string name, CollectorControl& control)
-      : name_(std::move(name)), control_(control) {}
+  // One that tells shows a gauge fake_NAME_up 0 when it is late.
+  FakeCollector(std::string name, CollectorControl& control, bool tells = false)
+      : name_(std::move(name)), control_(control), tells_(tells) {}
   std::string_view name() const override { return name_; }
   Status collect(std::vector<base::MetricFamily>* out) override {
     auto [run, status] = control_.run();
@@ -68,10 +69,15 @@ class FakeCollector final : public Collector {
                     {{"", {}, static_cast<double>(run)}}});
     return status;
   }
+  void append_late(std::vector<base::MetricFamily>* out) const override {
+    if (!tells_) return;
+    out->push_back({"fake_" + name_ + "_up", "Up.", base::MetricType::kGauge, {{"", {}, 0.0}}});
+  }
 
  private:
   const std::string name_;
   CollectorControl& control_;
+  const bool tells_;
 };
 
 }  // namespace tocsin::exporters::testing

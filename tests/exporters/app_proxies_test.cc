@@ -266,8 +266,8 @@ TEST_F(ProxyAlerts, AServerAndABackendThatAreDownAreToldAndThatTheyAreUp) {
 TEST_F(ProxyAlerts, AProxyThatHangsIsToldAndThatItGoesOn) {
   App one;
   HaproxyServer haproxy({one.address()});
-  // Shorter than a scrape.
-  watch(fmt::format("haproxy: [{{name: lb, stats: '{}', timeout: 300ms}}]", haproxy.stats_url()));
+  // With a timeout that is longer than a scrape.
+  watch(fmt::format("haproxy: [{{name: lb, stats: '{}'}}]", haproxy.stats_url()));
   haproxy.process().signal(SIGSTOP);
   EXPECT_TRUE(hears("firing", "HaproxyDown", one.address()));
   haproxy.process().signal(SIGCONT);

@@ -54,9 +54,8 @@ class HaproxyInput final : public Input {
   Status collect(std::vector<base::MetricFamily>* out) override {
     ++scrapes_;
     const Status status = ask(out);
+    append_up(status.ok(), out);
     Families families(out);
-    families.add({"haproxy_up", "Was the last scrape of HAProxy successful."}, config_.labels,
-                 status.ok());
     families.add({"haproxy_exporter_scrapes_total", "Current total HAProxy scrapes.",
                   base::MetricType::kCounter},
                  config_.labels, static_cast<double>(scrapes_));
@@ -65,12 +64,18 @@ class HaproxyInput final : public Input {
                  config_.labels, static_cast<double>(failures_));
     return status;
   }
+  void append_late(std::vector<base::MetricFamily>* out) const override { append_up(false, out); }
 
   std::uint64_t dropped_series() const override {
     return left_out_.load(std::memory_order_relaxed);
   }
 
  private:
+  void append_up(bool is_up, std::vector<base::MetricFamily>* out) const {
+    Families(out).add({"haproxy_up", "Was the last scrape of HAProxy successful."}, config_.labels,
+                      is_up);
+  }
+
   Status ask(std::vector<base::MetricFamily>* out) {
     std::string csv;
     if (config_.is_socket) {

@@ -45,11 +45,15 @@ class NginxInput final : public Input {
 
   Status collect(std::vector<base::MetricFamily>* out) override {
     const Status status = ask(out);
-    Families(out).add({"nginx_up", "Status of the last metric scrape"}, labels_, status.ok());
+    append_up(status.ok(), out);
     return status;
   }
+  void append_late(std::vector<base::MetricFamily>* out) const override { append_up(false, out); }
 
  private:
+  void append_up(bool is_up, std::vector<base::MetricFamily>* out) const {
+    Families(out).add({"nginx_up", "Status of the last metric scrape"}, labels_, is_up);
+  }
   Status ask(std::vector<base::MetricFamily>* out) const {
     ASSIGN_OR_RETURN(const HttpDocument page, fetch(source_, services_));
     if (page.status != 200) return unavailable("stub_status answered {}", page.status);

@@ -9,6 +9,7 @@
 #include "exporters/app/testing/canned_server.h"
 #include "exporters/app/testing/fake_input.h"
 #include "exporters/app/testing/page_text.h"
+#include "formats/text_writer.h"
 
 namespace tocsin::exporters::app {
 namespace {
@@ -106,6 +107,26 @@ TEST_F(ProxyInputsTest, AServerThatDoesNotAnswerTakesNoLongerThanTheTimeout) {
   ASSERT_TRUE(input.ok()) << input.status();
   EXPECT_EQ(page(**input), "# TYPE nginx_up gauge\nnginx_up 0\n");
   EXPECT_EQ(status_.code(), StatusCode::kDeadlineExceeded) << status_;
+}
+
+TEST_F(ProxyInputsTest, ServersThatAreLateAreDown) {
+  const auto late = [](const Input& input) {
+    std::vector<base::MetricFamily> families;
+    input.append_late(&families);
+    for (base::MetricFamily& family : families) family.help.clear();
+    std::string text;
+    formats::write_text(families, &text);
+    return text;
+  };
+  const auto nginx =
+      make(make_nginx, "nginx",
+           "nginx: [{name: a, stub_status: 'http://127.0.0.1:1/', labels: {zone: z}}]");
+  ASSERT_TRUE(nginx.ok()) << nginx.status();
+  EXPECT_EQ(late(**nginx), "# TYPE nginx_up gauge\nnginx_up{zone=\"z\"} 0\n");
+  const auto haproxy =
+      make(make_haproxy, "haproxy", "haproxy: [{name: a, stats: 'http://127.0.0.1:1/;csv'}]");
+  ASSERT_TRUE(haproxy.ok()) << haproxy.status();
+  EXPECT_EQ(late(**haproxy), "# TYPE haproxy_up gauge\nhaproxy_up 0\n");
 }
 
 TEST_F(ProxyInputsTest, HaproxyIsAskedOverHttpAndItsSocket) {
