@@ -42,7 +42,9 @@ void run_scripts(const std::vector<std::string>& options) {
   }
   ASSERT_GT(command.size(), words) << "no scripts in " << scripts;
   const std::size_t files = command.size() - words;
-  const Finished finished = run(std::move(command));
+  // A minute with sanitizers, on a machine that does nothing else.
+  const Finished finished = run(std::move(command), base::Duration(290'000));
+  ASSERT_NE(finished.exit_code, -1) << "still running";
   const std::size_t at = finished.out.rfind("overall: ");
   ASSERT_NE(at, std::string::npos) << finished.out;
   const std::string last = finished.out.substr(at);

@@ -188,10 +188,10 @@ std::string log_field(std::string_view line, std::string_view key) {
   return std::string(rest.substr(0, rest.find(' ')));
 }
 
-Finished run(std::vector<std::string> command) {
+Finished run(std::vector<std::string> command, base::Duration patience) {
   Process process(std::move(command));
   Finished finished;
-  finished.exit_code = process.wait().value_or(-1);
+  finished.exit_code = process.wait(patience).value_or(-1);
   finished.out = process.standard_output();
   finished.err = process.standard_error();
   return finished;

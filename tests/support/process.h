@@ -67,7 +67,7 @@ struct Finished {
   int exit_code = -1;
   std::string out, err;
 };
-// Runs a program to its end.
-Finished run(std::vector<std::string> command);
+// Runs a program to its end; -1 as its exit code when it still ran after `patience`.
+Finished run(std::vector<std::string> command, base::Duration patience = kPatience);
 
 }  // namespace tocsin::tests
