@@ -36,8 +36,8 @@ struct WebOptions {
   base::log::Options log;
 };
 
-// --web.listen-address, --web.systemd-socket, --web.telemetry-path and --web.config.file. `options` holds the defaults and
-// must outlive `flags`.
+// --web.listen-address, --web.systemd-socket, --web.telemetry-path and --web.config.file. `options`
+// holds the defaults and must outlive `flags`.
 void add_listen_flags(Flags* flags, WebOptions* options);
 // These, and the other flags --web.*, --log.* and --runtime.gomaxprocs.
 void add_web_flags(Flags* flags, WebOptions* options);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reading a run: find the series in the directory, get each tile once (from the cache, if it was read
-// before), and decode those of the
-// wanted slots that have rows in the range. Timestamp columns are got and searched once each.
+// Reading a run: find the series in the directory, get each tile once (from memory, if it was read
+// twice before), and decode those of the wanted slots that have rows in the range. Timestamp columns
+// are got and searched once each.
 #include <algorithm>
 #include <map>
 #include <optional>

@@ -72,13 +72,13 @@ class FilesystemCollector final : public Collector {
     std::vector<std::string> paths;
     std::map<std::string, std::size_t> index_of_path;
     for (const Mount& mount : mounts) {
-      std::string path = host_path(mount.mount_point);
+      std::string path = path_here(options_.rootfs, mount.mount_point);
       if (index_of_path.emplace(path, paths.size()).second) paths.push_back(std::move(path));
     }
     const std::vector<StatusOr<MountStats>> stats = probe_.ask_all(paths);
     MountFamilies families;
     for (const Mount& mount : mounts) {
-      families.add(mount, stats[index_of_path.at(host_path(mount.mount_point))]);
+      families.add(mount, stats[index_of_path.at(path_here(options_.rootfs, mount.mount_point))]);
     }
     append_families(
         {std::move(families.size), std::move(families.free), std::move(families.available),
@@ -90,18 +90,6 @@ class FilesystemCollector final : public Collector {
   }
 
  private:
-  // With rootfs /host, /host/home is /home to its users and /host is /.
-  std::string without_root(const std::string& mount_point) const {
-    if (options_.rootfs == "/" || !mount_point.starts_with(options_.rootfs)) return mount_point;
-    const std::string rest = mount_point.substr(options_.rootfs.size());
-    if (rest.empty()) return "/";
-    return rest.starts_with('/') ? rest : mount_point;
-  }
-
-  std::string host_path(const std::string& mount_point) const {
-    return options_.rootfs == "/" ? mount_point : options_.rootfs + mount_point;
-  }
-
   StatusOr<std::vector<Mount>> wanted_mounts() const {
     // Process 1 may be hidden (hidepid); its mounts are those of the host, ours may be a
     // container's.
@@ -114,7 +102,7 @@ class FilesystemCollector final : public Collector {
     std::vector<Mount> mounts;
     std::set<std::tuple<std::string, std::string, std::string>> seen;
     for (Mount& mount : parse_mountinfo(*text)) {
-      mount.mount_point = without_root(mount.mount_point);
+      mount.mount_point = without_root(options_.rootfs, mount.mount_point);
       if (!mount_points_.keeps(mount.mount_point) || !fs_types_.keeps(mount.fs_type)) continue;
       if (!seen.emplace(mount.device, mount.mount_point, mount.fs_type).second) continue;
       mounts.push_back(std::move(mount));

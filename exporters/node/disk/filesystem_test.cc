@@ -18,6 +18,15 @@ constexpr std::string_view kMountinfo =
     "6 1 8:2 / /bad rw - ext4 /dev/sdb rw\n"
     "short line\n";
 
+TEST(MountsTest, TheRootOfTheHostMayBeElsewhere) {
+  EXPECT_EQ(without_root("/", "/home"), "/home");
+  EXPECT_EQ(without_root("/host", "/host"), "/");
+  EXPECT_EQ(without_root("/host", "/host/home"), "/home");
+  EXPECT_EQ(without_root("/host", "/hostile"), "/hostile");
+  EXPECT_EQ(path_here("/", "/home"), "/home");
+  EXPECT_EQ(path_here("/host", "/hostile"), "/host/hostile");
+}
+
 TEST(MountsTest, ReadsLinesOfMountinfo) {
   const std::vector<Mount> mounts = parse_mountinfo(kMountinfo);
   ASSERT_EQ(mounts.size(), 6U);

@@ -60,4 +60,15 @@ std::vector<Mount> parse_mountinfo(std::string_view text) {
   return mounts;
 }
 
+std::string without_root(const std::string& rootfs, const std::string& mount_point) {
+  if (rootfs == "/" || !mount_point.starts_with(rootfs)) return mount_point;
+  const std::string rest = mount_point.substr(rootfs.size());
+  if (rest.empty()) return "/";
+  return rest.starts_with('/') ? rest : mount_point;
+}
+
+std::string path_here(const std::string& rootfs, const std::string& path) {
+  return rootfs == "/" ? path : rootfs + path;
+}
+
 }  // namespace tocsin::exporters

@@ -94,12 +94,6 @@ void show_device(const BtrfsReport::Device& device, const std::string& uuid, Fam
   }
 }
 
-// Where a mount point of the host is seen from here.
-std::string path_here(const std::string& rootfs, const std::string& mount_point) {
-  const bool is_below = mount_point.starts_with(rootfs);
-  return rootfs == "/" || is_below ? mount_point : rootfs + mount_point;
-}
-
 // What the mounted file systems tell, by their UUID without dashes. Each is asked at one of its
 // mount points; what cannot be asked (for want of rights, say) is left out.
 std::map<std::string, BtrfsReport> ask_mounted(const Node& node) {
@@ -110,8 +104,9 @@ std::map<std::string, BtrfsReport> ask_mounted(const Node& node) {
   if (!mounts) mounts = node.try_text(node.proc("/self/mountinfo"));
   for (const Mount& mount : parse_mountinfo(mounts.value_or(""))) {
     if (mount.fs_type != "btrfs" || asked.contains(mount.device)) continue;
+    const std::string& rootfs = node.options.rootfs;
     StatusOr<BtrfsReport> report =
-        node.services.btrfs_report(path_here(node.options.rootfs, mount.mount_point));
+        node.services.btrfs_report(path_here(rootfs, without_root(rootfs, mount.mount_point)));
     if (!report.ok()) continue;
     asked.insert(mount.device);
     reports.emplace(report->uuid, *std::move(report));
