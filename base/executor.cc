@@ -6,7 +6,6 @@
 
 #include <utility>
 
-#include <linux/ioprio.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
@@ -21,13 +20,17 @@ constexpr int kStrandBatch = 64;
 // Pieces that may wait in one strand, as in a pool by default.
 constexpr std::size_t kMaxStrandQueue = 100'000;
 
+// ioprio_set(2): who the number names, and the class and level of the priority. Some kernels' linux/ioprio.h is
+// no C++ (an argument called class), and glibc has none.
+constexpr int kWhoProcess = 1;
+constexpr int kClassShift = 13, kClassIdle = 3;
+
 void set_up_thread(const ThreadPool::Options& options) {
   constexpr std::size_t kMaxThreadName = 15;
   pthread_setname_np(pthread_self(), options.name.substr(0, kMaxThreadName).c_str());
   if (options.idle_io) {
     // Where that is not possible nothing changes. What waits for long is served all the same.
-    static_cast<void>(
-        syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0)));
+    static_cast<void>(syscall(SYS_ioprio_set, kWhoProcess, 0, kClassIdle << kClassShift));
   }
   if (options.nice == 0) return;
   // Linux keeps niceness per thread. Without the permission the thread runs as the process does.

@@ -17,6 +17,8 @@
 #include <sys/statvfs.h>
 #include <sys/uio.h>
 
+#include "base/file_descriptor.h"
+
 namespace tocsin::base {
 namespace {
 
@@ -31,23 +33,6 @@ auto retry(Call call) {
   while (result < 0 && errno == EINTR) result = call();
   return result;
 }
-
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int fd) : fd_(fd) {}
-  ~FileDescriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-  FileDescriptor(FileDescriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  FileDescriptor& operator=(FileDescriptor&&) = delete;
-
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 StatusOr<FileDescriptor> open_file(const std::string& path, int flags) {
   constexpr mode_t kMode = 0644;

@@ -7,59 +7,31 @@
 #include <gtest/gtest.h>
 
 #include "base/file_system.h"
-#include "net/beast.h"
-#include "net/civetweb.h"
 #include "net/testing/raw_socket.h"
+#include "net/testing/server_test.h"
 
 namespace tocsin::net {
 namespace {
 
+using testing::echo;
 using testing::RawHttp;
+using testing::ServerKind;
 using testing::Waiter;
-
-enum class Kind { kBeast, kCivetweb };
 
 constexpr std::size_t kMaxBody = 1000;
 
-class HttpProtocolTest : public ::testing::TestWithParam<Kind> {
+class HttpProtocolTest : public testing::ServerTest {
  protected:
-  ~HttpProtocolTest() override {
-    if (server_) server_->stop();
-  }
-
   static HttpServerOptions small() {
-    HttpServerOptions options;
-    options.listen_addresses = {"127.0.0.1:0"};
+    HttpServerOptions options = local();
     options.max_body_bytes = kMaxBody;
     options.max_header_bytes = 8192;
     return options;
   }
-  std::string start(HttpServerOptions options, Handler handler) {
-    if (GetParam() == Kind::kCivetweb) {
-      server_ = make_civetweb_server(std::move(options), std::move(handler), pool_);
-    } else {
-      server_ = make_beast_server(std::move(options), std::move(handler),
-                                  {loop_, pool_, clock_, nullptr});
-    }
-    EXPECT_EQ(server_->start(), ok());
-    return server_->addresses().at(0);
-  }
-
-  base::SystemClock clock_;
-  IoLoop loop_{clock_};
-  base::ThreadPool pool_{{.name = "handlers", .threads = 4}};
-  std::unique_ptr<HttpServer> server_;
 };
 
-std::string name_of(const ::testing::TestParamInfo<Kind>& kind) {
-  return kind.param == Kind::kBeast ? "Beast" : "Civetweb";
-}
-INSTANTIATE_TEST_SUITE_P(Servers, HttpProtocolTest,
-                         ::testing::Values(Kind::kBeast, Kind::kCivetweb), name_of);
-
-HttpResponse echo(const HttpRequest& request) {
-  return HttpResponse::text(200, request.method + " " + request.target + " " + request.body);
-}
+INSTANTIATE_TEST_SUITE_P(Servers, HttpProtocolTest, testing::both_servers(),
+                         testing::name_of_server);
 
 // After the bytes of every case comes this request, unless the client ends the stream. When it is
 // answered the server has understood where the one before ended.
@@ -250,8 +222,8 @@ std::vector<Case> all_cases() {
   return out;
 }
 
-std::string expected(const Case& one, Kind kind) {
-  return kind == Kind::kCivetweb && *one.civetweb != '\0' ? one.civetweb : one.answer;
+std::string expected(const Case& one, ServerKind kind) {
+  return kind == ServerKind::kCivetweb && *one.civetweb != '\0' ? one.civetweb : one.answer;
 }
 
 std::string read_answers(RawHttp* http) {

@@ -7,63 +7,23 @@
 
 #include <gtest/gtest.h>
 
-#include "net/beast.h"
-#include "net/civetweb.h"
 #include "net/curl/inflater.h"
 #include "net/server/gzip.h"
 #include "net/testing/raw_socket.h"
+#include "net/testing/server_test.h"
 
 namespace tocsin::net {
 namespace {
 
+using testing::echo;
 using testing::RawHttp;
 using testing::RawSocket;
+using testing::ServerKind;
 using testing::Waiter;
 
-enum class Kind { kBeast, kCivetweb };
+class HttpServerTest : public testing::ServerTest {};
 
-class HttpServerTest : public ::testing::TestWithParam<Kind> {
- protected:
-  ~HttpServerTest() override {
-    if (server_) server_->stop();
-  }
-
-  HttpServerOptions local() const {
-    HttpServerOptions options;
-    options.listen_addresses = {"127.0.0.1:0"};
-    return options;
-  }
-  std::unique_ptr<HttpServer> make(HttpServerOptions options, Handler handler) {
-    if (GetParam() == Kind::kCivetweb) {
-      return make_civetweb_server(std::move(options), std::move(handler), pool_);
-    }
-    return make_beast_server(std::move(options), std::move(handler),
-                             {loop_, pool_, clock_, &metrics_});
-  }
-  // Starts the server and returns its address.
-  std::string start(Handler handler) { return start(local(), std::move(handler)); }
-  std::string start(HttpServerOptions options, Handler handler) {
-    server_ = make(std::move(options), std::move(handler));
-    EXPECT_EQ(server_->start(), ok());
-    return server_->addresses().at(0);
-  }
-
-  base::SystemClock clock_;
-  base::Registry metrics_;
-  IoLoop loop_{clock_};
-  base::ThreadPool pool_{{.name = "handlers", .threads = 4}};
-  std::unique_ptr<HttpServer> server_;
-};
-
-std::string name_of(const ::testing::TestParamInfo<Kind>& kind) {
-  return kind.param == Kind::kBeast ? "Beast" : "Civetweb";
-}
-INSTANTIATE_TEST_SUITE_P(Servers, HttpServerTest, ::testing::Values(Kind::kBeast, Kind::kCivetweb),
-                         name_of);
-
-HttpResponse echo(const HttpRequest& request) {
-  return HttpResponse::text(200, request.method + " " + request.target + " " + request.body);
-}
+INSTANTIATE_TEST_SUITE_P(Servers, HttpServerTest, testing::both_servers(), testing::name_of_server);
 
 // A stream of `pieces` times `piece`.
 BodySource repeat(std::string piece, int pieces) {
@@ -191,7 +151,7 @@ TEST_P(HttpServerTest, OversizeHeadersAndBodiesAreRefused) {
     EXPECT_EQ(reply.headers.get("Connection"), "close");
     EXPECT_TRUE(http.is_closed());
   };
-  const int too_large = GetParam() == Kind::kBeast ? 431 : 400;  // civetweb does not tell why
+  const int too_large = GetParam() == ServerKind::kBeast ? 431 : 400;  // civetweb does not tell why
   check("GET / HTTP/1.1\r\nHost: h\r\nX: " + std::string(5000, 'x') + "\r\n\r\n", too_large);
   check("GET /" + std::string(5000, 'x') + " HTTP/1.1\r\nHost: h\r\n\r\n", too_large);
   check("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n\r\n", 413);

@@ -27,7 +27,6 @@ PostgresExporter::PostgresExporter(PostgresOptions options, const base::Clock& c
       clock_(clock),
       files_(files),
       names_(options_.enabled_collectors()),
-      hosts_(clock),
       queries_(load_custom_queries(options_.queries_file, options_.metric_prefix, files)) {
   load_config();
   for (const Conninfo& info : options_.sources) {

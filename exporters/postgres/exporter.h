@@ -22,9 +22,9 @@
 #include "base/mutex.h"
 #include "exporters/common/page_source.h"
 #include "exporters/postgres/auth_config.h"
-#include "exporters/postgres/host_lookup.h"
 #include "exporters/postgres/options.h"
 #include "exporters/postgres/target.h"
+#include "net/host_lookup.h"
 #include "net/http.h"
 
 namespace tocsin::exporters::postgres {
@@ -71,7 +71,7 @@ class PostgresExporter final : public PageSource {
   const base::Clock& clock_;
   base::FileSystem& files_;
   const std::vector<std::string> names_;
-  HostLookup hosts_;
+  net::HostLookup hosts_;
   std::atomic<bool> stopping_ = false;
   LoadedQueries queries_;
   AuthConfig config_;

@@ -7,6 +7,8 @@
 
 #include <libpq-fe.h>
 
+#include "exporters/postgres/host_addresses.h"
+
 namespace tocsin::exporters::postgres {
 namespace {
 
@@ -81,7 +83,7 @@ Status Session::connection_error() const {
 }
 
 Status Session::start(base::SteadyTime deadline) {
-  ASSIGN_OR_RETURN(const Conninfo info, services_.hosts.with_addresses(info_, deadline));
+  ASSIGN_OR_RETURN(const Conninfo info, with_addresses(info_, deadline, services_.hosts));
   std::vector<const char*> keys, values;
   for (const auto& [key, value] : info) {
     keys.push_back(key.c_str());

@@ -3,10 +3,10 @@
 // Session: one connection to a PostgreSQL server, whose every step ends at a deadline.
 //
 // Nothing here blocks longer: the connection is made and used without blocking calls, names of hosts
-// are looked up beside it (HostLookup). What has passed its deadline can be gone on with later.
+// are looked up beside it (net::HostLookup). What has passed its deadline can be gone on with later.
 //
 // Hides: libpq. The one door to it, with conninfo.h.
-// Owns: the connection; destroying a Session closes it at once. Borrows: clock, HostLookup, the stop
+// Owns: the connection; destroying a Session closes it at once. Borrows: clock, look-up, the stop
 // flag.
 // Threads: confined, to one thread after another.
 // Errors: kDeadlineExceeded (the step is still under way), kUnavailable (no connection, or it is
@@ -26,7 +26,7 @@
 #include "base/status.h"
 #include "base/time.h"
 #include "exporters/postgres/conninfo.h"
-#include "exporters/postgres/host_lookup.h"
+#include "net/host_lookup.h"
 
 struct pg_conn;
 struct pg_result;
@@ -52,7 +52,7 @@ class Session {
  public:
   struct Services {
     const base::Clock& clock;
-    HostLookup& hosts;
+    net::HostLookup& hosts;
     const std::atomic<bool>& stopping;  // ends every wait
   };
   using OnRows = std::function<Status(const Rows&)>;

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "exporters/postgres/host_lookup.h"
+#include "exporters/postgres/host_addresses.h"
 
 #include <gtest/gtest.h>
 
 namespace tocsin::exporters::postgres {
 namespace {
 
-class HostLookupTest : public ::testing::Test {
+class HostAddressesTest : public ::testing::Test {
  protected:
   StatusOr<Conninfo> find(const std::string& source, base::Duration patience) {
-    return hosts_.with_addresses(*parse_conninfo(source), clock_.steady_now() + patience);
+    return with_addresses(*parse_conninfo(source), clock_.steady_now() + patience, hosts_);
   }
 
   base::SystemClock clock_;
-  HostLookup hosts_{clock_};
+  net::HostLookup hosts_;
 };
 
-TEST_F(HostLookupTest, WhatNeedsNoNameServerStaysAsItIs) {
+TEST_F(HostAddressesTest, WhatNeedsNoNameServerStaysAsItIs) {
   for (const std::string source :
        {"host=127.0.0.1 port=1", "host=/run/postgresql", "port=5", "host=::1",
         "host=somewhere.invalid hostaddr=127.0.0.1", "host=127.0.0.1,/run/x"}) {
@@ -26,7 +26,7 @@ TEST_F(HostLookupTest, WhatNeedsNoNameServerStaysAsItIs) {
   }
 }
 
-TEST_F(HostLookupTest, AnAddressIsAddedForEveryHost) {
+TEST_F(HostAddressesTest, AnAddressIsAddedForEveryHost) {
   const StatusOr<Conninfo> found =
       find("host=localhost,10.0.0.1 port=7,8", std::chrono::minutes(1));
   ASSERT_EQ(found.status(), ok());
@@ -37,7 +37,7 @@ TEST_F(HostLookupTest, AnAddressIsAddedForEveryHost) {
   EXPECT_TRUE(conninfo_value(*found, "hostaddr").ends_with(",")) << "libpq takes the host itself";
 }
 
-TEST_F(HostLookupTest, ANameThatDoesNotExistIsUnavailable) {
+TEST_F(HostAddressesTest, ANameThatDoesNotExistIsUnavailable) {
   const StatusOr<Conninfo> found = find("host=nowhere.invalid", std::chrono::minutes(1));
   EXPECT_EQ(found.status().code(), StatusCode::kUnavailable);
 }
