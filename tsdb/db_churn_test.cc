@@ -185,6 +185,88 @@ TEST_F(DbChurnTest, DeletingAndRetentionReachSeriesThatLeft) {
   EXPECT_EQ(find(named(pod(1, 5)), 0, time_of(30)), "");
 }
 
+TEST_F(DbChurnTest, SeriesThatNoCommitKeepsLeave) {
+  open();
+  const auto grow = [&](int generation) {
+    run_generation(generation, 10);
+    ASSERT_TRUE(db_->maintain().ok());
+  };
+  grow(0);
+  for (int round = 1; round < 6; ++round) {
+    auto rolled_back = db_->appender();
+    for (int i = 0; i < 100; ++i) {
+      ASSERT_TRUE(rolled_back->append({}, pod(50 + round, i), from_ms(time_of(round)), 1).ok());
+    }
+    rolled_back->rollback();
+    // Those of generation 0 have left; a sample that is refused brings one back.
+    if (round > 2) {
+      EXPECT_EQ(append(pod(0, round), time_of(0), 7).code(), StatusCode::kAlreadyExists);
+    }
+    grow(round);
+  }
+  // `up`, the last two generations, and the last round, which another batch may have found.
+  EXPECT_LE(db_->stats().active_series, 1U + 2 * 10 + 101);
+  grow(6);
+  grow(7);
+  EXPECT_LE(db_->stats().active_series, 1U + 2 * 10);
+  EXPECT_EQ(pods(0, time_of(9)).size(), 80U);
+
+  // A batch that is open for long keeps its own; what another created leaves with that one.
+  auto first = db_->appender();
+  ASSERT_TRUE(first->append({}, pod(60, 0), from_ms(time_of(12)), 1).ok());
+  auto other = db_->appender();
+  ASSERT_TRUE(other->append({}, pod(61, 0), from_ms(time_of(12)), 1).ok());
+  auto late = db_->appender();
+  ASSERT_TRUE(late->append({}, pod(61, 0), from_ms(time_of(12)), 1).ok());
+  other->rollback();
+  for (int generation = 8; generation < 12; ++generation) grow(generation);
+  EXPECT_TRUE(commit_and_wait(*first).ok());
+  EXPECT_EQ(commit_and_wait(*late).code(), StatusCode::kUnavailable);
+  EXPECT_TRUE(append(pod(61, 0), time_of(12), 1).ok());
+}
+
+TEST_F(DbChurnTest, AMemberThatLeftIsMarkedStaleOnce) {
+  options_.head_keep = base::Duration(1000);
+  open();
+  const std::int64_t t = kStartMs;
+  clock_.advance_to(from_ms(t));
+  auto appender = db_->appender();
+  std::vector<storage::SeriesRef> members;
+  for (const auto& [name, value] :
+       {std::pair("a", 1.0), std::pair("b", model::stale_nan()), std::pair("c", 1.0)}) {
+    members.push_back(appender->append({}, labels(name), from_ms(t), value)->ref);
+  }
+  const storage::GroupId group = *appender->define_group({}, members);
+  ASSERT_TRUE(commit_and_wait(*appender).ok());
+  // Another group takes two of them and gives them up, so that they can leave.
+  appender = db_->appender();
+  const storage::GroupId thief = *appender->define_group({}, std::span(members).first(2));
+  ASSERT_TRUE(commit_and_wait(*appender).ok());
+  db_->drop_group(thief);
+  ASSERT_TRUE(db_->seal_all().ok());
+  for (int minute = 1; minute < 4; ++minute) {
+    clock_.advance_to(from_ms(t + minute * 60'000));
+    ASSERT_TRUE(append(labels("c"), t + minute * 60'000, 1).ok());
+    ASSERT_TRUE(db_->seal_all().ok());
+  }
+  ASSERT_EQ(db_->stats().active_series, 1U);
+  for (const std::int64_t minute : {5, 6}) {
+    appender = db_->appender();
+    ASSERT_TRUE(appender->stale_all(group, from_ms(t + minute * 60'000)).ok());
+    ASSERT_TRUE(commit_and_wait(*appender).ok());
+  }
+  const auto at = [t](int minute, std::string_view v) {
+    return fmt::format(" {}:{}", t + minute * 60'000, v);
+  };
+  const std::string expected = "a{instance=\"a\"}" + at(0, "1") + at(5, "stale") +
+                               "\nb{instance=\"a\"}" + at(0, "stale") + "\nc{instance=\"a\"}" +
+                               at(0, "1") + at(1, "1") + at(2, "1") + at(3, "1") + at(5, "stale") +
+                               "\n";
+  EXPECT_EQ(query(), expected);
+  open();
+  EXPECT_EQ(query(), expected);
+}
+
 // While series leave and come back, a reader sees each of their samples at all times.
 TEST_F(DbChurnTest, ReadersSeeEverySampleWhileSeriesComeAndGo) {
   options_.head_keep = base::Duration(1000);

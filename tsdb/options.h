@@ -35,7 +35,8 @@ struct Options {
   std::uint32_t seal_rows = 240;  // a group's chunk in memory is closed at this many rows
   std::uint64_t journal_segment_bytes = 64ULL << 20;
   model::Duration sync_interval{1000};  // fdatasync of the journal
-  // A series without samples for this long, by the time of the data, leaves memory at the next seal.
+  // A series without samples for this long, by the time of the data, leaves memory at the next seal;
+  // up to two minutes sooner, because seals of so long are counted as one.
   model::Duration head_keep{2LL * 3600 * 1000};
   // The same when more than a fifth of the series in memory are without samples for so long: where
   // series are replaced all the time, memory would mostly hold those that are gone.

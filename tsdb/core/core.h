@@ -27,6 +27,7 @@
 #include "tsdb/ingest/batch_pool.h"
 #include "tsdb/ingest/commit_queue.h"
 #include "tsdb/ingest/new_series_limit.h"
+#include "tsdb/ingest/unkept_series.h"
 #include "tsdb/journal/journal.h"
 #include "tsdb/life/space_guard.h"
 #include "tsdb/life/tombstone_file.h"
@@ -88,6 +89,7 @@ struct Core {
   Backlog backlog;
   BatchPool batches;
   NewSeriesLimit new_series;
+  UnkeptSeries unkept;
   TombstoneFile tombstones;
   SpaceGuard space;
   base::Gate gate;  // open appenders
@@ -123,6 +125,9 @@ Status seal(Core& core);
 // Lets series go from memory that had no samples for Options::head_keep. REQUIRES: the turn of
 // maintenance is held.
 Status evict_idle(Core& core);
+// Forgets series that appends created and no commit kept, at the second call after their batch
+// ended. REQUIRES: the turn of maintenance is held.
+void forget_unkept(Core& core);
 bool seal_is_due(const Core& core);
 
 // Adds what the parts count to a page of metrics.

@@ -55,4 +55,23 @@ Status evict_idle(Core& core) {
   return ok();
 }
 
+void forget_unkept(Core& core) {
+  const std::vector<SeriesId> unkept =
+      core.unkept.take_overdue([&](SeriesId id) { return core.head.is_durable(id); });
+  if (unkept.empty()) return;
+  for (std::size_t begin = 0; begin < unkept.size(); begin += kAtOnce) {
+    const std::size_t size = std::min(kAtOnce, unkept.size() - begin);
+    core.queue->exclusive([&] {
+      std::vector<SeriesId> ids;
+      for (const SeriesId id : std::span(unkept).subspan(begin, size)) {
+        if (!core.head.is_durable(id)) ids.push_back(id);
+      }
+      const std::vector<SeriesId> removed = core.head.remove_series(ids);
+      core.index.remove_part(removed);
+      core.metrics.series_removed.inc(static_cast<double>(removed.size()));
+    });
+  }
+  core.index.sweep();
+}
+
 }  // namespace tocsin::tsdb

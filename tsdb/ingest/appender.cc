@@ -32,6 +32,7 @@ constexpr std::int64_t kStaleSearchMs = 3600 * 1000;
 TsdbAppender::TsdbAppender(Core& core, base::Gate::Pass pass)
     : core_(core),
       pass_(std::move(pass)),
+      created_(core.unkept),
       removals_(core.head.removals()),
       batch_(core.batches.take()) {}
 
@@ -101,10 +102,15 @@ StatusOr<AppendResult> TsdbAppender::resolve(SeriesRef ref, const model::Labels&
   }
   RETURN_IF_ERROR(check_labels(labels));
   RETURN_IF_ERROR(take_new_series());
+  return create(labels);
+}
+
+StatusOr<AppendResult> TsdbAppender::create(const model::Labels& labels) {
   for (int attempt = 0; attempt < 1000; ++attempt) {
     ASSIGN_OR_RETURN(const SeriesIndex::Resolved resolved, core_.index.resolve(labels));
     if (resolved.created) {
       core_.head.add_series(resolved.id);
+      created_.add(resolved.id);
       core_.metrics.series_created.inc();
     }
     if (look(resolved.id)) {
@@ -336,6 +342,24 @@ Status TsdbAppender::set_range(std::uint32_t first, std::span<const double> valu
   return ok();
 }
 
+StatusOr<Newest> TsdbAppender::newest_of_member(SeriesId id) {
+  if (const PendingSamples::Sample* pending = pending_.find(id)) {
+    return Newest{pending->time_ms, pending->bits};
+  }
+  std::optional<Newest> newest = core_.head.newest(id);
+  if (!newest) {
+    // A member that another group took and gave up may have left memory since.
+    ASSIGN_OR_RETURN(const model::Labels labels,
+                     core_.catalog->history().labels(static_cast<std::uint32_t>(id.value())));
+    if (labels.empty()) return Newest();
+    ASSIGN_OR_RETURN(const AppendResult back, create(labels));
+    if (SeriesId(back.ref.value()) != id) return Newest();
+    newest = Newest();
+  }
+  if (newest->time_ms != kUnknownTime || core_.sealed_max_ms == INT64_MIN) return *newest;
+  return core_.newest_in_runs(id, core_.sealed_max_ms - kStaleSearchMs);
+}
+
 Status TsdbAppender::stale_all(GroupId group, model::Timestamp t) {
   CHECK(!finished_);
   row_open_ = false;
@@ -344,15 +368,8 @@ Status TsdbAppender::stale_all(GroupId group, model::Timestamp t) {
   const std::vector<SeriesId>& members = *listed;
   std::vector<bool> marked(members.size());
   for (std::size_t i = 0; i < members.size(); ++i) {
-    std::optional<Newest> newest = core_.head.newest(members[i]);
-    if (newest && newest->time_ms == kUnknownTime && core_.sealed_max_ms != INT64_MIN) {
-      ASSIGN_OR_RETURN(newest,
-                       core_.newest_in_runs(members[i], core_.sealed_max_ms - kStaleSearchMs));
-    }
-    if (const PendingSamples::Sample* pending = pending_.find(members[i])) {
-      newest = Newest{pending->time_ms, pending->bits};
-    }
-    marked[i] = newest && newest->time_ms != kUnknownTime && newest->bits != model::kStaleNanBits;
+    ASSIGN_OR_RETURN(const Newest newest, newest_of_member(members[i]));
+    marked[i] = newest.time_ms != kUnknownTime && newest.bits != model::kStaleNanBits;
   }
   for (const Batch::Row& row : batch_.rows) {
     if (row.group != group || row.stale || row.members != members.size()) continue;
@@ -365,7 +382,9 @@ Status TsdbAppender::stale_all(GroupId group, model::Timestamp t) {
   RETURN_IF_ERROR(charge(members.size() / 8 + 64));
   const Batch::Row row = add_row(group, t_ms, static_cast<std::uint32_t>(members.size()), true);
   for (std::uint32_t i = 0; i < row.members; ++i) {
-    if (marked[i]) batch_.mark_set(row, i);
+    if (!marked[i]) continue;
+    note_series(members[i], {});
+    batch_.mark_set(row, i);
   }
   return ok();
 }
@@ -380,6 +399,7 @@ void TsdbAppender::commit(CommitCallback done) {
   commit.batch = std::exchange(batch_, {});
   commit.removals = removals_;
   commit.bytes = bytes_;
+  commit.created = std::move(created_);
   commit.pass = std::move(pass_);
   commit.done = std::move(done);
   commit_or_wait(core_, std::move(commit));
@@ -388,6 +408,7 @@ void TsdbAppender::commit(CommitCallback done) {
 void TsdbAppender::rollback() {
   finished_ = true;
   batch_.clear();
+  created_.end();
   pass_ = base::Gate::Pass();
 }
 

@@ -71,6 +71,10 @@ class TsdbAppender final : public storage::Appender {
   Status append_to(storage::SeriesId id, const model::Labels& labels, const Point& point,
                    const storage::AppendOptions& options);
   StatusOr<storage::AppendResult> resolve(storage::SeriesRef ref, const model::Labels& labels);
+  // The series with these labels, which is made when it is not in memory. No limit but the index's.
+  StatusOr<storage::AppendResult> create(const model::Labels& labels);
+  // What stale_all() must know of a member; brings one back that left memory.
+  StatusOr<Newest> newest_of_member(storage::SeriesId id);
   Status check_labels(const model::Labels& labels) const;
   // Compares with the newest sample of the series, stored or in this batch.
   StatusOr<Verdict> check(storage::SeriesId id, std::int64_t t_ms, std::uint64_t bits,
@@ -112,6 +116,7 @@ class TsdbAppender final : public storage::Appender {
 
   Core& core_;
   base::Gate::Pass pass_;
+  UnkeptSeries::Created created_;
   const std::uint64_t removals_;
   Batch batch_;
   std::vector<Batch::Op> first_ops_;  // definitions that come before all samples

@@ -75,6 +75,7 @@ namespace {
 
 void finish(Core& core, Commit* commit, const Status& result) {
   core.batches.give_back(std::exchange(commit->batch, {}));
+  commit->created.end();
   commit->pass = base::Gate::Pass();
   commit->done(result);
 }

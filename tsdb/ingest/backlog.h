@@ -22,6 +22,7 @@
 #include "base/time.h"
 #include "storage/appender.h"
 #include "tsdb/head/batch.h"
+#include "tsdb/ingest/unkept_series.h"
 
 namespace tocsin::tsdb {
 
@@ -33,6 +34,7 @@ struct Commit {
   std::uint64_t removals = 0;  // see CommitQueue::commit()
   std::uint64_t bytes = 0;     // of the encoded batch, at most
   base::Gate::Pass pass;
+  UnkeptSeries::Created created;  // ends before the pass
   storage::Appender::CommitCallback done;
   base::SteadyTime wait_until;
 };

@@ -61,22 +61,30 @@ void CommitQueue::run(Waiter* self) {
 // gone.
 Status CommitQueue::check_series(const Waiter& waiter) const {
   if (waiter.removals == head_.removals()) return ok();
+  const Batch& batch = *waiter.batch;
   const auto gone = [&](storage::SeriesId id) { return !head_.has_series(id); };
-  for (const Batch::Sample& sample : waiter.batch->samples) {
-    if (gone(sample.id)) return unavailable("a series was removed while the batch was open");
-  }
-  for (const SideSample& sample : waiter.batch->side) {
-    if (gone(sample.id)) return unavailable("a series was removed while the batch was open");
-  }
-  for (const Note& note : waiter.batch->notes) {
-    if (gone(note.id)) return unavailable("a series was removed while the batch was open");
-  }
-  for (const Batch::Definition& definition : waiter.batch->definitions) {
-    if (std::any_of(definition.members.begin(), definition.members.end(), gone)) {
-      return unavailable("a series was removed while the batch was open");
-    }
+  const auto of_gone = [&](const auto& sample) { return gone(sample.id); };
+  if (std::ranges::any_of(batch.samples, of_gone) || std::ranges::any_of(batch.side, of_gone) ||
+      std::ranges::any_of(batch.notes, of_gone) ||
+      std::ranges::any_of(batch.definitions,
+                          [&](const Batch::Definition& definition) {
+                            return std::ranges::any_of(definition.members, gone);
+                          }) ||
+      std::ranges::any_of(batch.rows,
+                          [&](const Batch::Row& row) { return has_gone_member(batch, row); })) {
+    return unavailable("a series was removed while the batch was open");
   }
   return ok();
+}
+
+// Members of a group do not leave, but one that another group took may.
+bool CommitQueue::has_gone_member(const Batch& batch, const Batch::Row& row) const {
+  const MembersPtr members = head_.members(row.group);
+  if (!members || members->size() != row.members) return false;  // the batch's own definition
+  for (std::uint32_t i = 0; i < row.members; ++i) {
+    if (batch.is_set(row, i) && !head_.has_series((*members)[i])) return true;
+  }
+  return false;
 }
 
 void CommitQueue::write(const std::vector<Waiter*>& waiters) {

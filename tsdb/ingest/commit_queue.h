@@ -74,6 +74,7 @@ class CommitQueue {
   std::vector<Waiter*> take_turn(Waiter* self) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void write(const std::vector<Waiter*>& waiters);
   Status check_series(const Waiter& waiter) const;
+  bool has_gone_member(const Batch& batch, const Batch::Row& row) const;
   void apply(const Batch& batch);
 
   Head& head_;

@@ -96,6 +96,7 @@ StatusOr<std::uint64_t> retention_limit_bytes(const Core& core) {
 
 Status retain(Core& core) {
   const Turn::Holder turn(core.maintenance);
+  forget_unkept(core);
   Reasons reasons;
   ASSIGN_OR_RETURN(const std::int64_t before_ms, drop_before(core, &reasons));
   if (!reasons.time && !reasons.space) return ok();

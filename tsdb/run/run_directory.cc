@@ -16,10 +16,6 @@ namespace {
 
 constexpr std::uint32_t kPartEntries = 16384;
 
-std::size_t bytes_of(const RunDirectory& directory) {
-  return (directory.ids.size() + directory.positions.size()) * sizeof(std::uint32_t);
-}
-
 }  // namespace
 
 bool RunDirectory::contains(storage::SeriesId id) const {
@@ -75,53 +71,32 @@ Status append_directory_part(std::string_view frame, RunDirectory* directory) {
   return ok();
 }
 
-StatusOr<std::shared_ptr<const RunDirectory>> RunDirectories::load(const RunRecord& run) const {
+Status read_directory_parts(const KvStore& kv, const RunRecord& run, FrameKind kind,
+                            std::uint32_t parts,
+                            const std::function<Status(std::string_view frame)>& append) {
   std::vector<std::string> keys;
-  for (std::uint32_t part = 0; part < run.directory_parts; ++part) {
-    keys.push_back(sample_key(run.info, FrameKind::kDirectory, part));
+  keys.reserve(parts);
+  for (std::uint32_t part = 0; part < parts; ++part) {
+    keys.push_back(sample_key(run.info, kind, part));
   }
-  auto directory = std::make_shared<RunDirectory>();
   Status result = ok();
-  kv_.get_samples(keys, [&](std::size_t part, const Status& status, std::string_view frame) {
+  kv.get_samples(keys, [&](std::size_t part, const Status& status, std::string_view frame) {
     if (!result.ok()) return;
-    result = status.ok() ? append_directory_part(frame, directory.get()) : status;
-    result = annotate(result, "run {}: directory part {}", run.info.id.value(), part);
+    result =
+        annotate(status.ok() ? append(frame) : status, "run {}: {} part {}", run.info.id.value(),
+                 kind == FrameKind::kDirectory ? "directory" : "side directory", part);
   });
-  RETURN_IF_ERROR(result);
-  return std::shared_ptr<const RunDirectory>(std::move(directory));
+  return result;
 }
 
-StatusOr<std::shared_ptr<const RunDirectory>> RunDirectories::get(const RunRecord& run) {
-  {
-    const auto cache = cache_.lock();
-    if (const auto it = cache->entries.find(run.info.id); it != cache->entries.end()) {
-      it->second.last_use = ++cache->uses;
-      return it->second.directory;
-    }
-  }
-  ASSIGN_OR_RETURN(const std::shared_ptr<const RunDirectory> directory, load(run));
-  const auto cache = cache_.lock();
-  const auto [it, is_new] = cache->entries.try_emplace(run.info.id);
-  if (is_new) cache->bytes += bytes_of(*directory);
-  it->second = {directory, ++cache->uses};
-  while (cache->bytes > max_bytes_ && cache->entries.size() > 1) {
-    const auto oldest = std::min_element(
-        cache->entries.begin(), cache->entries.end(),
-        [](const auto& a, const auto& b) { return a.second.last_use < b.second.last_use; });
-    cache->bytes -= bytes_of(*oldest->second.directory);
-    cache->entries.erase(oldest);
-  }
-  return directory;
+Status read_directory(const KvStore& kv, const RunRecord& run, RunDirectory* directory) {
+  return read_directory_parts(
+      kv, run, FrameKind::kDirectory, run.directory_parts,
+      [&](std::string_view frame) { return append_directory_part(frame, directory); });
 }
 
-void RunDirectories::forget(RunId id) {
-  const auto cache = cache_.lock();
-  const auto it = cache->entries.find(id);
-  if (it == cache->entries.end()) return;
-  cache->bytes -= bytes_of(*it->second.directory);
-  cache->entries.erase(it);
+std::size_t bytes_of(const RunDirectory& directory) {
+  return (directory.ids.size() + directory.positions.size()) * sizeof(std::uint32_t);
 }
-
-std::size_t RunDirectories::cached_bytes() const { return cache_.lock()->bytes; }
 
 }  // namespace tocsin::tsdb

@@ -10,15 +10,14 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
-#include <span>
+#include <functional>
 #include <string>
-#include <unordered_map>
+#include <string_view>
 #include <vector>
 
-#include "base/mutex.h"
 #include "base/status.h"
 #include "tsdb/kv/kv_store.h"
+#include "tsdb/run/run_cache.h"
 #include "tsdb/run/run_format.h"
 
 namespace tocsin::tsdb {
@@ -36,30 +35,13 @@ struct RunDirectory {
 std::vector<std::string> encode_directory(const RunDirectory& directory);
 Status append_directory_part(std::string_view frame, RunDirectory* directory);
 
-class RunDirectories {
- public:
-  // Borrows: kv. Keeps at least one directory, whatever its size.
-  RunDirectories(const KvStore& kv, std::size_t max_bytes) : kv_(kv), max_bytes_(max_bytes) {}
+// Reads the `parts` frames of a directory of this kind, in order. `append` takes each of them.
+Status read_directory_parts(const KvStore& kv, const RunRecord& run, FrameKind kind,
+                            std::uint32_t parts,
+                            const std::function<Status(std::string_view frame)>& append);
 
-  StatusOr<std::shared_ptr<const RunDirectory>> get(const RunRecord& run);
-  void forget(RunId id);
-  std::size_t cached_bytes() const;
-
- private:
-  StatusOr<std::shared_ptr<const RunDirectory>> load(const RunRecord& run) const;
-
-  struct Entry {
-    std::shared_ptr<const RunDirectory> directory;
-    std::uint64_t last_use = 0;
-  };
-  struct Cache {
-    std::unordered_map<RunId, Entry> entries;
-    std::size_t bytes = 0;
-    std::uint64_t uses = 0;
-  };
-  const KvStore& kv_;
-  const std::size_t max_bytes_;
-  base::Guarded<Cache> cache_;
-};
+Status read_directory(const KvStore& kv, const RunRecord& run, RunDirectory* directory);
+std::size_t bytes_of(const RunDirectory& directory);
+using RunDirectories = DirectoryCache<RunDirectory>;
 
 }  // namespace tocsin::tsdb

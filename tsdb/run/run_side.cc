@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "tsdb/run/run_directory.h"
 #include "tsdb/run/run_snapshot.h"
 #include "tsdb/tile/coding.h"
 #include "tsdb/tile/frame.h"
@@ -167,52 +168,10 @@ Status write_side(std::vector<RunSideInput> side, SampleFile* file, RunRecord* r
 
 // Directories -----------------------------------------------------------------------------------
 
-StatusOr<std::shared_ptr<const SideDirectory>> SideDirectories::load(const RunRecord& run) const {
-  std::vector<std::string> keys;
-  for (std::uint32_t part = 0; part < run.side_parts; ++part) {
-    keys.push_back(sample_key(run.info, FrameKind::kSideDirectory, part));
-  }
-  auto directory = std::make_shared<SideDirectory>();
-  Status result = ok();
-  kv_.get_samples(keys, [&](std::size_t part, const Status& status, std::string_view frame) {
-    if (!result.ok()) return;
-    result = status.ok() ? append_side_part(frame, directory.get()) : status;
-    result = annotate(result, "run {}: side directory part {}", run.info.id.value(), part);
-  });
-  RETURN_IF_ERROR(result);
-  return std::shared_ptr<const SideDirectory>(std::move(directory));
-}
-
-StatusOr<std::shared_ptr<const SideDirectory>> SideDirectories::get(const RunRecord& run) {
-  {
-    const auto cache = cache_.lock();
-    if (const auto it = cache->entries.find(run.info.id); it != cache->entries.end()) {
-      it->second.last_use = ++cache->uses;
-      return it->second.directory;
-    }
-  }
-  ASSIGN_OR_RETURN(const std::shared_ptr<const SideDirectory> directory, load(run));
-  const auto bytes_of = [](const SideDirectory& d) { return d.size() * sizeof(SideEntry); };
-  const auto cache = cache_.lock();
-  const auto [it, is_new] = cache->entries.try_emplace(run.info.id);
-  if (is_new) cache->bytes += bytes_of(*directory);
-  it->second = {directory, ++cache->uses};
-  while (cache->bytes > max_bytes_ && cache->entries.size() > 1) {
-    const auto oldest = std::min_element(
-        cache->entries.begin(), cache->entries.end(),
-        [](const auto& a, const auto& b) { return a.second.last_use < b.second.last_use; });
-    cache->bytes -= bytes_of(*oldest->second.directory);
-    cache->entries.erase(oldest);
-  }
-  return directory;
-}
-
-void SideDirectories::forget(RunId id) {
-  const auto cache = cache_.lock();
-  const auto it = cache->entries.find(id);
-  if (it == cache->entries.end()) return;
-  cache->bytes -= it->second.directory->size() * sizeof(SideEntry);
-  cache->entries.erase(it);
+Status read_directory(const KvStore& kv, const RunRecord& run, SideDirectory* directory) {
+  return read_directory_parts(
+      kv, run, FrameKind::kSideDirectory, run.side_parts,
+      [&](std::string_view frame) { return append_side_part(frame, directory); });
 }
 
 const SideEntry* find_side(const SideDirectory& directory, storage::SeriesId id) {
@@ -303,7 +262,7 @@ StatusOr<std::vector<RunSideInput>> read_side(const KvStore& kv, SideDirectories
   if (run.side_blocks == 0) return out;
   const auto directory = directories.get(run);
   if (!directory.ok() && is_damage(directory.status())) {
-    warnings->push_back(std::string(message(directory.status())));
+    warnings->emplace_back(message(directory.status()));
     return out;
   }
   RETURN_IF_ERROR(directory.status());

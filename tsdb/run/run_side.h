@@ -14,16 +14,14 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
-#include "base/mutex.h"
 #include "base/status.h"
 #include "tsdb/kv/kv_store.h"
+#include "tsdb/run/run_cache.h"
 #include "tsdb/run/run_format.h"
 
 namespace tocsin::tsdb {
@@ -41,30 +39,11 @@ using SideDirectory = std::vector<SideEntry>;  // ascending by id, each once
 // that have samples.
 Status write_side(std::vector<RunSideInput> side, SampleFile* file, RunRecord* record);
 
-class SideDirectories {
- public:
-  // Borrows: kv. Keeps at least one directory, whatever its size.
-  SideDirectories(const KvStore& kv, std::size_t max_bytes) : kv_(kv), max_bytes_(max_bytes) {}
-  std::size_t cached_bytes() const { return cache_.lock()->bytes; }
-  StatusOr<std::shared_ptr<const SideDirectory>> get(const RunRecord& run);
-  void forget(RunId id);
-
- private:
-  StatusOr<std::shared_ptr<const SideDirectory>> load(const RunRecord& run) const;
-
-  struct Entry {
-    std::shared_ptr<const SideDirectory> directory;
-    std::uint64_t last_use = 0;
-  };
-  struct Cache {
-    std::unordered_map<RunId, Entry> entries;
-    std::size_t bytes = 0;
-    std::uint64_t uses = 0;
-  };
-  const KvStore& kv_;
-  const std::size_t max_bytes_;
-  base::Guarded<Cache> cache_;
-};
+Status read_directory(const KvStore& kv, const RunRecord& run, SideDirectory* directory);
+inline std::size_t bytes_of(const SideDirectory& directory) {
+  return directory.size() * sizeof(SideEntry);
+}
+using SideDirectories = DirectoryCache<SideDirectory>;
 
 const SideEntry* find_side(const SideDirectory& directory, storage::SeriesId id);
 
