@@ -84,6 +84,16 @@ TEST(Regex, FindsSetsOfLiterals) {
   EXPECT_EQ(compile(many).literals().size(), 1000U);
   EXPECT_THAT(compile(many + "|x").literals(), IsEmpty());
   EXPECT_TRUE(compile(many + "|x").matches("l512"));
+
+  // Strings are put together as long as they take no more than a megabyte.
+  const std::string tail(8'000, 'x');
+  EXPECT_THAT(compile(tail).literals(), ElementsAre(tail));
+  const std::string three = "[ab]?[ab]?[ab]?";  // 15 strings
+  EXPECT_EQ(compile(three + tail).literals().size(), 15U);
+  const Regex seven = compile(three + three + "[ab]" + tail);
+  EXPECT_THAT(seven.literals(), IsEmpty());
+  EXPECT_TRUE(seven.matches("abbabba" + tail));
+  EXPECT_FALSE(seven.matches("abbabbab" + tail));
 }
 
 TEST(Regex, FindsLiteralPrefixes) {

@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "base/testing/fuzz.h"
 #include "formats/page_reader.h"
+#include "formats/testing/checking_sink.h"
 
 namespace tocsin::formats {
 namespace {
@@ -39,20 +40,10 @@ struct Said {
   void exemplar(std::string_view bytes) { text.append("|e ").append(bytes); }
 };
 
-void check_labels(const StatusOr<model::Labels>& labels) {
-  if (!labels.ok()) return;
-  CHECK(labels->size() > 0);
-  std::string_view last;
-  for (const model::LabelView& label : *labels) {
-    CHECK(last < label.name && !label.value.empty());
-    last = label.name;
-  }
-}
-
 class Parsed final : public ExpositionSink {
  public:
   Status sample(const ExpositionSample& s) override {
-    check_labels(parse_series(s.series, s.kind));
+    testing::check_labels(parse_series(s.series, s.kind));
     said.sample(s.series, s.value, s.histogram);
     if (s.timestamp_ms) said.timestamp(*s.timestamp_ms);
     if (s.start_ms != 0) said.start(s.start_ms);

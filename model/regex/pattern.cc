@@ -19,8 +19,10 @@ constexpr std::size_t kMaxClass = 32;         // characters of a class
 constexpr std::size_t kMaxAlternatives = 16;  // that are not literals
 constexpr std::size_t kMaxCompared = 16;      // strings of a piece that are looked for one by one
 constexpr int kMaxDepth = 20;
+constexpr std::size_t kMaxWritten = 1U << 20;  // bytes of strings that are put together
 constexpr std::string_view kMeta = R"(.+*?()|[]{}^$\)";
 
+// The empty string comes first when there is one; the others may lose their order.
 Part piece_of(std::vector<std::string> strings) {
   std::sort(strings.begin(), strings.end());
   strings.erase(std::unique(strings.begin(), strings.end()), strings.end());
@@ -29,8 +31,9 @@ Part piece_of(std::vector<std::string> strings) {
 Part gap(std::size_t min_bytes, bool any_text) { return {{}, min_bytes, any_text}; }
 bool is_gap(const Part& part) { return part.piece.empty(); }
 
-// Adds a part behind a sequence; neighbours of one kind become one part.
-void append(Part part, Sequence* sequence) {
+// Adds a part behind a sequence; neighbours of one kind become one part. Returns how many bytes of
+// strings were written for it.
+std::size_t append(Part part, Sequence* sequence) {
   // The empty string could divide a character between two gaps.
   const bool may_be_empty = !is_gap(part) && part.piece.front().empty();
   if (may_be_empty && !sequence->empty() && is_gap(sequence->back())) {
@@ -38,7 +41,7 @@ void append(Part part, Sequence* sequence) {
   }
   if (sequence->empty() || is_gap(sequence->back()) != is_gap(part)) {
     sequence->push_back(std::move(part));
-    return;
+    return 0;
   }
   Part& last = sequence->back();
   if (is_gap(part)) {
@@ -46,17 +49,26 @@ void append(Part part, Sequence* sequence) {
     const bool exact =
         last.any_text && part.any_text && (last.min_bytes == 0 || part.min_bytes == 0);
     last = gap(last.min_bytes + part.min_bytes, exact);
-    return;
+    return 0;
   }
   if (last.piece.size() * part.piece.size() > kMaxPiece) {
     sequence->push_back(gap(0, false));  // too many: what stood first is still known
-    return;
+    return 0;
   }
+  if (part.piece.size() == 1) {  // most often a character
+    for (std::string& string : last.piece) string += part.piece[0];
+    return last.piece.size() * part.piece[0].size();
+  }
+  std::size_t written = 0;
   std::vector<std::string> products;
   for (const std::string& a : last.piece) {
-    for (const std::string& b : part.piece) products.push_back(a + b);
+    for (const std::string& b : part.piece) {
+      products.push_back(a + b);
+      written += a.size() + b.size();
+    }
   }
   last = piece_of(std::move(products));
+  return written;
 }
 
 // Reads an expression by recursive descent; gives up at the first thing it does not know.
@@ -217,10 +229,7 @@ class Reader {
     const bool star = take("*");
     const bool plus = !star && take("+");
     const bool maybe = !star && !plus && take("?");
-    if (!star && !plus && !maybe) {
-      append(std::move(part), out);
-      return true;
-    }
+    if (!star && !plus && !maybe) return add(std::move(part), out);
     static_cast<void>(take("?"));
     if (at('*') || at('+') || at('?') || at('{')) return false;
     if (maybe) {
@@ -230,22 +239,23 @@ class Reader {
         part.piece.emplace_back();
         part = piece_of(std::move(part.piece));
       }
-      append(std::move(part), out);
-      return true;
+      return add(std::move(part), out);
     }
-    if (is_dot_) {
-      append(gap(plus ? 1 : 0, dot_is_any_), out);
-      return true;
-    }
-    if (plus) append(std::move(part), out);
-    append(gap(0, false), out);
-    return true;
+    if (is_dot_) return add(gap(plus ? 1 : 0, dot_is_any_), out);
+    if (plus && !add(std::move(part), out)) return false;
+    return add(gap(0, false), out);
+  }
+
+  bool add(Part part, Sequence* out) {
+    written_ += append(std::move(part), out);
+    return written_ <= kMaxWritten;
   }
 
   std::string_view rest_;
   bool dot_is_any_;
   bool fold_case_ = false;
-  bool is_dot_ = false;  // the last atom was "."
+  bool is_dot_ = false;      // the last atom was "."
+  std::size_t written_ = 0;  // by append()
 };
 
 // Whether the sequence takes the whole text. Every piece is taken as early, and the last one as
