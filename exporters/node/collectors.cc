@@ -20,6 +20,7 @@
 #include "exporters/node/services/services.h"
 #include "exporters/node/storage/storage.h"
 #include "exporters/node/systemd/dbus.h"
+#include "exporters/node/systemd/logind.h"
 #include "exporters/node/systemd/systemd.h"
 
 namespace tocsin::exporters {
@@ -139,6 +140,7 @@ constexpr PlainEntry kPlain[] = {
     {"kernel_hung", collect_kernel_hung},
     {"ksmd", collect_ksmd},
     {"lnstat", collect_lnstat},
+    {"logind", collect_logind},
     {"mdadm", collect_mdadm},
     {"meminfo_numa", collect_meminfo_numa},
     {"mountstats", collect_mountstats},

@@ -64,19 +64,16 @@ constexpr std::string_view kDefaultOn[] = {"arp",
                                            "xfs",
                                            "zfs"};
 
-constexpr std::string_view kDefaultOff[] = {"buddyinfo",    "cgroups",       "cpu_vulnerabilities",
-                                            "drbd",         "drm",           "ethtool",
-                                            "interrupts",   "ksmd",          "lnstat",
-                                            "meminfo_numa", "mountstats",    "network_route",
-                                            "ntp",          "nvmesubsystem", "pcidevice",
-                                            "perf",         "processes",     "qdisc",
-                                            "runit",        "slabinfo",      "softirqs",
-                                            "supervisord",  "swap",          "sysctl",
-                                            "systemd",      "tcpstat",       "wifi",
-                                            "xfrm",         "zoneinfo"};
-
-// What upstream 1.12 has beyond that.
-constexpr std::string_view kUnsupportedCollectors[] = {"logind"};
+constexpr std::string_view kDefaultOff[] = {"buddyinfo",     "cgroups",      "cpu_vulnerabilities",
+                                            "drbd",          "drm",          "ethtool",
+                                            "interrupts",    "ksmd",         "lnstat",
+                                            "logind",        "meminfo_numa", "mountstats",
+                                            "network_route", "ntp",          "nvmesubsystem",
+                                            "pcidevice",     "perf",         "processes",
+                                            "qdisc",         "runit",        "slabinfo",
+                                            "softirqs",      "supervisord",  "swap",
+                                            "sysctl",        "systemd",      "tcpstat",
+                                            "wifi",          "xfrm",         "zoneinfo"};
 
 // Checks the expression now, so that a typing error stops the start and not the first scrape.
 void add_filter(Flags* flags, const std::string& name, const std::string& help,
@@ -180,7 +177,6 @@ std::vector<std::string> NodeOptions::disabled_collectors() const {
   for (const auto& [name, state] : collectors) {
     if (!is_enabled(name)) names.push_back(name);
   }
-  names.insert(names.end(), std::begin(kUnsupportedCollectors), std::end(kUnsupportedCollectors));
   return names;
 }
 
@@ -331,6 +327,14 @@ void add_network_flags(Flags* flags, NodeOptions* options) {
   flags->toggle("collector.netclass.ignore-invalid-speed",
                 "Leave out the speed of devices that do not know it.",
                 &options->netclass_ignore_invalid_speed);
+  flags->toggle("collector.netclass.netlink",
+                "Ask the kernel for the properties of network devices by netlink; off: read sysfs.",
+                &options->netclass_netlink);
+  flags->toggle(
+      "collector.netclass_rtnl.with-stats",
+      "Show the counters of network devices, too, in place of the netdev collector; needs "
+      "--collector.netclass.netlink.",
+      &options->netclass_with_stats);
   add_filters(flags, "collector.netdev.device", "network devices", &options->network_devices);
   flags->toggle("collector.netdev.netlink",
                 "Ask the kernel for network devices by netlink; off: read /proc/net/dev.",
@@ -375,10 +379,6 @@ void add_node_flags(Flags* flags, NodeOptions* options) {
   add_kernel_flags(flags, options);
   add_network_flags(flags, options);
   add_service_flags(flags, options);
-  for (const std::string_view name : kUnsupportedCollectors) {
-    flags->unsupported_toggle(fmt::format("collector.{}", name));
-    flags->unsupported_prefix(fmt::format("collector.{}.", name));
-  }
   // Options of the collectors above that are not built.
   for (const auto& [name, state] : options->collectors) {
     flags->unsupported_prefix(fmt::format("collector.{}.", name));

@@ -61,6 +61,8 @@ struct NodeOptions {
   std::string ipvs_labels = "local_address,local_port,remote_address,remote_port,proto,local_mark";
   std::string netclass_ignored = "^$";
   bool netclass_ignore_invalid_speed = false;
+  bool netclass_netlink = false;
+  bool netclass_with_stats = false;
   FilterOptions network_devices;
   bool netdev_address_info = false;
   bool netdev_detailed = false;

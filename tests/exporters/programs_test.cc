@@ -109,6 +109,28 @@ TEST(ExporterPrograms, StartNoTlsBeforeSomethingNeedsIt) {
   EXPECT_TRUE(app.openssl.was_opened());
 }
 
+// As systemd does it: the socket listens first, and the program inherits it as descriptor 3.
+TEST(ExporterPrograms, ServeOnTheSocketThatSystemdOpened) {
+  constexpr std::string_view kSystemd =
+      "import os, socket, sys\n"
+      "listener = socket.create_server(('127.0.0.1', 0))\n"
+      "if listener.fileno() == 3: os.set_inheritable(3, True)\n"
+      "else: os.dup2(listener.fileno(), 3)\n"
+      "os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1')\n"
+      "os.execv(sys.argv[1], sys.argv[1:])\n";
+  for (const std::string_view name : {"tocsin-node-exporter", "tocsin-redis-exporter"}) {
+    Process process({"/usr/bin/python3", "-c", std::string(kSystemd), built_program(name),
+                     "--web.systemd-socket"});
+    const Reply reply = http_get(process.wait_for_listener(), "/metrics");
+    EXPECT_EQ(reply.status, 200) << name;
+    EXPECT_NE(reply.body.find("process_start_time_seconds"), std::string::npos) << name;
+  }
+  const Finished alone = run({built_program("tocsin-node-exporter"), "--web.systemd-socket"});
+  EXPECT_EQ(alone.exit_code, 1);
+  EXPECT_NE(alone.err.find("no socket activation file descriptors found"), std::string::npos)
+      << alone.err;
+}
+
 // Every collector that this machine can run.
 TEST(ExporterPrograms, ThePagesOfANodeHaveNothingThatPromtoolComplainsAbout) {
   const Exporter usual("tocsin-node-exporter", {});

@@ -2,7 +2,6 @@
 //
 // The DNS prober: one question over UDP, TCP or TLS.
 #include <poll.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -10,6 +9,7 @@
 
 #include <sys/socket.h>
 
+#include "base/file_descriptor.h"
 #include "base/hash.h"
 #include "exporters/app/probe/dns_message.h"
 #include "exporters/app/probe/dns_names.h"
@@ -22,31 +22,24 @@ constexpr std::size_t kMaxMessage = 65'535;
 constexpr std::uint16_t kSoaType = 6;
 constexpr std::uint16_t kPort = 53, kTlsPort = 853;
 
-// Owns: its descriptor.
 class UdpSocket {
  public:
-  UdpSocket() = default;
-  ~UdpSocket() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  UdpSocket(const UdpSocket&) = delete;
-  UdpSocket& operator=(const UdpSocket&) = delete;
-
   // Only what comes from `to` is received then.
   Status connect(const net::SocketAddress& to, const std::optional<net::SocketAddress>& source) {
-    descriptor_ = ::socket(to.storage.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (descriptor_ < 0) return errno_status(errno, "socket");
-    if (source && ::bind(descriptor_, reinterpret_cast<const sockaddr*>(&source->storage),
+    socket_ = base::FileDescriptor(
+        ::socket(to.storage.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (socket_.get() < 0) return errno_status(errno, "socket");
+    if (source && ::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&source->storage),
                          source->length) != 0) {
       return errno_status(errno, "bind");
     }
-    if (::connect(descriptor_, reinterpret_cast<const sockaddr*>(&to.storage), to.length) != 0) {
+    if (::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&to.storage), to.length) != 0) {
       return errno_status(errno, "connect");
     }
     return ok();
   }
   Status send(std::string_view bytes) const {
-    if (::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL) >= 0) return ok();
+    if (::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) >= 0) return ok();
     return errno_status(errno, "write");
   }
   StatusOr<std::string> receive(const ProbeRun& run) const {
@@ -54,13 +47,13 @@ class UdpSocket {
       const auto left =
           std::chrono::ceil<std::chrono::milliseconds>(run.deadline() - run.now()).count();
       if (left <= 0) return deadline_exceeded("i/o timeout");
-      pollfd waiting{.fd = descriptor_, .events = POLLIN, .revents = 0};
+      pollfd waiting{.fd = socket_.get(), .events = POLLIN, .revents = 0};
       const int ready =
           ::poll(&waiting, 1, static_cast<int>(std::min<std::int64_t>(left, 1 << 20)));
       if (ready < 0 && errno != EINTR) return errno_status(errno, "poll");
       if (ready <= 0) continue;
       std::string message(kMaxMessage, '\0');
-      const ssize_t size = ::recv(descriptor_, message.data(), message.size(), 0);
+      const ssize_t size = ::recv(socket_.get(), message.data(), message.size(), 0);
       if (size >= 0) {
         message.resize(static_cast<std::size_t>(size));
         return message;
@@ -70,7 +63,7 @@ class UdpSocket {
   }
 
  private:
-  int descriptor_ = -1;
+  base::FileDescriptor socket_;
 };
 
 class DnsProbe {

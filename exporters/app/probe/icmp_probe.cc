@@ -5,7 +5,6 @@
 //
 // Layout of an echo message: type, code, checksum (2), identifier (2), sequence (2), data.
 #include <poll.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -17,6 +16,7 @@
 #include <netinet/ip_icmp.h>
 #include <sys/socket.h>
 
+#include "base/file_descriptor.h"
 #include "base/hash.h"
 #include "exporters/app/probe/probes.h"
 
@@ -42,16 +42,6 @@ void put_u16(std::string* bytes, std::size_t at, std::uint16_t value) {
   (*bytes)[at + 1] = static_cast<char>(value & 0xFF);
 }
 
-struct Descriptor {
-  int number = -1;
-  Descriptor() = default;
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (number >= 0) ::close(number);
-  }
-};
-
 class IcmpProbe {
  public:
   IcmpProbe(ProbeRun& run, const IcmpModule& module, const ProbeTarget& target)
@@ -72,7 +62,7 @@ class IcmpProbe {
     phases_.add("setup", seconds_between(start, run_.now()));
     const base::SteadyTime sent = run_.now();
     const ssize_t size =
-        ::sendto(socket_.number, packet.data(), packet.size(), 0,
+        ::sendto(socket_.get(), packet.data(), packet.size(), 0,
                  reinterpret_cast<const sockaddr*>(&address_.storage), address_.length);
     if (size < 0) return fail_errno("cannot send");
     if (!wait_for_reply(packet)) return false;
@@ -89,21 +79,21 @@ class IcmpProbe {
     const int protocol =
         is_v6() ? static_cast<int>(IPPROTO_ICMPV6) : static_cast<int>(IPPROTO_ICMP);
     constexpr int kFlags = SOCK_CLOEXEC | SOCK_NONBLOCK;
-    socket_.number = ::socket(family, SOCK_DGRAM | kFlags, protocol);
-    if (socket_.number >= 0) return true;
+    socket_ = base::FileDescriptor(::socket(family, SOCK_DGRAM | kFlags, protocol));
+    if (socket_.get() >= 0) return true;
     run_.debug("a datagram socket is not allowed, trying a raw one");
     is_raw_ = true;
-    socket_.number = ::socket(family, SOCK_RAW | kFlags, protocol);
-    return socket_.number >= 0 || fail_errno("cannot open a socket");
+    socket_ = base::FileDescriptor(::socket(family, SOCK_RAW | kFlags, protocol));
+    return socket_.get() >= 0 || fail_errno("cannot open a socket");
   }
 
   bool set_option(int level, int option, int value) {
-    return ::setsockopt(socket_.number, level, option, &value, sizeof(value)) == 0;
+    return ::setsockopt(socket_.get(), level, option, &value, sizeof(value)) == 0;
   }
 
   bool configure() {
     const std::optional<net::SocketAddress>& source = module_.ip.source;
-    if (source && ::bind(socket_.number, reinterpret_cast<const sockaddr*>(&source->storage),
+    if (source && ::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&source->storage),
                          source->length) != 0) {
       return fail_errno("cannot bind to source_ip_address");
     }
@@ -147,7 +137,7 @@ class IcmpProbe {
       const auto left =
           std::chrono::ceil<std::chrono::milliseconds>(run_.deadline() - run_.now()).count();
       if (left <= 0) return run_.fail("i/o timeout");
-      pollfd waiting{.fd = socket_.number, .events = POLLIN, .revents = 0};
+      pollfd waiting{.fd = socket_.get(), .events = POLLIN, .revents = 0};
       const int ready =
           ::poll(&waiting, 1, static_cast<int>(std::min<std::int64_t>(left, 1 << 20)));
       if (ready < 0 && errno != EINTR) return fail_errno("poll");
@@ -172,7 +162,7 @@ class IcmpProbe {
     header.msg_iovlen = 1;
     header.msg_control = control.data();
     header.msg_controllen = control.size();
-    const ssize_t size = ::recvmsg(socket_.number, &header, 0);
+    const ssize_t size = ::recvmsg(socket_.get(), &header, 0);
     if (size < 0) {
       return errno == EAGAIN || errno == EINTR ? Reading::kOther : Reading::kError;
     }
@@ -220,7 +210,7 @@ class IcmpProbe {
   const ProbeTarget& target_;
   PhaseDurations phases_;
   net::SocketAddress address_;
-  Descriptor socket_;
+  base::FileDescriptor socket_;
   bool is_raw_ = false;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Single numbers that the kernel shows: open files, entropy, hung tasks, SELinux, cgroups.
+#include "exporters/node/disk/mounts.h"
 #include "exporters/node/kernel/kernel.h"
 
 namespace tocsin::exporters {
@@ -45,8 +46,8 @@ Status collect_selinux(const Node& node, Families* out) {
   out->gauge("node_selinux_enabled", "SELinux is enabled, 1 is true, 0 is false", {}, mode ? 1 : 0);
   if (!mode) return ok();
   double configured = -1;
-  const std::string root = node.options.rootfs == "/" ? "" : node.options.rootfs;
-  const std::string config = node.try_text(root + "/etc/selinux/config").value_or("");
+  const std::string config =
+      node.try_text(path_here(node.options.rootfs, "/etc/selinux/config")).value_or("");
   for (const std::string_view line : lines_of(config)) {
     if (!line.starts_with("SELINUX=")) continue;
     const std::string_view value = trimmed(line.substr(8));

@@ -3,6 +3,7 @@
 // os: /etc/os-release or /usr/lib/os-release below the root, lines NAME=value with shell quotes.
 #include <map>
 
+#include "exporters/node/disk/mounts.h"
 #include "exporters/node/kernel/kernel.h"
 
 namespace tocsin::exporters {
@@ -33,9 +34,9 @@ std::optional<double> major_minor(std::string_view version) {
 }  // namespace
 
 Status collect_os(const Node& node, Families* out) {
-  const std::string root = node.options.rootfs == "/" ? "" : node.options.rootfs;
-  std::optional<std::string> text = node.try_text(root + "/etc/os-release");
-  if (!text) text = node.try_text(root + "/usr/lib/os-release");
+  std::optional<std::string> text =
+      node.try_text(path_here(node.options.rootfs, "/etc/os-release"));
+  if (!text) text = node.try_text(path_here(node.options.rootfs, "/usr/lib/os-release"));
   if (!text) return no_data("no os-release file found");
   std::map<std::string, std::string, std::less<>> values;
   for (const std::string_view line : lines_of(*text)) {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The driver's names of statistics and their values are two arrays; their length is asked first.
-#include <unistd.h>
-
 #include <cstring>
 
 #include <linux/ethtool.h>
@@ -11,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "base/file_descriptor.h"
 #include "exporters/node/network/ethtool.h"
 #include "exporters/node/network/netlink.h"
 
@@ -18,20 +17,6 @@ namespace tocsin::exporters {
 namespace {
 
 constexpr std::size_t kMaxStatistics = 16 << 10;  // of one driver
-
-class Socket {
- public:
-  Socket() : descriptor_(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {}
-  ~Socket() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-  int get() const { return descriptor_; }
-
- private:
-  const int descriptor_;
-};
 
 bool ask(int socket, const std::string& device, void* request) {
   ifreq wish{};
@@ -74,7 +59,7 @@ void ask_statistics(int socket, const std::string& device, std::size_t count,
 }  // namespace
 
 StatusOr<EthtoolReport> ask_driver(const std::string& device) {
-  const Socket socket;
+  const base::FileDescriptor socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (socket.get() < 0) return errno_status(errno, "socket");
   EthtoolReport report;
   ethtool_drvinfo driver{};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Interfaces in /sys/class/net: netclass and bonding.
+// Interfaces in /sys/class/net: netclass, unless it asks by netlink, and bonding.
+#include "exporters/node/network/netclass.h"
 #include "exporters/node/network/network.h"
 
 namespace tocsin::exporters {
@@ -32,23 +33,15 @@ constexpr struct {
     {"type", "protocol_type", kGauge},
 };
 
-void show_property(std::string_view device, std::string_view name, base::MetricType type,
-                   double value, Families* out) {
-  out->add({fmt::format("node_network_{}", name), fmt::format("Network device property: {}", name),
-            type},
-           label_pairs({{"device", device}}), value);
-}
-
 void show_interface(const Node& node, const std::string& device, Families* out) {
   const std::string directory = node.sys("/class/net/" + device);
   const std::string state = node.try_text(directory + "/operstate").value_or("");
-  out->gauge("node_network_up", "Value is 1 if operstate is 'up', 0 otherwise.",
-             {{"device", device}}, state == "up" ? 1 : 0);
+  show_whether_device_is_up(device, state == "up", out);
   std::optional<double> flags;
   for (const auto& property : kProperties) {
     const std::optional<double> value = node.number(fmt::format("{}/{}", directory, property.file));
     if (property.file == "flags") flags = value;
-    if (value) show_property(device, property.name, property.type, *value, out);
+    if (value) show_device_property({device, property.name, property.type}, *value, out);
   }
   const bool is_administrated_up = flags && (static_cast<std::uint64_t>(*flags) & 1) != 0;
   const auto text = [&](std::string_view name) {
@@ -68,14 +61,26 @@ void show_interface(const Node& node, const std::string& device, Families* out) 
              1);
   const std::optional<double> speed = node.number(directory + "/speed");
   if (!speed || (*speed < 0 && node.options.netclass_ignore_invalid_speed)) return;
-  show_property(device, "speed_bytes", kGauge, *speed * 1000 * 1000 / 8, out);
+  show_device_property({device, "speed_bytes"}, *speed * kBytesOfMegabit, out);
 }
 
 }  // namespace
 
+void show_device_property(const DeviceProperty& property, double value, Families* out) {
+  out->add({fmt::format("node_network_{}", property.name),
+            fmt::format("Network device property: {}", property.name), property.type},
+           label_pairs({{"device", property.device}}), value);
+}
+
+void show_whether_device_is_up(std::string_view device, bool is_up, Families* out) {
+  out->gauge("node_network_up", "Value is 1 if operstate is 'up', 0 otherwise.",
+             {{"device", device}}, is_up ? 1 : 0);
+}
+
 StatusOr<Collect> make_netclass(const Node& node) {
   ASSIGN_OR_RETURN(Filter filter, Filter::make({.exclude = node.options.netclass_ignored}));
   return Collect([node, names = NameSet(std::move(filter))](Families* out) mutable -> Status {
+    if (node.options.netclass_netlink) return collect_netclass_by_netlink(node, &names, out);
     const std::string directory = node.sys("/class/net");
     const StatusOr<std::vector<std::string>> devices = node.services.files.list(directory);
     if (!devices.ok()) return no_data_if_missing(devices.status());

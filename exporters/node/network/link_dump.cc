@@ -2,7 +2,6 @@
 #include "exporters/node/network/link_dump.h"
 
 #include <array>
-#include <optional>
 
 #include <arpa/inet.h>
 #include <linux/if_link.h>
@@ -50,7 +49,37 @@ void set_counters(const Stats& stats, LinkCounters* link) {
                  .transmit_window = sum(stats.tx_window_errors)};
 }
 
-// The link of a message's attributes; nullopt for one without name or counters.
+constexpr LinkCounter kRtnetlinkCounters[] = {
+    {"receive_packets", [](const LinkCounters& l) { return l.receive.packets; }},
+    {"transmit_packets", [](const LinkCounters& l) { return l.transmit.packets; }},
+    {"receive_bytes", [](const LinkCounters& l) { return l.receive.bytes; }},
+    {"transmit_bytes", [](const LinkCounters& l) { return l.transmit.bytes; }},
+    {"receive_errors", [](const LinkCounters& l) { return l.receive.errs; }},
+    {"transmit_errors", [](const LinkCounters& l) { return l.transmit.errs; }},
+    {"receive_dropped", [](const LinkCounters& l) { return l.parts.receive_dropped; }},
+    {"transmit_dropped", [](const LinkCounters& l) { return l.transmit.drop; }},
+    {"multicast", [](const LinkCounters& l) { return l.receive_multicast; }},
+    {"collisions", [](const LinkCounters& l) { return l.transmit_colls; }},
+    {"receive_length_errors", [](const LinkCounters& l) { return l.parts.receive_length; }},
+    {"receive_over_errors", [](const LinkCounters& l) { return l.parts.receive_over; }},
+    {"receive_crc_errors", [](const LinkCounters& l) { return l.parts.receive_crc; }},
+    {"receive_frame_errors", [](const LinkCounters& l) { return l.parts.receive_frame; }},
+    {"receive_fifo_errors", [](const LinkCounters& l) { return l.receive.fifo; }},
+    {"receive_missed_errors", [](const LinkCounters& l) { return l.parts.receive_missed; }},
+    {"transmit_aborted_errors", [](const LinkCounters& l) { return l.parts.transmit_aborted; }},
+    {"transmit_carrier_errors", [](const LinkCounters& l) { return l.parts.transmit_carrier; }},
+    {"transmit_fifo_errors", [](const LinkCounters& l) { return l.transmit.fifo; }},
+    {"transmit_heartbeat_errors", [](const LinkCounters& l) { return l.parts.transmit_heartbeat; }},
+    {"transmit_window_errors", [](const LinkCounters& l) { return l.parts.transmit_window; }},
+    {"receive_compressed", [](const LinkCounters& l) { return l.receive.compressed; }},
+    {"transmit_compressed", [](const LinkCounters& l) { return l.transmit.compressed; }},
+    {"receive_nohandler", [](const LinkCounters& l) { return l.receive_nohandler; }},
+};
+
+}  // namespace
+
+std::span<const LinkCounter> rtnetlink_counters() { return kRtnetlinkCounters; }
+
 std::optional<LinkCounters> parse_link(std::string_view body) {
   LinkCounters link;
   link.index = static_cast<std::uint32_t>(copy_out<ifinfomsg>(body).ifi_index);
@@ -69,8 +98,6 @@ std::optional<LinkCounters> parse_link(std::string_view body) {
   if (link.device.empty() || !has_counters) return std::nullopt;
   return link;
 }
-
-}  // namespace
 
 StatusOr<std::vector<LinkCounters>> parse_link_dump(std::string_view messages) {
   ASSIGN_OR_RETURN(const std::vector<NetlinkMessage> parsed, parse_netlink(messages));

@@ -6,6 +6,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +35,17 @@ struct LinkCounters {
     double transmit_aborted = 0, transmit_carrier = 0, transmit_heartbeat = 0, transmit_window = 0;
   } parts;
 };
+
+// A counter under a name.
+struct LinkCounter {
+  std::string_view name;  // as in node_network_NAME_total
+  double (*get)(const LinkCounters&);
+};
+// Every counter of rtnetlink by its own name, not added up.
+std::span<const LinkCounter> rtnetlink_counters();
+
+// Reads the body of a message RTM_NEWLINK; nullopt for a link without name or counters.
+std::optional<LinkCounters> parse_link(std::string_view body);
 
 // Reads the answer to a dump of all links: messages RTM_NEWLINK up to NLMSG_DONE. kDataLoss when
 // one does not fit into the rest.

@@ -2,7 +2,6 @@
 //
 // netdev: counters of the network devices, by rtnetlink or from /proc/net/dev.
 #include <algorithm>
-#include <array>
 #include <span>
 
 #include <linux/rtnetlink.h>
@@ -16,12 +15,7 @@
 namespace tocsin::exporters {
 namespace {
 
-struct Counter {
-  std::string_view name;
-  double (*get)(const LinkCounters&);
-};
-
-constexpr std::array<Counter, 17> kCounters = {{
+constexpr LinkCounter kCounters[] = {
     {"receive_bytes", [](const LinkCounters& l) { return l.receive.bytes; }},
     {"receive_packets", [](const LinkCounters& l) { return l.receive.packets; }},
     {"receive_errs", [](const LinkCounters& l) { return l.receive.errs; }},
@@ -39,38 +33,10 @@ constexpr std::array<Counter, 17> kCounters = {{
     {"transmit_colls", [](const LinkCounters& l) { return l.transmit_colls; }},
     {"transmit_carrier", [](const LinkCounters& l) { return l.transmit_carrier; }},
     {"transmit_compressed", [](const LinkCounters& l) { return l.transmit.compressed; }},
-}};
-
-// Under --collector.netdev.enable-detailed-metrics: every counter of rtnetlink by its own name.
-constexpr Counter kDetailed[] = {
-    {"receive_packets", [](const LinkCounters& l) { return l.receive.packets; }},
-    {"transmit_packets", [](const LinkCounters& l) { return l.transmit.packets; }},
-    {"receive_bytes", [](const LinkCounters& l) { return l.receive.bytes; }},
-    {"transmit_bytes", [](const LinkCounters& l) { return l.transmit.bytes; }},
-    {"receive_errors", [](const LinkCounters& l) { return l.receive.errs; }},
-    {"transmit_errors", [](const LinkCounters& l) { return l.transmit.errs; }},
-    {"receive_dropped", [](const LinkCounters& l) { return l.parts.receive_dropped; }},
-    {"transmit_dropped", [](const LinkCounters& l) { return l.transmit.drop; }},
-    {"multicast", [](const LinkCounters& l) { return l.receive_multicast; }},
-    {"collisions", [](const LinkCounters& l) { return l.transmit_colls; }},
-    {"receive_length_errors", [](const LinkCounters& l) { return l.parts.receive_length; }},
-    {"receive_over_errors", [](const LinkCounters& l) { return l.parts.receive_over; }},
-    {"receive_crc_errors", [](const LinkCounters& l) { return l.parts.receive_crc; }},
-    {"receive_frame_errors", [](const LinkCounters& l) { return l.parts.receive_frame; }},
-    {"receive_fifo_errors", [](const LinkCounters& l) { return l.receive.fifo; }},
-    {"receive_missed_errors", [](const LinkCounters& l) { return l.parts.receive_missed; }},
-    {"transmit_aborted_errors", [](const LinkCounters& l) { return l.parts.transmit_aborted; }},
-    {"transmit_carrier_errors", [](const LinkCounters& l) { return l.parts.transmit_carrier; }},
-    {"transmit_fifo_errors", [](const LinkCounters& l) { return l.transmit.fifo; }},
-    {"transmit_heartbeat_errors", [](const LinkCounters& l) { return l.parts.transmit_heartbeat; }},
-    {"transmit_window_errors", [](const LinkCounters& l) { return l.parts.transmit_window; }},
-    {"receive_compressed", [](const LinkCounters& l) { return l.receive.compressed; }},
-    {"transmit_compressed", [](const LinkCounters& l) { return l.transmit.compressed; }},
-    {"receive_nohandler", [](const LinkCounters& l) { return l.receive_nohandler; }},
 };
 
-// The same for /proc/net/dev, whose columns are sums already.
-constexpr Counter kDetailedTable[] = {
+// Under --collector.netdev.enable-detailed-metrics, for /proc/net/dev, whose columns are sums already.
+constexpr LinkCounter kDetailedTable[] = {
     {"receive_bytes", [](const LinkCounters& l) { return l.receive.bytes; }},
     {"receive_packets", [](const LinkCounters& l) { return l.receive.packets; }},
     {"receive_errors", [](const LinkCounters& l) { return l.receive.errs; }},
@@ -101,7 +67,7 @@ class NetdevCollector final : public Collector {
     std::erase_if(links, [this](const LinkCounters& l) { return !filter_.keeps(l.device); });
     const std::vector<LabelPairs> labels = labels_of(links);
     std::vector<base::MetricFamily> families;
-    for (const Counter& counter : counters()) {
+    for (const LinkCounter& counter : counters()) {
       base::MetricFamily family = make_family(
           fmt::format("node_network_{}_total", counter.name),
           fmt::format("Network device statistic {}.", counter.name), base::MetricType::kCounter);
@@ -117,9 +83,9 @@ class NetdevCollector final : public Collector {
   }
 
  private:
-  std::span<const Counter> counters() const {
+  std::span<const LinkCounter> counters() const {
     if (!options_.netdev_detailed) return kCounters;
-    if (options_.netdev_netlink) return kDetailed;
+    if (options_.netdev_netlink) return rtnetlink_counters();
     return kDetailedTable;
   }
 

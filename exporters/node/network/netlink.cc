@@ -1,33 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporters/node/network/netlink.h"
 
-#include <unistd.h>
-
-#include <optional>
-
+#include <linux/genetlink.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
+
+#include "base/file_descriptor.h"
 
 namespace tocsin::exporters {
 namespace {
 
 constexpr std::size_t kMaxDump = 64 << 20;  // about 40,000 devices
-
-class Socket {
- public:
-  explicit Socket(int protocol)
-      : descriptor_(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol)) {}
-  ~Socket() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-  int get() const { return descriptor_; }
-
- private:
-  const int descriptor_;
-};
 
 // Whether the messages of one read end the answer; an error message is an error.
 StatusOr<bool> ends_dump(std::string_view messages) {
@@ -102,6 +86,16 @@ std::string_view find_attribute(const std::vector<NetlinkAttribute>& attributes,
   return {};
 }
 
+std::optional<double> find_number(const std::vector<NetlinkAttribute>& attributes,
+                                  std::uint16_t type) {
+  const std::string_view payload = find_attribute(attributes, type);
+  if (payload.size() == 8) return static_cast<double>(copy_out<std::uint64_t>(payload));
+  if (payload.size() == 4) return copy_out<std::uint32_t>(payload);
+  if (payload.size() == 2) return copy_out<std::uint16_t>(payload);
+  if (payload.size() == 1) return copy_out<std::uint8_t>(payload);
+  return std::nullopt;
+}
+
 std::string_view attribute_text(std::string_view payload) {
   return payload.substr(0, payload.find('\0'));
 }
@@ -115,8 +109,32 @@ std::string make_attribute(std::uint16_t type, std::string_view payload) {
   return out;
 }
 
+std::string generic_netlink_body(std::uint8_t command, std::string_view attributes) {
+  genlmsghdr header{};
+  header.cmd = command;
+  header.version = 1;
+  return bytes_of(header).append(attributes);
+}
+
+StatusOr<std::uint16_t> find_generic_family(const NodeServices& services, std::string_view name) {
+  const std::string asked = make_attribute(CTRL_ATTR_FAMILY_NAME, std::string(name) + '\0');
+  ASSIGN_OR_RETURN(const std::string answer,
+                   services.netlink({.protocol = NETLINK_GENERIC,
+                                     .type = GENL_ID_CTRL,
+                                     .body = generic_netlink_body(CTRL_CMD_GETFAMILY, asked),
+                                     .is_dump = false}));
+  ASSIGN_OR_RETURN(const std::vector<NetlinkMessage> messages, parse_netlink(answer));
+  for (const NetlinkMessage& one : messages) {
+    const auto attributes = netlink_attributes(one.body, sizeof(genlmsghdr));
+    const std::string_view id = find_attribute(attributes, CTRL_ATTR_FAMILY_ID);
+    if (!id.empty()) return copy_out<std::uint16_t>(id);
+  }
+  return not_found("{} is not in this kernel", name);
+}
+
 StatusOr<std::string> netlink_dump(const NetlinkRequest& request) {
-  const Socket socket(request.protocol);
+  const base::FileDescriptor socket(
+      ::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, request.protocol));
   if (socket.get() < 0) return errno_status(errno, "netlink socket");
   // The kernel answers at once; the limit is for a sandbox that swallows the request.
   const timeval timeout{.tv_sec = 1, .tv_usec = 0};

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,11 +54,19 @@ std::vector<NetlinkAttribute> netlink_attributes(std::string_view body, std::siz
 // The payload of the first attribute of a type, "" for none.
 std::string_view find_attribute(const std::vector<NetlinkAttribute>& attributes,
                                 std::uint16_t type);
+// The first attribute of a type as a number of 1, 2, 4 or 8 bytes; nullopt for none.
+std::optional<double> find_number(const std::vector<NetlinkAttribute>& attributes,
+                                  std::uint16_t type);
 // A payload that is a text, without its zero.
 std::string_view attribute_text(std::string_view payload);
 
 // An attribute as a request carries it.
 std::string make_attribute(std::uint16_t type, std::string_view payload);
+
+// The body of a request by generic netlink.
+std::string generic_netlink_body(std::uint8_t command, std::string_view attributes);
+// The number of a family of generic netlink; kNotFound when the kernel does not have it.
+StatusOr<std::uint16_t> find_generic_family(const NodeServices& services, std::string_view name);
 
 // Asks the kernel for a dump. Returns within a second.
 StatusOr<std::string> netlink_dump(const NetlinkRequest& request);

@@ -14,37 +14,8 @@ namespace {
 
 using Attributes = std::vector<NetlinkAttribute>;
 
-std::string request_body(std::uint8_t command, const std::string& attributes) {
-  genlmsghdr header{};
-  header.cmd = command;
-  header.version = 1;
-  return bytes_of(header) + attributes;
-}
-
 double number(const Attributes& attributes, std::uint16_t type) {
-  const std::string_view payload = find_attribute(attributes, type);
-  if (payload.size() == 8) return static_cast<double>(copy_out<std::uint64_t>(payload));
-  if (payload.size() == 4) return copy_out<std::uint32_t>(payload);
-  if (payload.size() == 2) return copy_out<std::uint16_t>(payload);
-  if (payload.size() == 1) return copy_out<std::uint8_t>(payload);
-  return 0;
-}
-
-StatusOr<std::uint16_t> find_family(const Node& node) {
-  const StatusOr<std::string> answer = node.services.netlink(
-      {.protocol = NETLINK_GENERIC,
-       .type = GENL_ID_CTRL,
-       .body = request_body(CTRL_CMD_GETFAMILY,
-                            make_attribute(CTRL_ATTR_FAMILY_NAME, std::string("nl80211") + '\0')),
-       .is_dump = false});
-  if (!answer.ok()) return not_found("nl80211: {}", message(answer.status()));
-  ASSIGN_OR_RETURN(const std::vector<NetlinkMessage> messages, parse_netlink(*answer));
-  for (const NetlinkMessage& one : messages) {
-    const Attributes attributes = netlink_attributes(one.body, sizeof(genlmsghdr));
-    const std::string_view id = find_attribute(attributes, CTRL_ATTR_FAMILY_ID);
-    if (!id.empty()) return copy_out<std::uint16_t>(id);
-  }
-  return not_found("nl80211 is not in this kernel");
+  return find_number(attributes, type).value_or(0);
 }
 
 // The answer to one command; views in `entries` point into `bytes`.
@@ -58,9 +29,10 @@ Status ask(const Node& node, std::uint16_t family, std::uint8_t command, std::ui
            Dump* out) {
   const std::string attributes =
       index == 0 ? "" : make_attribute(NL80211_ATTR_IFINDEX, bytes_of(index));
-  ASSIGN_OR_RETURN(out->bytes, node.services.netlink({.protocol = NETLINK_GENERIC,
-                                                      .type = family,
-                                                      .body = request_body(command, attributes)}));
+  ASSIGN_OR_RETURN(out->bytes,
+                   node.services.netlink({.protocol = NETLINK_GENERIC,
+                                          .type = family,
+                                          .body = generic_netlink_body(command, attributes)}));
   ASSIGN_OR_RETURN(const std::vector<NetlinkMessage> messages, parse_netlink(out->bytes));
   for (const NetlinkMessage& one : messages) {
     out->entries.push_back(netlink_attributes(one.body, sizeof(genlmsghdr)));
@@ -114,9 +86,10 @@ void set_network(const Attributes& attributes, WifiInterface* interface) {
 }  // namespace
 
 StatusOr<std::vector<WifiInterface>> ask_nl80211(const Node& node) {
-  ASSIGN_OR_RETURN(const std::uint16_t family, find_family(node));
+  const StatusOr<std::uint16_t> family = find_generic_family(node.services, "nl80211");
+  if (!family.ok()) return not_found("wifi: {}", message(family.status()));
   Dump devices;
-  RETURN_IF_ERROR(ask(node, family, NL80211_CMD_GET_INTERFACE, 0, &devices));
+  RETURN_IF_ERROR(ask(node, *family, NL80211_CMD_GET_INTERFACE, 0, &devices));
   std::vector<WifiInterface> interfaces;
   for (const Attributes& device : devices.entries) {
     WifiInterface interface;
@@ -125,9 +98,9 @@ StatusOr<std::vector<WifiInterface>> ask_nl80211(const Node& node) {
     if (interface.name.empty() || index == 0) continue;
     interface.frequency_hertz = number(device, NL80211_ATTR_WIPHY_FREQ) * 1e6;
     Dump networks, stations;
-    RETURN_IF_ERROR(ask(node, family, NL80211_CMD_GET_SCAN, index, &networks));
+    RETURN_IF_ERROR(ask(node, *family, NL80211_CMD_GET_SCAN, index, &networks));
     for (const Attributes& network : networks.entries) set_network(network, &interface);
-    RETURN_IF_ERROR(ask(node, family, NL80211_CMD_GET_STATION, index, &stations));
+    RETURN_IF_ERROR(ask(node, *family, NL80211_CMD_GET_STATION, index, &stations));
     for (const Attributes& station : stations.entries) {
       interface.stations.push_back(parse_station(station));
     }

@@ -3,7 +3,6 @@
 
 #include <netdb.h>
 #include <poll.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -14,22 +13,10 @@
 #include <sys/timex.h>
 #include <sys/un.h>
 
+#include "base/file_descriptor.h"
+
 namespace tocsin::exporters {
 namespace {
-
-class Socket {
- public:
-  explicit Socket(int descriptor) : descriptor_(descriptor) {}
-  ~Socket() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  Socket(Socket&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
-  Socket& operator=(Socket&&) = delete;
-  int get() const { return descriptor_; }
-
- private:
-  int descriptor_;
-};
 
 // The wall clock finer than base::Clock has it.
 std::int64_t wall_ns() {
@@ -64,15 +51,15 @@ Status connect_to(int socket, const sockaddr* address, socklen_t size, base::Ste
   return error == 0 ? ok() : errno_status(error, "connect");
 }
 
-StatusOr<Socket> connect_unix(const std::string& path, base::SteadyTime deadline,
-                              const base::Clock& clock) {
+StatusOr<base::FileDescriptor> connect_unix(const std::string& path, base::SteadyTime deadline,
+                                            const base::Clock& clock) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof(address.sun_path)) {
     return invalid_argument("path of a socket too long: {}", path);
   }
   std::memcpy(address.sun_path, path.data(), path.size());
-  Socket socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  base::FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (socket.get() < 0) return errno_status(errno, "socket");
   RETURN_IF_ERROR(connect_to(socket.get(), reinterpret_cast<const sockaddr*>(&address),
                              sizeof(address), deadline, clock));
@@ -80,8 +67,9 @@ StatusOr<Socket> connect_unix(const std::string& path, base::SteadyTime deadline
 }
 
 // Tries the addresses of a host one after another.
-StatusOr<Socket> connect_host(const std::string& host, const std::string& service, int type,
-                              base::SteadyTime deadline, const base::Clock& clock) {
+StatusOr<base::FileDescriptor> connect_host(const std::string& host, const std::string& service,
+                                            int type, base::SteadyTime deadline,
+                                            const base::Clock& clock) {
   addrinfo wish{};
   wish.ai_socktype = type;
   addrinfo* found = nullptr;
@@ -90,7 +78,7 @@ StatusOr<Socket> connect_host(const std::string& host, const std::string& servic
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owned(found, &::freeaddrinfo);
   Status status = unavailable("{}: no address", host);
   for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
-    Socket socket(::socket(one->ai_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    base::FileDescriptor socket(::socket(one->ai_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (socket.get() < 0) continue;
     status = connect_to(socket.get(), one->ai_addr, one->ai_addrlen, deadline, clock);
     if (status.ok()) return socket;
@@ -119,7 +107,7 @@ StatusOr<std::string> ask_stream(const std::string& host, const std::string& ser
                                  std::string_view question, const ExchangeOptions& options,
                                  const base::Clock& clock) {
   const base::SteadyTime deadline = clock.steady_now() + options.patience;
-  ASSIGN_OR_RETURN(const Socket socket,
+  ASSIGN_OR_RETURN(const base::FileDescriptor socket,
                    host.empty() ? connect_unix(service, deadline, clock)
                                 : connect_host(host, service, SOCK_STREAM, deadline, clock));
   RETURN_IF_ERROR(send_all(socket.get(), question, deadline, clock));
@@ -145,7 +133,7 @@ StatusOr<DatagramAnswer> ask_datagram(const std::string& host, std::uint16_t por
                                       std::string_view question, const ExchangeOptions& options,
                                       const base::Clock& clock) {
   const base::SteadyTime deadline = clock.steady_now() + options.patience;
-  ASSIGN_OR_RETURN(const Socket socket,
+  ASSIGN_OR_RETURN(const base::FileDescriptor socket,
                    connect_host(host, fmt::format("{}", port), SOCK_DGRAM, deadline, clock));
   if (options.ttl > 0) {
     // One of them is not this socket's family.

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -8,27 +7,13 @@
 #include <linux/btrfs.h>
 #include <sys/ioctl.h>
 
+#include "base/file_descriptor.h"
 #include "exporters/node/storage/storage.h"
 
 namespace tocsin::exporters {
 namespace {
 
 constexpr std::uint64_t kMaxDevices = 4096;  // numbers that are tried
-
-class Directory {
- public:
-  explicit Directory(const std::string& path)
-      : descriptor_(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {}
-  ~Directory() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  Directory(const Directory&) = delete;
-  Directory& operator=(const Directory&) = delete;
-  int get() const { return descriptor_; }
-
- private:
-  const int descriptor_;
-};
 
 template <std::size_t N>
 std::string hex(const __u8 (&bytes)[N]) {
@@ -75,7 +60,7 @@ StatusOr<bool> ask_device(int directory, std::uint64_t number, BtrfsReport* repo
 }  // namespace
 
 StatusOr<BtrfsReport> ask_btrfs(const std::string& path) {
-  const Directory directory(path);
+  const base::FileDescriptor directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (directory.get() < 0) return errno_status(errno, "open " + path);
   btrfs_ioctl_fs_info_args info{};
   if (::ioctl(directory.get(), BTRFS_IOC_FS_INFO, &info) != 0) {

@@ -173,9 +173,10 @@ StatusOr<std::unique_ptr<DbusConnection>> DbusConnection::open(const std::string
     return invalid_argument("path of a socket too long: {}", socket_path);
   }
   std::memcpy(address.sun_path, socket_path.data(), socket_path.size());
-  const int socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  base::FileDescriptor opened(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const int socket = opened.get();
   if (socket < 0) return errno_status(errno, "socket");
-  std::unique_ptr<DbusConnection> connection(new DbusConnection(socket));
+  std::unique_ptr<DbusConnection> connection(new DbusConnection(std::move(opened)));
   const timeval timeout{.tv_sec = 2, .tv_usec = 0};
   ::setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
   ::setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
@@ -193,11 +194,9 @@ StatusOr<std::unique_ptr<DbusConnection>> DbusConnection::open(const std::string
   return connection;
 }
 
-DbusConnection::~DbusConnection() { ::close(socket_); }
-
 Status DbusConnection::send_all(std::string_view bytes) {
   while (!bytes.empty()) {
-    const ssize_t n = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    const ssize_t n = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return errno_status(errno, "dbus send");
     bytes.remove_prefix(static_cast<std::size_t>(n));
@@ -209,7 +208,7 @@ StatusOr<std::string> DbusConnection::read_exactly(std::size_t size) {
   if (size > kMaxMessage) return resource_exhausted("dbus: a message of {} bytes", size);
   std::string out(size, '\0');
   for (std::size_t have = 0; have < size;) {
-    const ssize_t n = ::recv(socket_, out.data() + have, size - have, 0);
+    const ssize_t n = ::recv(socket_.get(), out.data() + have, size - have, 0);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return errno_status(errno, "dbus receive");
     if (n == 0) return unavailable("dbus: the connection was closed");
@@ -235,6 +234,28 @@ Status DbusConnection::authenticate() {
 }
 
 StatusOr<std::string> DbusConnection::call(const DbusCall& call) {
+  if (!is_usable_) return unavailable("dbus: {}: the connection failed before", call.member);
+  StatusOr<Answer> answer = exchange(call);
+  is_usable_ = answer.ok();
+  RETURN_IF_ERROR(answer.status());
+  if (!answer->is_error) return std::move(answer->body);
+  return unavailable("dbus: {}: {}", call.member, DbusReader(answer->body).text());
+}
+
+StatusOr<DbusReader::Variant> DbusConnection::property(const DbusProperty& property) {
+  ASSIGN_OR_RETURN(const std::string body,
+                   call({.destination = property.destination,
+                         .path = property.path,
+                         .interface = "org.freedesktop.DBus.Properties",
+                         .member = "Get",
+                         .arguments = {property.interface, property.name}}));
+  DbusReader reader(body);
+  DbusReader::Variant value = reader.variant();
+  if (!reader.ok()) return data_loss("dbus: {}: neither text nor number", property.name);
+  return value;
+}
+
+StatusOr<DbusConnection::Answer> DbusConnection::exchange(const DbusCall& call) {
   const std::uint32_t serial = ++serial_;
   RETURN_IF_ERROR(send_all(make_dbus_call(call, serial)));
   constexpr int kMaxOthers = 1000;  // signals that come meanwhile
@@ -253,8 +274,7 @@ StatusOr<std::string> DbusConnection::call(const DbusCall& call) {
     ASSIGN_OR_RETURN(std::string body, read_exactly(body_size));
     if (type != kReturn && type != kError) continue;
     if (reply_serial(std::string_view(fields).substr(0, fields_size)) != serial) continue;
-    if (type == kReturn) return body;
-    return unavailable("dbus: {}: {}", call.member, DbusReader(body).text());
+    return Answer{.is_error = type == kError, .body = std::move(body)};
   }
   return resource_exhausted("dbus: no answer among {} messages", kMaxOthers);
 }

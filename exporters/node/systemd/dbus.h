@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// D-Bus as far as reading from systemd needs it: method calls with text arguments, one at a time.
+// D-Bus as far as reading from systemd and logind needs it: method calls with text arguments, one at
+// a time.
 //
 // DbusReader reads values off a message's body. DbusConnection is a connection to a bus.
 // Threads: confined.
 // Errors: kNotFound without a bus, kDataLoss for a message that does not parse, kUnavailable for an
-// error that the other side returns; each call ends within two seconds of silence.
+// error that the other side returns; each call ends within two seconds of silence. After a call
+// without an answer the connection is not usable, and further calls fail at once.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +15,10 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "base/file_descriptor.h"
 #include "base/status.h"
 
 namespace tocsin::exporters {
@@ -38,6 +42,18 @@ class DbusReader {
     double number = 0;
   };
   Variant variant();
+  // An array of structures: calls `read_one` at the start of each. Returns ok().
+  template <typename ReadOne>
+  bool structures(ReadOne read_one) {
+    const std::uint32_t size = u32();
+    align(8);
+    const std::size_t end = at_ + size;
+    while (ok_ && at_ < end) {
+      align(8);
+      read_one();
+    }
+    return ok_;
+  }
 
   std::size_t position() const { return at_; }
   bool at_end() const { return at_ >= body_.size(); }
@@ -49,6 +65,10 @@ class DbusReader {
   const std::string_view body_;
   std::size_t at_ = 0;
   bool ok_ = true;
+};
+
+struct DbusProperty {
+  std::string_view destination, path, interface, name;
 };
 
 struct DbusCall {
@@ -63,21 +83,31 @@ class DbusConnection {
  public:
   // Connects, proves who this is, and says hello.
   static StatusOr<std::unique_ptr<DbusConnection>> open(const std::string& socket_path);
-  ~DbusConnection();
   DbusConnection(const DbusConnection&) = delete;
   DbusConnection& operator=(const DbusConnection&) = delete;
 
   // The body of the answer.
   StatusOr<std::string> call(const DbusCall& call);
+  // A property whose value is a text or a number.
+  StatusOr<DbusReader::Variant> property(const DbusProperty& property);
+  // False after a call that nobody answered.
+  bool is_usable() const { return is_usable_; }
 
  private:
-  explicit DbusConnection(int socket) : socket_(socket) {}
+  struct Answer {
+    bool is_error = false;
+    std::string body;
+  };
+
+  explicit DbusConnection(base::FileDescriptor socket) : socket_(std::move(socket)) {}
 
   Status send_all(std::string_view bytes);
   StatusOr<std::string> read_exactly(std::size_t size);
   Status authenticate();
+  StatusOr<Answer> exchange(const DbusCall& call);
 
-  const int socket_;
+  const base::FileDescriptor socket_;
+  bool is_usable_ = true;
   std::uint32_t serial_ = 0;
 };
 

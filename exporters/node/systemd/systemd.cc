@@ -22,16 +22,10 @@ constexpr double kMicroseconds = 1e6;
 // nullopt for a property that this version does not have, or a unit that went away.
 std::optional<DbusReader::Variant> property(DbusConnection* bus, std::string_view path,
                                             std::string_view interface, std::string_view name) {
-  const StatusOr<std::string> body = bus->call({.destination = kDestination,
-                                                .path = path,
-                                                .interface = "org.freedesktop.DBus.Properties",
-                                                .member = "Get",
-                                                .arguments = {interface, name}});
-  if (!body.ok()) return std::nullopt;
-  DbusReader reader(*body);
-  DbusReader::Variant value = reader.variant();
-  if (!reader.ok()) return std::nullopt;
-  return value;
+  StatusOr<DbusReader::Variant> value = bus->property(
+      {.destination = kDestination, .path = path, .interface = interface, .name = name});
+  if (!value.ok()) return std::nullopt;
+  return *std::move(value);
 }
 
 void show_service(DbusConnection* bus, const NodeOptions& options, const SystemdUnit& unit,
@@ -128,12 +122,8 @@ std::string whole(const std::string& pattern) {
 
 StatusOr<std::vector<SystemdUnit>> parse_units(std::string_view body) {
   DbusReader reader(body);
-  const std::uint32_t size = reader.u32();
-  reader.align(8);
-  const std::size_t end = reader.position() + size;
   std::vector<SystemdUnit> units;
-  while (reader.ok() && reader.position() < end) {
-    reader.align(8);
+  const bool is_whole = reader.structures([&] {
     SystemdUnit unit;
     unit.name = reader.text();
     reader.text();  // description
@@ -146,8 +136,8 @@ StatusOr<std::vector<SystemdUnit>> parse_units(std::string_view body) {
     reader.text();
     reader.text();
     units.push_back(std::move(unit));
-  }
-  if (!reader.ok()) return data_loss("systemd: the list of units is cut");
+  });
+  if (!is_whole) return data_loss("systemd: the list of units is cut");
   return units;
 }
 
@@ -180,7 +170,7 @@ StatusOr<Collect> make_systemd(const Node& node) {
       if (unit.load_state != "loaded" || !names.keeps(unit.name)) continue;
       show_unit(bus.get(), node.options, unit, out);
     }
-    return ok();
+    return bus->is_usable() ? ok() : unavailable("systemd stopped answering");
   });
 }
 
