@@ -36,6 +36,7 @@ int main(int argc, char** argv) {
     return 0;
   }
   base::log::configure(flags->options.log);
+  flags->options.catch_signals = true;
   StatusOr<std::unique_ptr<app::Daemon>> daemon = app::Daemon::start(std::move(flags->options));
   if (!daemon.ok()) {
     fmt::print(stderr, "tocsin: error: {}\n", message(daemon.status()));

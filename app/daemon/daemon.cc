@@ -12,6 +12,7 @@
 #include "app/config/prometheus_config.h"
 #include "app/daemon/alert_forwarder.h"
 #include "app/daemon/machine.h"
+#include "base/check.h"
 #include "base/executor.h"
 #include "base/log.h"
 #include "collector/collector.h"
@@ -69,6 +70,14 @@ class HandlerSwitch {
   base::Guarded<std::shared_ptr<const net::Router>> router_;
 };
 
+// What signals ask for.
+struct Wishes {
+  base::Mutex mutex;
+  base::CondVar changed;
+  bool reload ABSL_GUARDED_BY(mutex) = false;
+  bool stop ABSL_GUARDED_BY(mutex) = false;
+};
+
 }  // namespace
 
 struct Daemon::Impl {
@@ -84,6 +93,7 @@ struct Daemon::Impl {
         write_pool({"write", options.remote_write.enabled ? usable_cores() : 1, 1000, 0}),
         loop(clock) {}
 
+  void catch_signals();
   Status listen();
   Status open_store(const PrometheusConfig& config);
   Status open_notifier();
@@ -102,6 +112,7 @@ struct Daemon::Impl {
   DaemonOptions options;
   base::SystemClock clock;
   base::Registry metrics;
+  std::shared_ptr<Wishes> wishes;  // of signals; null when they are not caught
   base::ThreadPool http_pool, ingest_pool, rules_pool, queries_pool, query_http_pool, blocking_pool,
       notifier_pool, write_pool;
   std::unique_ptr<tsdb::Db> db;
@@ -126,6 +137,15 @@ struct Daemon::Impl {
                              // does not reload
   bool stopped = false;
 };
+
+void Daemon::Impl::catch_signals() {
+  wishes = std::make_shared<Wishes>();
+  loop.on_signals({SIGINT, SIGTERM, SIGHUP}, [to = wishes](int signal) {
+    base::MutexLock lock(to->mutex);
+    (signal == SIGHUP ? to->reload : to->stop) = true;
+    to->changed.notify_one();
+  });
+}
 
 Status Daemon::Impl::listen() {
   auto starting = std::make_shared<net::Router>();
@@ -427,6 +447,7 @@ Daemon::~Daemon() { stop(); }
 StatusOr<std::unique_ptr<Daemon>> Daemon::start(DaemonOptions options) {
   std::unique_ptr<Daemon> daemon(new Daemon(std::make_unique<Impl>(std::move(options))));
   Impl& impl = *daemon->impl_;
+  if (impl.options.catch_signals) impl.catch_signals();
   impl.log_features();
   PrometheusConfig config;
   std::optional<notifier::NotifierConfig> alertmanager;
@@ -445,23 +466,14 @@ StatusOr<std::unique_ptr<Daemon>> Daemon::start(DaemonOptions options) {
 Status Daemon::reload() { return impl_->reload(); }
 
 void Daemon::run_until_signal() {
-  struct Wait {
-    base::Mutex mutex;
-    base::CondVar wake;
-    bool reload = false, stop = false;
-  };
-  auto wait = std::make_shared<Wait>();
-  impl_->loop.on_signals({SIGINT, SIGTERM, SIGHUP}, [wait](int signal) {
-    base::MutexLock lock(wait->mutex);
-    (signal == SIGHUP ? wait->reload : wait->stop) = true;
-    wait->wake.notify_one();
-  });
+  CHECK(impl_->wishes != nullptr);
+  Wishes& wishes = *impl_->wishes;
   for (;;) {
     {
-      base::MutexLock lock(wait->mutex);
-      while (!wait->reload && !wait->stop) wait->wake.wait(wait->mutex);
-      if (wait->stop) break;
-      wait->reload = false;
+      base::MutexLock lock(wishes.mutex);
+      while (!wishes.reload && !wishes.stop) wishes.changed.wait(wishes.mutex);
+      if (wishes.stop) break;
+      wishes.reload = false;
     }
     static_cast<void>(reload());  // logged and counted there
   }

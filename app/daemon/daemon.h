@@ -30,7 +30,7 @@ class Daemon {
 
   // Reads both configuration files again.
   Status reload();
-  // Blocks until SIGINT or SIGTERM; SIGHUP reloads.
+  // Blocks until SIGINT or SIGTERM; SIGHUP reloads. REQUIRES: the options say catch_signals.
   void run_until_signal();
   // Stops in reverse order of start; idempotent.
   void stop();

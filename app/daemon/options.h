@@ -47,6 +47,9 @@ struct DaemonOptions {
   std::string alertmanager_external_url;
   notifier::NotifierOptions notifier;  // directory: --alertmanager.storage.path
 
+  // SIGINT, SIGTERM and SIGHUP are caught from the start on; one that comes before the program is ready
+  // counts as soon as it is.
+  bool catch_signals = false;
   base::log::Options log;
   std::map<std::string, std::string> flags;  // as given or by default, for /api/v1/status/flags
 };

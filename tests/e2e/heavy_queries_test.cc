@@ -14,10 +14,14 @@ namespace {
 
 constexpr int kClients = 20;
 // Long against what the scheduler of a busy machine may do to a thread.
-constexpr double kInterval = 5;
+#if defined(__SANITIZE_THREAD__)
+constexpr int kInterval = 10;  // everything takes ten times as long there
+#else
+constexpr int kInterval = 5;
+#endif
 
 constexpr const char* kConfig = R"(
-global: {scrape_interval: 5s, scrape_timeout: 5s, evaluation_interval: 5s}
+global: {scrape_interval: INTERVALs, scrape_timeout: INTERVALs, evaluation_interval: INTERVALs}
 rule_files: [rules.yml]
 scrape_configs:
   - job_name: page
@@ -78,7 +82,8 @@ TEST(HeavyQueries, DoNotDelayScrapesAndRules) {
   });
   files.write("rules.yml", kRules);
   Tocsin tocsin(Tocsin::Options{
-      .config = files.write("prometheus.yml", replaced(kConfig, "ADDRESS", sink.address())),
+      .config = files.write("prometheus.yml", replaced(replaced(kConfig, "ADDRESS", sink.address()),
+                                                       "INTERVAL", fmt::format("{}", kInterval))),
       .data = files.file("data")});
   ASSERT_TRUE(tocsin.wait_ready());
   ASSERT_TRUE(eventually([&] { return tocsin.value("count(heavy)") == "2000"; }));
@@ -106,12 +111,12 @@ TEST(HeavyQueries, DoNotDelayScrapesAndRules) {
   enough = true;
   const std::string metrics = http_get(tocsin.address(), "/metrics").body;
   clients.stop();
-  EXPECT_TRUE(went_on) << "two groups are evaluated every five seconds";
+  EXPECT_TRUE(went_on) << "two groups are evaluated every interval";
   EXPECT_GT(answers, 0);
-  EXPECT_EQ(tocsin.metric("prometheus_rule_group_iterations_missed_total").value_or(0), 0);
   EXPECT_EQ(tocsin.metric("prometheus_rule_evaluation_failures_total").value_or(0), 0);
   const double longest = quantile_of(metrics, "prometheus_target_interval_length_seconds{", "0.99");
   EXPECT_GT(longest, 0) << metrics;
+  EXPECT_EQ(tocsin.metric("prometheus_rule_group_iterations_missed_total").value_or(0), 0);
   EXPECT_LE(longest, kInterval * 1.1);
   EXPECT_EQ(tocsin.value("min_over_time(up[1m])"), "1");
   RecordProperty("answers", answers.load());

@@ -21,10 +21,14 @@ std::string job(std::string_view name, std::string_view more = "") {
 
 class Reload : public ::testing::Test {
  protected:
-  void start(const std::vector<std::string>& more = {}) {
+  // Returns when the program listens, with the file read and the store not yet open.
+  void begin(const std::vector<std::string>& more = {}) {
     const std::string config = files_.write("prometheus.yml", job("first"));
     tocsin_ = std::make_unique<Tocsin>(
         Tocsin::Options{.config = config, .data = files_.file("data"), .more = more});
+  }
+  void start(const std::vector<std::string>& more = {}) {
+    begin(more);
     ASSERT_TRUE(tocsin_->wait_ready());
     ASSERT_EQ(jobs(), "first ");
   }
@@ -69,6 +73,17 @@ TEST_F(Reload, ASignalReadsTheFilesAgain) {
   tocsin_->process().signal(SIGHUP);
   ASSERT_TRUE(eventually([this] { return jobs() == "third "; }));
   ASSERT_TRUE(eventually([this] { return reload_worked() == 1; }));
+  tocsin_->stop();
+}
+
+TEST_F(Reload, SignalsDuringTheStartAreNotLost) {
+  begin();
+  files_.write("prometheus.yml", job("second"));
+  tocsin_->process().signal(SIGHUP);
+  ASSERT_TRUE(tocsin_->wait_ready());
+  EXPECT_TRUE(eventually([this] { return jobs() == "second "; }));
+  tocsin_->stop();
+  begin();
   tocsin_->stop();
 }
 

@@ -7,6 +7,8 @@
 
 #include "app/ctl/tsdb/tools.h"
 #include "base/json.h"
+#include "formats/exposition.h"
+#include "model/histogram_buckets.h"
 #include "model/value.h"
 #include "promql/parser.h"
 
@@ -50,15 +52,28 @@ Status each_series(tsdb::Db& db, const DumpOptions& options, Visit visit) {
   return ok();
 }
 
-// name{a="b",c="d"}, without spaces.
+// name{a="b",c="d"}, without spaces; {"a name",...} for a name of other characters.
 std::string openmetrics_name(const model::Labels& labels) {
-  std::string out(labels.metric_name());
-  char separator = '{';
+  const std::string_view metric = labels.metric_name();
+  std::string out;
+  if (model::is_legacy_metric_name(metric)) {
+    out += metric;
+  } else {
+    out += '{';
+    formats::append_quoted(metric, &out);
+  }
+  char separator = out.starts_with('{') ? ',' : '{';
   for (const model::LabelView& label : labels) {
-    if (label.name == "__name__") continue;
+    if (label.name == model::kMetricName) continue;
     out += separator;
     separator = ',';
-    out.append(label.name).append("=").append(model::go_quote(label.value));
+    if (model::is_legacy_label_name(label.name)) {
+      out += label.name;
+    } else {
+      formats::append_quoted(label.name, &out);
+    }
+    out += '=';
+    formats::append_quoted(label.value, &out);
   }
   if (separator == ',') out += '}';
   return out;
@@ -88,23 +103,30 @@ class Dumper {
     for (std::uint32_t row = 0; row < column.rows; ++row) {
       while (histogram != column.histograms.end() && histogram->first < row) ++histogram;
       if (!column.has(row)) continue;
-      if (histogram != column.histograms.end() && histogram->first == row) {
-        ++histograms_;
-        continue;
-      }
+      const bool is_histogram = histogram != column.histograms.end() && histogram->first == row;
       const std::int64_t ms = column.times->ms[column.first + row];
-      const std::string value = model::format_float_g(column.floats[row]);
-      write(prom ? fmt::format("{} {} {}\n", name, value, ms)
-                 : fmt::format("{} {} {:.3f}\n", name, value, static_cast<double>(ms) / 1000));
+      if (prom) {
+        write(fmt::format("{} {} {}\n", name,
+                          is_histogram ? model::to_string(histogram->second)
+                                       : model::format_float_g(column.floats[row]),
+                          ms));
+      } else if (is_histogram) {
+        ++histograms_;
+      } else if (!model::is_stale(column.floats[row])) {
+        write(fmt::format("{} {} {:.3f}\n", name, model::format_float_g(column.floats[row]),
+                          static_cast<double>(ms) / 1000));
+      }
     }
   }
 
   Status finish() {
     if (format_ == DumpOptions::Format::kOpenMetrics) write("# EOF\n");
     if (std::fflush(out_) != 0 || failed_) return errno_status(errno, "writing the dump");
-    if (histograms_ == 0) return ok();
-    return unimplemented("not supported yet: dumping histograms ({} samples were left out)",
-                         histograms_);
+    if (histograms_ != 0) {
+      fmt::print(stderr, "tocsinctl: {} histograms left out: OpenMetrics cannot hold them\n",
+                 histograms_);
+    }
+    return ok();
   }
 
  private:
@@ -114,7 +136,7 @@ class Dumper {
 
   const DumpOptions::Format format_;
   std::FILE* const out_;
-  std::uint64_t histograms_ = 0;
+  std::uint64_t histograms_ = 0;  // left out
   bool failed_ = false;
 };
 

@@ -119,8 +119,10 @@ void add_looking(Commands& commands, Given& given, std::FILE* out) {
       ->check(CLI::IsMember({"prom", "seriesjson"}))
       ->capture_default_str();
 
-  CLI::App* metrics =
-      commands.add("dump-openmetrics", "Print samples in OpenMetrics format.", [&, out] {
+  CLI::App* metrics = commands.add(
+      "dump-openmetrics",
+      "Print samples in OpenMetrics format, without native histograms and staleness markers.",
+      [&, out] {
         given.dump.format = DumpOptions::Format::kOpenMetrics;
         return dump(given.directory, given.dump, out);
       });

@@ -12,6 +12,7 @@
 
 #include "app/ctl/commands.h"
 #include "app/ctl/tsdb/tools.h"
+#include "model/value.h"
 
 namespace tocsin::app {
 namespace {
@@ -91,6 +92,43 @@ TEST_F(TsdbCommandTest, ADumpIsImportedIntoTheSame) {
   ASSERT_EQ(run({"import-openmetrics", directory_ + "/again.om", directory_ + "/second"}),
             "0 4 samples imported\n");
   EXPECT_EQ(run({"dump-openmetrics", directory_ + "/second"}), dumped);
+}
+
+TEST_F(TsdbCommandTest, NamesAndValuesOfAnyCharactersSurvive) {
+  constexpr std::string_view kLines =
+      "plain{\"b.label\"=\"\x01 \xc3\xa9\\n\",c=\"d\"} 1 7.000\n"
+      "{\"a.name\"} 1 7.000\n"
+      "{\"a.name\",c=\"d\"} 1 7.000\n"
+      "# EOF\n";
+  std::ofstream(directory_ + "/names.om") << kLines;
+  ASSERT_EQ(run({"import-openmetrics", directory_ + "/names.om", data()}),
+            "0 3 samples imported\n");
+  EXPECT_EQ(run({"dump-openmetrics", data()}), fmt::format("0 {}", kLines));
+}
+
+TEST_F(TsdbCommandTest, HistogramsAndMarkersAreDumpedWhereTheFormatHasThem) {
+  {
+    const auto folder = OpenFolder::open(data(), OpenFolder::Mode::kWrite);
+    ASSERT_TRUE(folder.ok()) << folder.status();
+    const auto appender = (*folder)->db().appender();
+    const model::Labels labels = model::Labels::of({{"__name__", "m"}});
+    model::FloatHistogram histogram;
+    histogram.count = 3;
+    histogram.sum = 4.5;
+    histogram.positive_spans = {{0, 2}};
+    histogram.positive_buckets = {1, 2};
+    ASSERT_TRUE(appender->append({}, labels, base::from_ms(1000), 7).ok());
+    ASSERT_TRUE(appender->append_histogram({}, labels, base::from_ms(2000), histogram).ok());
+    ASSERT_TRUE(appender->append({}, labels, base::from_ms(3000), 8).ok());
+    ASSERT_TRUE(appender->append({}, labels, base::from_ms(4000), model::stale_nan()).ok());
+    ASSERT_TRUE(commit_and_wait(*appender).ok());
+  }
+  EXPECT_EQ(run({"dump", data()}),
+            "0 {__name__=\"m\"} 7 1000\n"
+            "{__name__=\"m\"} {count:3, sum:4.5, (0.5,1]:1, (1,2]:2} 2000\n"
+            "{__name__=\"m\"} 8 3000\n"
+            "{__name__=\"m\"} NaN 4000\n");
+  EXPECT_EQ(run({"dump-openmetrics", data()}), "0 m 7 1.000\nm 8 3.000\n# EOF\n");
 }
 
 TEST_F(TsdbCommandTest, RefusedSamplesAreCountedAndTheOthersAreIn) {
