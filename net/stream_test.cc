@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/stream.h"
 
+#include <array>
 #include <atomic>
 #include <thread>
 
@@ -8,6 +9,7 @@
 
 #include "base/testing/mem_fs.h"
 #include "net/testing/raw_socket.h"
+#include "net/testing/tls_socket.h"
 
 namespace tocsin::net {
 namespace {
@@ -89,6 +91,30 @@ TEST_F(StreamTest, WhatIsNoTlsIsRefused) {
   const Status status = (*stream)->start_tls(tls, "127.0.0.1", later());
   EXPECT_EQ(status.code(), StatusCode::kUnavailable);
   EXPECT_TRUE(message(status).starts_with("tls: ")) << message(status);
+}
+
+TEST_F(StreamTest, ASessionTicketIsNothingToRead) {
+  RawListener listener;
+  const testing::TestCertificate certificate(::testing::TempDir(), {});
+  const auto stream = connect(listener);
+  ASSERT_EQ(stream.status(), ok());
+  testing::Waiter<bool> greet;
+  std::thread server([&] {
+    testing::TlsSocket socket(listener.accept(), certificate);
+    greet.wait();
+    socket.write("hello");
+  });
+  TlsClient tls(base::real_file_system(), {.ca_file = certificate.cert_file()});
+  EXPECT_EQ((*stream)->start_tls(tls, "127.0.0.1", later()), ok());
+  // With TLS 1.3 the server sends two tickets right after the handshake.
+  EXPECT_EQ((*stream)->wait_readable(in(std::chrono::milliseconds(50))).code(),
+            StatusCode::kDeadlineExceeded);
+  greet.set(true);
+  EXPECT_EQ((*stream)->wait_readable(later()), ok());
+  std::array<char, 16> buffer{};
+  const StatusOr<std::size_t> got = (*stream)->read(buffer.data(), buffer.size(), in({}));
+  EXPECT_EQ(got.value_or(0), 5U) << message(got.status());
+  server.join();
 }
 
 TEST(TlsClientTest, NamesTheFileThatIsMissing) {

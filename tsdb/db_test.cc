@@ -176,6 +176,48 @@ TEST_F(DbTest, SeriesOfManyMetricsAreReadMetricByMetric) {
   check();
 }
 
+TEST_F(DbTest, TheFirstInstantQueryAfterAStartTeachesTheHead) {
+  open();
+  ASSERT_TRUE(append(labels("a"), 1000, 1).ok());
+  ASSERT_TRUE(append(labels("b"), 1500, 5).ok());
+  ASSERT_TRUE(append(labels("a"), 2000, 2).ok());
+  ASSERT_TRUE(db_->seal_all().ok());
+  open();
+  struct Answer {
+    std::string values;
+    bool has_read = false;  // samples of runs: they are charged
+  };
+  const auto ask = [&](std::int64_t at, std::int64_t lookback = 5000) {
+    storage::MemoryAccount memory(0);
+    storage::QueryContext context;
+    context.memory = &memory;
+    const auto all = *db_->select({}, {}, context);
+    std::vector<storage::LastValue> last;
+    Answer answer;
+    EXPECT_EQ(all->last(0, from_ms(at), model::Duration(lookback), &last), ok());
+    for (const storage::LastValue& one : last) {
+      answer.values += one.found ? fmt::format("{}:{} ", one.time_ms, one.value) : "none ";
+    }
+    answer.has_read = memory.peak() != 0;
+    return answer;
+  };
+  EXPECT_EQ(ask(1500).values, "1000:1 1500:5 ") << "before the newest";
+  EXPECT_TRUE(ask(1500).has_read) << "teaches nothing";
+  EXPECT_EQ(ask(2400, 500).values, "2000:2 none ");
+  const Answer first = ask(2400);
+  EXPECT_EQ(first.values, "2000:2 1500:5 ");
+  EXPECT_TRUE(first.has_read);
+  const Answer second = ask(2400);
+  EXPECT_EQ(second.values, "2000:2 1500:5 ");
+  EXPECT_FALSE(second.has_read);
+  EXPECT_EQ(ask(1500).values, "1000:1 1500:5 ") << "runs have the rest";
+  EXPECT_EQ(append(labels("a"), 1500, 1).code(), StatusCode::kOutOfRange);
+  EXPECT_EQ(append(labels("b"), 1500, 6).code(), StatusCode::kAlreadyExists);
+  ASSERT_TRUE(append(labels("b"), 2500, 6).ok());
+  EXPECT_EQ(ask(2500).values, "2000:2 2500:6 ");
+  EXPECT_EQ(query(), "a{instance=\"a\"} 1000:1 2000:2\nb{instance=\"a\"} 1500:5 2500:6\n");
+}
+
 TEST_F(DbTest, ASingleSampleAheadOfItsGroupDoesNotStopTheGroup) {
   open();
   auto appender = db_->appender();

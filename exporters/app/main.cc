@@ -18,6 +18,8 @@ constexpr std::size_t kMaxThreads = 48;
 constexpr std::size_t kMaxWorkers = 32;
 // Of a request to /push; the input has a limit of its own.
 constexpr std::uint64_t kMaxBodyBytes = 4 << 20;
+// A probe over TLS needs about 100 KiB; probes come every second.
+constexpr std::size_t kHeapSlack = 256 << 10;
 
 Status serve(const AppOptions& options, ExporterFrame* frame) {
   const base::Clock& clock = frame->clock;
@@ -42,7 +44,7 @@ Status serve(const AppOptions& options, ExporterFrame* frame) {
   };
   const net::Handler handler = [&exporter](const net::HttpRequest& request) {
     net::HttpResponse response = exporter->serve(request);
-    give_back_heap();
+    give_back_heap(kHeapSlack);
     return response;
   };
   ElasticPool handlers({.name = "http", .most = kMaxThreads}, clock, loop);

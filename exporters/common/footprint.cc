@@ -41,7 +41,9 @@ void keep_heap_small(int slack) {
   ::mallopt(M_TOP_PAD, slack);
 }
 
-void give_back_heap() { base::release_heap(); }
+void give_back_heap(std::size_t slack) {
+  if (slack == 0 || base::free_heap_bytes() > slack) base::release_heap();
+}
 
 void drop_pages_of_start() { ::dl_iterate_phdr(drop_segments, nullptr); }
 

@@ -5,6 +5,8 @@
 // Functions; called by main.
 #pragma once
 
+#include <cstddef>
+
 namespace tocsin::exporters {
 
 // Makes the allocator give back what only a scrape needs, and share one arena between threads that
@@ -16,7 +18,8 @@ void keep_heap_small(int slack = 128 << 10);
 // used again from its cache. Never touches what was written to.
 void drop_pages_of_start();
 
-// Gives back the pages of the heap that are free now, wherever they are. For after a page was made.
-void give_back_heap();
+// Gives back the pages of the heap that are free now, wherever they are, if more than `slack` bytes are.
+// For after a page was made; with a slack where the next page soon needs the same again.
+void give_back_heap(std::size_t slack = 0);
 
 }  // namespace tocsin::exporters

@@ -207,8 +207,15 @@ Status Stream::write(std::string_view data, base::SteadyTime deadline) {
 }
 
 Status Stream::wait_readable(base::SteadyTime deadline) const {
-  if (tls_ != nullptr && SSL_has_pending(tls_) == 1) return ok();
-  return wait(POLLIN, deadline);
+  if (tls_ == nullptr) return wait(POLLIN, deadline);
+  // What has come may be a session ticket or a part of a record: only a byte that read() gives counts.
+  for (;;) {
+    char byte = 0;
+    errno = 0;
+    const int got = SSL_peek(tls_, &byte, 1);
+    if (got > 0 || SSL_get_error(tls_, got) == SSL_ERROR_ZERO_RETURN) return ok();
+    RETURN_IF_ERROR(wait_for_tls(got, "read", deadline));
+  }
 }
 
 StatusOr<std::size_t> Stream::read(char* buffer, std::size_t size, base::SteadyTime deadline) {

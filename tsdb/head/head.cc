@@ -116,7 +116,7 @@ std::optional<Newest> Head::newest(SeriesId id) const {
   return found ? std::optional(found->newest) : std::nullopt;
 }
 
-void Head::learn_newest(SeriesId id, const Newest& newest) {
+void Head::learn_newest(SeriesId id, const Newest& newest) const {
   visit_series(id, [&](const Entry& at, Group* group) {
     if (group != nullptr) {
       group->learn_newest(at.slot, newest);

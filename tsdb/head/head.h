@@ -56,8 +56,9 @@ class Head {
   std::optional<Look> look(storage::SeriesId id) const;
   // The same for the first series and those next to it in its group; returns how many, or 0.
   std::size_t look_along(std::span<const storage::SeriesId> ids, Look* out) const;
-  // Sets the newest sample from the store, when the head knows none.
-  void learn_newest(storage::SeriesId id, const Newest& newest);
+  // Sets the newest sample from the store, when the head knows none. Readers call it, too: const, as
+  // no answer changes.
+  void learn_newest(storage::SeriesId id, const Newest& newest) const;
 
   storage::GroupId new_group_id() { return storage::GroupId(next_group_.fetch_add(1)); }
   // Keeps ids of groups named by the journal or the store apart from new ones.

@@ -51,6 +51,12 @@ std::uint64_t bytes_of(const SeriesColumn& column) {
   return bytes;
 }
 
+// REQUIRES: rows. The last row of a merged column holds a sample.
+Newest newest_of(const SeriesColumn& column) {
+  return {column.times->ms[column.first + column.rows - 1],
+          std::bit_cast<std::uint64_t>(column.floats.back())};
+}
+
 }  // namespace
 
 model::Labels TsdbSelection::labels(std::size_t series) const {
@@ -120,6 +126,39 @@ Status TsdbSelection::read(std::size_t batch, storage::ColumnBatch* out) const {
   return ok();
 }
 
+Status TsdbSelection::learn(std::span<const std::uint32_t> series, std::int64_t after_ms,
+                            std::int64_t at_ms) const {
+  // What is newer than `at` would be read for nothing, and a series whose newest sample is that old
+  // costs as little as it does now.
+  const std::int64_t sealed_max_ms = core_.sealed_max_ms.load();
+  if (series.empty() || at_ms < sealed_max_ms || after_ms >= sealed_max_ms) return ok();
+  if (context_.cancel != nullptr) RETURN_IF_ERROR(context_.cancel->check());
+  std::vector<SeriesId> ids;
+  for (const std::uint32_t at : series) ids.push_back(series_[at].id);
+  std::ranges::sort(ids);
+  const auto deleted = core_.tombstones.snapshot();  // before the samples
+  const auto snapshot = core_.runs->snapshot();
+  std::vector<std::vector<SeriesColumn>> columns(ids.size());
+  std::vector<std::vector<SideChunk>> side(ids.size());
+  std::vector<std::string> problems;
+  RETURN_IF_ERROR(RunStore::read(*snapshot, ids, after_ms + 1, sealed_max_ms, &columns, &problems));
+  RETURN_IF_ERROR(
+      RunStore::read_side(*snapshot, ids, after_ms + 1, sealed_max_ms, &side, &problems));
+  // columns() names what is damaged; the head could not.
+  if (!problems.empty()) return ok();
+  Charge charge(context_.memory);
+  ColumnMerger merger(after_ms + 1, sealed_max_ms);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    // A series with histograms or late samples has more than one newest sample, and what is deleted
+    // may be cleaned away by now.
+    if (columns[i].empty() || !side[i].empty() || !deleted->of(ids[i]).empty()) continue;
+    for (const SeriesColumn& column : columns[i]) RETURN_IF_ERROR(charge.add(bytes_of(column)));
+    ASSIGN_OR_RETURN(const SeriesColumn column, merger.merge(columns[i], {}));
+    if (column.rows != 0) core_.head.learn_newest(ids[i], newest_of(column));
+  }
+  return ok();
+}
+
 Status TsdbSelection::last(std::size_t batch, model::Timestamp at, model::Duration lookback,
                            std::vector<storage::LastValue>* out) const {
   const std::int64_t at_ms = base::to_ms(at);
@@ -127,26 +166,32 @@ Status TsdbSelection::last(std::size_t batch, model::Timestamp at, model::Durati
   const std::size_t begin = batch * kBatchSeries;
   const std::size_t end = std::min(series_.size(), begin + kBatchSeries);
   out->assign(end - begin, {});
-  std::vector<std::uint32_t> unsure;
+  std::vector<std::uint32_t> unsure, unknown;
   const auto deleted = core_.tombstones.snapshot();
-  for (std::size_t i = begin; i < end; ++i) {
-    const std::optional<Newest> newest = core_.head.newest(series_[i].id);
-    if (core_.head.side().has(series_[i].id) || !newest || newest->time_ms == kUnknownTime ||
-        newest->time_ms > at_ms || deleted->covers(series_[i].id, newest->time_ms)) {
-      unsure.push_back(static_cast<std::uint32_t>(i));
+  const auto ask_head = [&](std::uint32_t series, std::vector<std::uint32_t>* untold) {
+    const SeriesId id = series_[series].id;
+    const std::optional<Newest> newest = core_.head.newest(id);
+    if (!newest || core_.head.side().has(id)) {
+      unsure.push_back(series);
+    } else if (newest->time_ms == kUnknownTime) {
+      untold->push_back(series);
+    } else if (newest->time_ms > at_ms || deleted->covers(id, newest->time_ms)) {
+      unsure.push_back(series);
     } else if (newest->time_ms > after_ms) {
-      (*out)[i - begin] = {newest->time_ms, std::bit_cast<double>(newest->bits), true};
+      (*out)[series - begin] = {newest->time_ms, std::bit_cast<double>(newest->bits), true};
     }
-  }
+  };
+  for (std::size_t i = begin; i < end; ++i) ask_head(static_cast<std::uint32_t>(i), &unknown);
+  RETURN_IF_ERROR(learn(unknown, after_ms, at_ms));
+  for (const std::uint32_t series : unknown) ask_head(series, &unsure);
   if (unsure.empty()) return ok();
   ASSIGN_OR_RETURN(const std::vector<SeriesColumn> read,
                    columns(std::move(unsure), after_ms + 1, at_ms));
   for (const SeriesColumn& column : read) {
     if (column.rows == 0) continue;
     if (!column.histograms.empty()) return unimplemented("a series has histograms: use read()");
-    // The last row of a merged column holds a sample.
-    (*out)[column.series - begin] = {column.times->ms[column.first + column.rows - 1],
-                                     column.floats.back(), true};
+    const Newest newest = newest_of(column);
+    (*out)[column.series - begin] = {newest.time_ms, std::bit_cast<double>(newest.bits), true};
   }
   return ok();
 }

@@ -5,6 +5,8 @@
 // read() looks at the head first and at the runs after it: what is sealed in between is then seen
 // twice, never not at all, and ColumnMerger drops the second copy. Memory is charged while a batch
 // is put together and released when it is handed over: who keeps columns charges them.
+// last() asks the head, which after a start knows no samples but the journal's: the first query reads
+// the others, and the head keeps them.
 // Borrows: Core, and the members of the QueryContext.
 // Threads: shared after construction.
 // Errors: see storage/queryable.h; a damaged tile is a warning and leaves its series out.
@@ -41,10 +43,14 @@ class TsdbSelection final : public storage::Selection {
   std::vector<std::string> warnings() const override { return *warnings_.lock(); }
 
  private:
-  // Columns of the given series of series_ (ascending), those without samples with 0 rows.
+  // Columns of the given series of series_ (in any order), ascending; those without samples with 0 rows.
   StatusOr<std::vector<storage::SeriesColumn>> columns(std::vector<std::uint32_t> series,
                                                        std::int64_t min_ms,
                                                        std::int64_t max_ms) const;
+  // Lets the head know the newest samples of the series, where runs from before the start have them
+  // in (after_ms, at_ms].
+  Status learn(std::span<const std::uint32_t> series, std::int64_t after_ms,
+               std::int64_t at_ms) const;
 
   const Core& core_;
   const storage::QueryContext context_;
