@@ -99,11 +99,12 @@ TEST_F(StreamTest, ASessionTicketIsNothingToRead) {
   const auto stream = connect(listener);
   ASSERT_EQ(stream.status(), ok());
   testing::Waiter<bool> greet;
-  std::thread server([&] {
+  base::ThreadPool server({.name = "server", .threads = 1});
+  ASSERT_TRUE(server.post([&] {
     testing::TlsSocket socket(listener.accept(), certificate);
     greet.wait();
     socket.write("hello");
-  });
+  }));
   TlsClient tls(base::real_file_system(), {.ca_file = certificate.cert_file()});
   EXPECT_EQ((*stream)->start_tls(tls, "127.0.0.1", later()), ok());
   // With TLS 1.3 the server sends two tickets right after the handshake.
@@ -114,7 +115,7 @@ TEST_F(StreamTest, ASessionTicketIsNothingToRead) {
   std::array<char, 16> buffer{};
   const StatusOr<std::size_t> got = (*stream)->read(buffer.data(), buffer.size(), in({}));
   EXPECT_EQ(got.value_or(0), 5U) << message(got.status());
-  server.join();
+  server.stop();
 }
 
 TEST(TlsClientTest, NamesTheFileThatIsMissing) {

@@ -126,35 +126,42 @@ Status TsdbSelection::read(std::size_t batch, storage::ColumnBatch* out) const {
   return ok();
 }
 
-Status TsdbSelection::learn(std::span<const std::uint32_t> series, std::int64_t after_ms,
-                            std::int64_t at_ms) const {
-  // What is newer than `at` would be read for nothing, and a series whose newest sample is that old
-  // costs as little as it does now.
+Status TsdbSelection::learn(std::vector<std::uint32_t> series, std::int64_t after_ms,
+                            std::int64_t at_ms, std::vector<std::uint32_t>* learned,
+                            std::vector<std::uint32_t>* unsure) const {
   const std::int64_t sealed_max_ms = core_.sealed_max_ms.load();
-  if (series.empty() || at_ms < sealed_max_ms || after_ms >= sealed_max_ms) return ok();
+  if (at_ms < sealed_max_ms || after_ms >= sealed_max_ms) {
+    // The newest are not in the range that is asked for.
+    unsure->insert(unsure->end(), series.begin(), series.end());
+    return ok();
+  }
   if (context_.cancel != nullptr) RETURN_IF_ERROR(context_.cancel->check());
+  std::ranges::sort(series, {}, [this](std::uint32_t at) { return series_[at].id; });
   std::vector<SeriesId> ids;
   for (const std::uint32_t at : series) ids.push_back(series_[at].id);
-  std::ranges::sort(ids);
   const auto deleted = core_.tombstones.snapshot();  // before the samples
   const auto snapshot = core_.runs->snapshot();
   std::vector<std::vector<SeriesColumn>> columns(ids.size());
   std::vector<std::vector<SideChunk>> side(ids.size());
   std::vector<std::string> problems;
-  RETURN_IF_ERROR(RunStore::read(*snapshot, ids, after_ms + 1, sealed_max_ms, &columns, &problems));
-  RETURN_IF_ERROR(
-      RunStore::read_side(*snapshot, ids, after_ms + 1, sealed_max_ms, &side, &problems));
-  // columns() names what is damaged; the head could not.
-  if (!problems.empty()) return ok();
+  const std::int64_t min_ms = after_ms + 1;
+  RETURN_IF_ERROR(RunStore::read(*snapshot, ids, min_ms, sealed_max_ms, &columns, &problems));
+  RETURN_IF_ERROR(RunStore::read_side(*snapshot, ids, min_ms, sealed_max_ms, &side, &problems));
   Charge charge(context_.memory);
-  ColumnMerger merger(after_ms + 1, sealed_max_ms);
+  ColumnMerger merger(min_ms, sealed_max_ms);
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    // A series with histograms or late samples has more than one newest sample, and what is deleted
-    // may be cleaned away by now.
-    if (columns[i].empty() || !side[i].empty() || !deleted->of(ids[i]).empty()) continue;
+    // columns() names what is damaged, and the head could not. A series with histograms or late
+    // samples has more than one newest sample; what is deleted may be cleaned away by now.
+    if (!problems.empty() || !side[i].empty() || !deleted->of(ids[i]).empty()) {
+      unsure->push_back(series[i]);
+      continue;
+    }
+    if (columns[i].empty()) continue;
     for (const SeriesColumn& column : columns[i]) RETURN_IF_ERROR(charge.add(bytes_of(column)));
     ASSIGN_OR_RETURN(const SeriesColumn column, merger.merge(columns[i], {}));
-    if (column.rows != 0) core_.head.learn_newest(ids[i], newest_of(column));
+    if (column.rows == 0) continue;
+    core_.head.learn_newest(ids[i], newest_of(column));
+    learned->push_back(series[i]);
   }
   return ok();
 }
@@ -182,8 +189,11 @@ Status TsdbSelection::last(std::size_t batch, model::Timestamp at, model::Durati
     }
   };
   for (std::size_t i = begin; i < end; ++i) ask_head(static_cast<std::uint32_t>(i), &unknown);
-  RETURN_IF_ERROR(learn(unknown, after_ms, at_ms));
-  for (const std::uint32_t series : unknown) ask_head(series, &unsure);
+  if (!unknown.empty()) {
+    std::vector<std::uint32_t> learned;
+    RETURN_IF_ERROR(learn(std::move(unknown), after_ms, at_ms, &learned, &unsure));
+    for (const std::uint32_t series : learned) ask_head(series, &unsure);
+  }
   if (unsure.empty()) return ok();
   ASSIGN_OR_RETURN(const std::vector<SeriesColumn> read,
                    columns(std::move(unsure), after_ms + 1, at_ms));

@@ -47,10 +47,11 @@ class TsdbSelection final : public storage::Selection {
   StatusOr<std::vector<storage::SeriesColumn>> columns(std::vector<std::uint32_t> series,
                                                        std::int64_t min_ms,
                                                        std::int64_t max_ms) const;
-  // Lets the head know the newest samples of the series, where runs from before the start have them
-  // in (after_ms, at_ms].
-  Status learn(std::span<const std::uint32_t> series, std::int64_t after_ms,
-               std::int64_t at_ms) const;
+  // For series of which the head knows no sample and has no side: lets it know the newest of those
+  // that runs have in (after_ms, at_ms], and names them in `learned`. Those that columns() has to
+  // answer for are added to `unsure`; the rest have nothing there.
+  Status learn(std::vector<std::uint32_t> series, std::int64_t after_ms, std::int64_t at_ms,
+               std::vector<std::uint32_t>* learned, std::vector<std::uint32_t>* unsure) const;
 
   const Core& core_;
   const storage::QueryContext context_;
