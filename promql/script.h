@@ -38,9 +38,7 @@ using ScriptStoreFactory = std::function<StatusOr<std::unique_ptr<ScriptStore>>(
 
 struct ScriptFailure {
   int line = 0;
-  std::string text;           // what was expected and what came
-  bool histogram = false;     // the evaluation involves native histograms
-  bool experimental = false;  // or an experimental feature
+  std::string text;  // what was expected and what came
 };
 struct ScriptResult {
   int total = 0;
@@ -48,8 +46,7 @@ struct ScriptResult {
   std::vector<ScriptFailure> failures;
 };
 
-// Runs one script; goes on after a failed evaluation. A series whose samples the store cannot hold yet (kUnimplemented)
-// is left out, and every evaluation that may select it counts as failed.
+// Runs one script; goes on after a failed evaluation.
 StatusOr<ScriptResult> run_script(std::string_view text, std::string_view file,
                                   const ScriptStoreFactory& make_store);
 

@@ -7,6 +7,7 @@
 #include <sstream>
 #include <string>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "model/value.h"
@@ -122,26 +123,28 @@ TEST(Script, EveryExpectationCanFail) {
   }
 }
 
-TEST(Script, FailuresAreClassified) {
+TEST(Script, FailuresNameLineQueryAndDifference) {
   const ScriptResult result = run(R"(
 load 10s
-  h {{count:1}}x3
   f 1 2 3
 
-eval instant at 10s h
-  h {{count:2}}
-
-eval instant at 10s info(f)
-  f 3
-
 eval instant at 10s f
-  f 9
+  f 2
+
+eval instant at 10s f + 1
+  {} 9
+
+eval instant at 10s label_replace(f, "a", "b", "c", "[")
+  f 3
 )");
-  ASSERT_EQ(result.failures.size(), 3U);
-  EXPECT_TRUE(result.failures[0].histogram);
-  EXPECT_TRUE(result.failures[1].experimental);
-  EXPECT_FALSE(result.failures[1].histogram);
-  EXPECT_FALSE(result.failures[2].histogram || result.failures[2].experimental);
+  EXPECT_EQ(result.total, 3);
+  EXPECT_EQ(result.passed, 1);
+  ASSERT_EQ(result.failures.size(), 2U);
+  EXPECT_EQ(result.failures[0].line, 8);
+  EXPECT_THAT(result.failures[0].text,
+              ::testing::AllOf(::testing::StartsWith("f + 1: "), ::testing::HasSubstr("9")));
+  EXPECT_EQ(result.failures[1].line, 11);
+  EXPECT_THAT(result.failures[1].text, ::testing::HasSubstr("error: "));
 }
 
 TEST(Script, BadScriptsNameTheLine) {

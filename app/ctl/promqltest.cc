@@ -48,9 +48,7 @@ void run_file(const std::string& file, const How& how, Totals* totals) {
   fmt::print("{}: {} of {} passed\n", file, result->passed, result->total);
   if (how.verbose) {
     for (const promql::ScriptFailure& failure : result->failures) {
-      fmt::print("  line {}{}{}: {}\n", failure.line,
-                 failure.histogram ? " (native histograms)" : "",
-                 failure.experimental ? " (experimental)" : "", failure.text);
+      fmt::print("  line {}: {}\n", failure.line, failure.text);
     }
   }
   totals->passed += result->passed;

@@ -265,13 +265,6 @@ bool ExpectedText::matches(std::string_view actual) const {
   return !regex || regex->matches(actual);
 }
 
-bool Evaluate::expects_histogram() const {
-  return std::any_of(series.begin(), series.end(), [](const SeriesLine& wanted) {
-    return std::any_of(wanted.points.begin(), wanted.points.end(),
-                       [](const SeriesLine::Item& item) { return item.histogram != nullptr; });
-  });
-}
-
 StatusOr<std::vector<Command>> parse_script(std::string_view text, std::string_view file,
                                             const ParserOptions& options) {
   return ScriptParser(text, file, options).all();

@@ -59,8 +59,6 @@ struct Evaluate {
   std::optional<TimeRange> matrix_range;  // expect range vector
   std::optional<double> scalar;
   std::vector<SeriesLine> series;
-
-  bool expects_histogram() const;
 };
 
 using Command = std::variant<Load, Clear, Evaluate>;

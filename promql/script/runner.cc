@@ -47,22 +47,6 @@ bool calls_any(const Expr& expr, std::initializer_list<std::string_view> names) 
   return found;
 }
 
-bool uses_experimental(const Expr& expr) {
-  bool found = false;
-  visit(expr, [&](const Expr& e) {
-    if (const Call* call = e.as<Call>()) found = found || call->function->experimental;
-    if (const Aggregate* a = e.as<Aggregate>()) {
-      found = found || a->op == AggregateOp::kLimitk || a->op == AggregateOp::kLimitRatio;
-    }
-    if (const VectorSelector* s = e.as<VectorSelector>())
-      found = found || s->mode != RangeMode::kPlain;
-    if (const Binary* b = e.as<Binary>(); b != nullptr && b->matching) {
-      found = found || b->matching->fill_left || b->matching->fill_right;
-    }
-  });
-  return found;
-}
-
 // Pins every selector and subquery that has no fixed time, except inside a subquery that is pinned.
 void pin(Expr* expr, std::int64_t at_ms) {
   auto set = [&](TimeShift* shift) {
@@ -149,8 +133,6 @@ class Runner {
  private:
   Status clear() {
     store_.reset();
-    start_times_ = false;
-    refused_.clear();
     ASSIGN_OR_RETURN(store_, make_store_());
     return ok();
   }
@@ -197,7 +179,6 @@ class Runner {
       storage::AppendOptions options;
       if (!series.start_offsets.empty() && series.start_offsets[i]) {
         options.start = model::from_ms(t + *series.start_offsets[i]);
-        start_times_ = true;
       }
       const double value = item.kind == Item::Kind::kStale ? model::stale_nan() : item.value;
       auto appended =
@@ -205,58 +186,28 @@ class Runner {
               ? appender.append_histogram(ref, series.line.labels, model::from_ms(t),
                                           *item.histogram, options)
               : appender.append(ref, series.line.labels, model::from_ms(t), value, options);
-      if (appended.status().code() == StatusCode::kUnimplemented) {
-        refused_.push_back(series.line.labels);
-        return ok();
-      }
-      if (!appended.ok())
+      if (!appended.ok()) {
         return annotate(appended.status(), "{}", series.line.labels.to_series_string());
+      }
       ref = appended->ref;
     }
     return ok();
   }
 
-  // Whether the expression may select a series that the store refused: without it no answer counts.
-  bool needs_refused(const Expr& expr) const {
-    bool found = false;
-    visit(expr, [&](const Expr& e) {
-      const auto* selector = e.as<VectorSelector>();
-      if (selector == nullptr) return;
-      found = found || std::any_of(refused_.begin(), refused_.end(), [&](const auto& labels) {
-                return model::matches_all(selector->matchers, labels);
-              });
-    });
-    return found;
-  }
-
   void evaluate(const Evaluate& eval) {
     ++result_.total;
-    unsupported_.clear();
-    if (needs_refused(*eval.expr)) unsupported_ = "the store does not take native histograms yet";
-    const std::string difference = !unsupported_.empty() ? unsupported_
-                                   : eval.instant        ? run_instant(eval)
-                                                         : run_range(eval);
+    const std::string difference = eval.instant ? run_instant(eval) : run_range(eval);
     if (difference.empty()) {
       ++result_.passed;
-      return;
+    } else {
+      result_.failures.push_back({eval.line, fmt::format("{}: {}", eval.query, difference)});
     }
-    ScriptFailure failure;
-    failure.line = eval.line;
-    failure.text = fmt::format("{}: {}", eval.query, difference);
-    failure.histogram =
-        eval.expects_histogram() || unsupported_.find("native histograms") != std::string::npos;
-    failure.experimental = uses_experimental(*eval.expr) || start_times_;
-    result_.failures.push_back(std::move(failure));
   }
 
   // "" when `result` is as expected; `value` is compared unless an error was expected.
   std::string judge(const Evaluate& eval, const StatusOr<QueryResult>& result) {
     if (!result.ok()) {
-      const std::string text(message(result.status()));
-      if (result.status().code() == StatusCode::kUnimplemented) {
-        unsupported_ = text;
-        return text;
-      }
+      const std::string_view text = message(result.status());
       if (!eval.fail) return fmt::format("error: {}", text);
       return eval.failure.matches(text) ? "" : fmt::format("another error: {}", text);
     }
@@ -295,12 +246,7 @@ class Runner {
     const StatusOr<QueryResult> result =
         engine_.range(store_->queryable(), form.query, model::from_ms(form.at_ms - kMinuteMs),
                       model::from_ms(form.at_ms + kMinuteMs), model::Duration(kMinuteMs));
-    if (!result.ok()) {
-      if (result.status().code() == StatusCode::kUnimplemented) {
-        unsupported_ = std::string(message(result.status()));
-      }
-      return fmt::format("as a range: {}", message(result.status()));
-    }
+    if (!result.ok()) return fmt::format("as a range: {}", message(result.status()));
     if (eval.ordered) return "";
     const Matrix& matrix = std::get<Matrix>(result->value);
     if (std::string wrong = script::check_order(matrix); !wrong.empty()) return wrong;
@@ -324,9 +270,6 @@ class Runner {
   const base::SystemClock clock_;
   Engine engine_;
   std::unique_ptr<ScriptStore> store_;
-  bool start_times_ = false;
-  std::vector<model::Labels> refused_;  // series with samples that the store cannot hold yet
-  std::string unsupported_;
   ScriptResult result_;
 };
 

@@ -10,25 +10,6 @@
 namespace tocsin::tests {
 namespace {
 
-// What passes today; a change may raise it, never lower it. The same as with the store in memory
-// (kPassedFloor of promql/conformance_test.cc).
-constexpr int kPassedFloor = 2214;
-
-// The lines of failed evaluations that are excused neither by a native histogram nor by an
-// experimental feature.
-std::string unexcused(const std::string& out) {
-  std::string lines;
-  for (std::size_t begin = 0; begin < out.size();) {
-    const std::size_t end = std::min(out.find('\n', begin), out.size());
-    const std::string line = out.substr(begin, end - begin);
-    begin = end + 1;
-    const bool excused = line.find(" (native histograms)") != std::string::npos ||
-                         line.find(" (experimental)") != std::string::npos;
-    if (line.starts_with("  line ") && !excused) lines += line + "\n";
-  }
-  return lines;
-}
-
 void run_scripts(const std::vector<std::string>& options) {
   const char* folder =
       std::getenv("TOCSIN_CONFORMANCE_DIR");  // NOLINT(concurrency-mt-unsafe): test
@@ -45,16 +26,9 @@ void run_scripts(const std::vector<std::string>& options) {
   // A minute with sanitizers, on a machine that does nothing else.
   const Finished finished = run(std::move(command), base::Duration(290'000));
   ASSERT_NE(finished.exit_code, -1) << "still running";
-  const std::size_t at = finished.out.rfind("overall: ");
-  ASSERT_NE(at, std::string::npos) << finished.out;
-  const std::string last = finished.out.substr(at);
-  std::printf("%zu files, %s", files, last.c_str());
-
-  int passed = 0, total = 0;
-  ASSERT_EQ(std::sscanf(last.c_str(), "overall: %d of %d passed", &passed, &total), 2) << last;
-  EXPECT_GE(passed, kPassedFloor);
-  EXPECT_EQ(unexcused(finished.out), "");
-  EXPECT_EQ(finished.exit_code, passed == total ? 0 : 1);
+  EXPECT_EQ(finished.exit_code, 0) << finished.out;
+  EXPECT_EQ(files, 21U);
+  EXPECT_TRUE(finished.out.ends_with("\noverall: 2214 of 2214 passed\n")) << finished.out;
   // Complaints would come from the store or the runner, not from an evaluation that fails.
   EXPECT_EQ(finished.err.find("level=error"), std::string::npos) << finished.err;
 }
