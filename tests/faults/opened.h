@@ -63,10 +63,6 @@ struct Opened {
   std::unique_ptr<tsdb::Db> db;
 };
 
-inline bool is_unimplemented(const Status& status) {
-  return status.code() == StatusCode::kUnimplemented;
-}
-
 // When the journal is synced: each second, by the clock of the work.
 class Syncs {
  public:
