@@ -34,9 +34,10 @@ struct ScrapeLimits {
 
 // What feature flags turn on.
 struct ScrapeFeatures {
-  bool exemplars = false;     // keep them
-  bool zero_starts = false;   // a sample 0 at the start of a counter or histogram
-  bool store_starts = false;  // each sample says since when it counts
+  bool exemplars = false;      // keep them
+  bool zero_starts = false;    // a sample 0 at the start of a counter or histogram
+  bool store_starts = false;   // each sample says since when it counts
+  bool type_and_unit = false;  // series have the labels __type__ and __unit__
   // Only protobuf says it of everything, so that is asked for first.
   bool starts() const { return zero_starts || store_starts; }
 };

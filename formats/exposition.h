@@ -34,6 +34,7 @@ struct ExpositionSample {
   // Of the last TYPE line, as upstream: it decides if `le` or `quantile` is a number
   // (parse_series).
   model::MetricKind kind = model::MetricKind::kUnknown;
+  std::string_view unit;  // that UNIT gives the metric of the last metadata line; or empty
   std::string_view
       exemplar;  // {labels} value [timestamp], checked; parse_exemplar reads it; or empty
   // Of protobuf, which may have several; parse_protobuf_exemplar reads them. Those of a native

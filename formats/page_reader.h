@@ -28,12 +28,18 @@ namespace tocsin::formats {
 
 class PageReader {
  public:
+  // A series, with what the page says of its metric.
+  struct Exposed {
+    std::string_view series;  // parse_series reads it
+    model::MetricKind kind = model::MetricKind::kUnknown;
+    std::string_view unit;  // see Options
+  };
   class Listener {
    public:
     virtual ~Listener() = default;
-    // `series` (parse_series reads it) is new and gets `slot`, the number of slots before. A status
-    // that is not OK ends the read, which returns it as it is; there is no such slot then.
-    virtual Status added(std::uint32_t slot, std::string_view series, model::MetricKind kind) = 0;
+    // `series` is new and gets `slot`, the number of slots before. A status that is not OK ends the
+    // read, which returns it as it is; there is no such slot then.
+    virtual Status added(std::uint32_t slot, const Exposed& series) = 0;
   };
 
   // What a page said, by sample line, and working memory: use one for many reads.
@@ -86,6 +92,7 @@ class PageReader {
     HistogramOptions histograms;
     bool exemplars = true;  // fill in Page::exemplars
     bool starts = false;    // fill in Page::starts; only protobuf gives them beside the samples
+    bool units = false;     // fill in Exposed::unit; comments of OpenMetrics are then always read
   };
 
   PageReader(LineTable& table, const Options& options) : table_(table), options_(options) {}
@@ -100,8 +107,7 @@ class PageReader {
 
   // The slot of a series that no line has to say, new or known; `page` was read last. Errors: those
   // of `listener`, kResourceExhausted when the line table is full.
-  StatusOr<std::uint32_t> slot_of(std::string_view series, model::MetricKind kind,
-                                  Listener& listener, Page* page);
+  StatusOr<std::uint32_t> slot_of(const Exposed& series, Listener& listener, Page* page);
 
   // Numbers the slots anew: those of the last page come first, in its order, then the others that
   // `keep` wants; the rest is forgotten. Returns the old slot of each. Views of Page stay as they

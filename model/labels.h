@@ -22,6 +22,9 @@
 namespace tocsin::model {
 
 inline constexpr std::string_view kMetricName = "__name__";
+// What describes the metric of that name; PromQL drops them with it.
+inline constexpr std::string_view kTypeLabel = "__type__";
+inline constexpr std::string_view kUnitLabel = "__unit__";
 inline constexpr std::string_view kAlertName = "alertname";
 inline constexpr std::string_view kBucketLabel = "le";
 inline constexpr std::string_view kQuantileLabel = "quantile";

@@ -117,6 +117,15 @@ TEST(LabelsBuilder, SetsReplacesAndRemoves) {
   EXPECT_TRUE(builder.build().empty());
 }
 
+TEST(Metadata, TypeAndUnitAreLabels) {
+  const Labels plain = Labels::of({{"__name__", "a"}, {"__type__", "own"}, {"b", "1"}});
+  EXPECT_EQ(with_type_and_unit(plain, MetricKind::kCounter, "bytes").to_series_string(),
+            R"(a{__type__="counter", __unit__="bytes", b="1"})");
+  EXPECT_EQ(with_type_and_unit(plain, MetricKind::kUnknown, "s").to_series_string(),
+            R"(a{__type__="own", __unit__="s", b="1"})");
+  EXPECT_EQ(with_type_and_unit(plain, MetricKind::kUnknown, ""), plain);
+}
+
 TEST(Metadata, KindsHaveTheirExpositionNames) {
   EXPECT_EQ(kind_text(MetricKind::kUnknown), "unknown");
   EXPECT_EQ(kind_text(MetricKind::kGaugeHistogram), "gaugehistogram");

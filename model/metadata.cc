@@ -25,4 +25,12 @@ std::string_view kind_text(MetricKind kind) {
   return "unknown";
 }
 
+Labels with_type_and_unit(const Labels& labels, MetricKind kind, std::string_view unit) {
+  if (kind == MetricKind::kUnknown && unit.empty()) return labels;
+  LabelsBuilder builder(labels);
+  if (kind != MetricKind::kUnknown) builder.set(kTypeLabel, kind_text(kind));
+  if (!unit.empty()) builder.set(kUnitLabel, unit);
+  return builder.build();
+}
+
 }  // namespace tocsin::model

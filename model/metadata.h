@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "model/labels.h"
 #include "model/timestamp.h"
@@ -29,6 +30,9 @@ struct Metadata {
   std::string unit;
   friend bool operator==(const Metadata&, const Metadata&) = default;
 };
+
+// `labels` with __type__ and __unit__ as given; kUnknown and "" leave what they have.
+Labels with_type_and_unit(const Labels& labels, MetricKind kind, std::string_view unit);
 
 struct MetricMetadata {
   std::string metric;

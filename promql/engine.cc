@@ -259,6 +259,7 @@ StatusOr<QueryResult> Engine::Impl::evaluate(const storage::Queryable& source, c
                                    options.max_samples,
                                    options.delayed_name_removal,
                                    options.use_start_timestamps,
+                                   options.type_and_unit_labels,
                                    asked.stats_by_step,
                                    {query->memory.get(), query->token},
                                    query->memory,

@@ -108,6 +108,7 @@ struct EngineOptions {
   base::Duration default_subquery_step{60'000};
   bool delayed_name_removal = false;
   bool use_start_timestamps = false;  // of counters, where samples have them
+  bool type_and_unit_labels = false;  // __type__ says what is a counter, not the name
   ParserOptions parser;
 };
 

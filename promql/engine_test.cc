@@ -172,6 +172,26 @@ TEST_F(EngineTest, AnnotationsCarryPositions) {
             "{} +Inf; | PromQL warning: quantile value should be between 0 and 1, got 2 (2:11)");
 }
 
+TEST_F(EngineTest, TypeLabelsSayWhatIsACounter) {
+  const auto typed = [](std::string_view name, std::string_view type) {
+    return Labels::of({{"__name__", name}, {"__type__", type}});
+  };
+  add(typed("c", "counter"), {{10'000, 1}, {20'000, 2}});
+  add(typed("h", "histogram"), {{10'000, 1}, {20'000, 2}});
+  add(typed("g_total", "gauge"), {{10'000, 1}, {20'000, 2}});
+  add(typed("u_total", ""), {{10'000, 1}, {20'000, 2}});
+  EngineOptions options;
+  options.type_and_unit_labels = true;
+  reset(options);
+  EXPECT_EQ(instant("rate(c[30s])", 20'000), "{} 0.05; ");
+  EXPECT_EQ(instant("rate(h[30s])", 20'000), "{} 0.05; ");
+  const std::string info =
+      "{} 0.05; | PromQL info: metric might not be a counter, __type__ label is not set to "
+      "\"counter\" or \"histogram\", got ";
+  EXPECT_EQ(instant("rate(g_total[30s])", 20'000), info + "\"gauge\": \"g_total\" (1:6)");
+  EXPECT_EQ(instant("rate(u_total[30s])", 20'000), info + "\"\": \"u_total\" (1:6)");
+}
+
 TEST_F(EngineTest, MatchingErrorsHaveUpstreamsText) {
   add(Labels::of({{"__name__", "many"}, {"a", "1"}, {"b", "1"}}), {{0, 1}});
   add(Labels::of({{"__name__", "many"}, {"a", "1"}, {"b", "2"}}), {{0, 2}});

@@ -226,9 +226,9 @@ net::HttpResponse RemoteWrite::Impl::write(WriteProtocol protocol, std::string_v
     return answer(protocol, status, {});
   }
   const std::unique_ptr<storage::Appender> appender = services.store.appender();
-  RequestWriter writer(
-      protocol, worker, cache, *appender,
-      {services.clock.now() + kMaxAhead, options.store_starts, options.zero_starts});
+  RequestWriter writer(protocol, worker, cache, *appender,
+                       {services.clock.now() + kMaxAhead, options.store_starts, options.zero_starts,
+                        options.type_and_unit});
   Status status = writer.run();
   if (status.ok()) {
     status = storage::commit_and_wait(*appender);

@@ -27,6 +27,7 @@ struct RemoteWriteOptions {
   bool accepts_v2 = false;                    // io.prometheus.write.v2.Request
   bool store_starts = false;                  // keep the start timestamps of 2.0
   bool zero_starts = false;                   // a sample 0 at each start timestamp
+  bool type_and_unit = false;                 // labels __type__ and __unit__ of 2.0's metadata
   std::size_t max_decoded_bytes = 32U << 20;  // of one request
   std::size_t max_cached_series = 50'000'000;
 };

@@ -344,6 +344,27 @@ class RemoteWriteV2Test : public RemoteWriteTest {
   }
 };
 
+TEST_F(RemoteWriteV2Test, TypeAndUnitAreLabelsOnRequest) {
+  const WireWriter request =
+      symbols({"", "__name__", "c", "d", "__type__", "own", "bytes", "\xff"})
+          .message(5, WireWriter()
+                          .packed(1, {1, 2, 4, 5})
+                          .message(2, sample(1, 1000))
+                          .message(5, WireWriter().varint(1, 1).varint(4, 6)))
+          .message(5, WireWriter().packed(1, {1, 3, 4, 5}).message(2, sample(2, 1000)));
+  reset({.enabled = true, .accepts_v2 = true, .type_and_unit = true});
+  EXPECT_EQ(show(post(request, kV2Type)), "204 ");
+  EXPECT_EQ(stored(), (Strings{R"(c{__type__="counter", __unit__="bytes"} 1@1000)",
+                               R"(d{__type__="own"} 2@1000)"}));
+  const WireWriter bad = symbols({"", "__name__", "c", "\xff"})
+                             .message(5, WireWriter()
+                                             .packed(1, {1, 2})
+                                             .message(2, sample(1, 2000))
+                                             .message(5, WireWriter().varint(4, 3)));
+  EXPECT_EQ(show(post(bad, kV2Type)), "400 invalid unit \"\\xff\" for series {__name__=\"c\"}\n");
+  EXPECT_EQ(stored().size(), 2U);
+}
+
 TEST_F(RemoteWriteV2Test, StartsAreKeptOrMadeZerosOnRequest) {
   const auto request = [&](double value, std::int64_t t, std::int64_t start) {
     return symbols({"", "__name__", "c", "g", "h"})

@@ -246,6 +246,7 @@ Status Daemon::Impl::open_engine(const PrometheusConfig& config) {
   engine_options.default_subquery_step = config.evaluation_interval;
   engine_options.delayed_name_removal = options.features.delayed_name_removal;
   engine_options.use_start_timestamps = options.features.use_start_timestamps;
+  engine_options.type_and_unit_labels = options.features.type_and_unit_labels;
   engine_options.parser = parser_options(options.features);
   const std::string active_path = base::join_path(options.storage_path, "queries.active");
   const std::string unfinished = promql::ActiveQueries::unfinished(active_path);
@@ -277,7 +278,7 @@ Status Daemon::Impl::load(PrometheusConfig* config,
                                                     parser_options(options.features)}));
   for (collector::ScrapeOptions& job : config->collector.jobs) {
     job.features = {options.features.exemplars, options.features.zero_starts,
-                    options.features.store_starts};
+                    options.features.store_starts, options.features.type_and_unit_labels};
   }
   if (options.alertmanager_config_file.empty()) return ok();
   ASSIGN_OR_RETURN(*alertmanager,

@@ -15,6 +15,7 @@ constexpr Switch kBuilt[] = {
     {"exemplar-storage", &Features::exemplars},
     {"created-timestamp-zero-ingestion", &Features::zero_starts},
     {"st-storage", &Features::store_starts},
+    {"type-and-unit-labels", &Features::type_and_unit_labels},
     {"extra-scrape-metrics", &Features::extra_scrape_metrics},
     {"promql-per-step-stats", &Features::per_step_stats},
 };
@@ -35,9 +36,13 @@ constexpr std::string_view kNeedless[] = {"memory-snapshot-on-shutdown",
                                           "ooo-native-histograms",
                                           "promql-duration-expr",
                                           "auto-reload-config"};
-constexpr std::string_view kNotYet[] = {
-    "metadata-wal-records",   "type-and-unit-labels",        "st-synthesis", "concurrent-rule-eval",
-    "otlp-deltatocumulative", "otlp-native-delta-ingestion", "old-ui",       "search-api"};
+constexpr std::string_view kNotYet[] = {"metadata-wal-records",
+                                        "st-synthesis",
+                                        "concurrent-rule-eval",
+                                        "otlp-deltatocumulative",
+                                        "otlp-native-delta-ingestion",
+                                        "old-ui",
+                                        "search-api"};
 
 bool contains(std::span<const std::string_view> names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();

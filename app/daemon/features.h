@@ -20,6 +20,7 @@ struct Features {
   bool exemplars = false;             // exemplar-storage
   bool zero_starts = false;           // created-timestamp-zero-ingestion
   bool store_starts = false;          // st-storage
+  bool type_and_unit_labels = false;  // type-and-unit-labels
   bool extra_scrape_metrics = false;  // the default of the configuration's key
   // Of PromQL, in queries and rules.
   bool experimental_functions = false;    // promql-experimental-functions: aggregations, too

@@ -240,6 +240,7 @@ Status finish(const Texts& texts, DaemonOptions* options) {
   ASSIGN_OR_RETURN(options->features, parse_features(texts.features));
   options->remote_write.store_starts = options->features.store_starts;
   options->remote_write.zero_starts = options->features.zero_starts;
+  options->remote_write.type_and_unit = options->features.type_and_unit_labels;
   const Parse prometheus = model::parse_duration;
   const Parse go = model::parse_go_duration;
   if (!texts.retention.empty()) {

@@ -183,14 +183,17 @@ TEST(Flags, WhatIsWrongIsNamed) {
 TEST(Flags, FeaturesAreListedOrRepeated) {
   const Features none = parse({}).features;
   EXPECT_FALSE(none.exemplars || none.zero_starts || none.store_starts ||
-               none.extra_scrape_metrics || none.experimental_functions ||
-               none.extended_range_selectors || none.fill_modifiers || none.delayed_name_removal);
+               none.type_and_unit_labels || none.extra_scrape_metrics ||
+               none.experimental_functions || none.extended_range_selectors ||
+               none.fill_modifiers || none.delayed_name_removal);
   const DaemonOptions o =
       parse({"--enable-feature=exemplar-storage,,created-timestamp-zero-ingestion,yolo",
-             "--enable-feature", "st-storage,extra-scrape-metrics,memory-snapshot-on-shutdown"});
+             "--enable-feature",
+             "st-storage,extra-scrape-metrics,type-and-unit-labels,memory-snapshot-on-shutdown"});
   EXPECT_TRUE(o.features.exemplars && o.features.zero_starts && o.features.store_starts &&
-              o.features.extra_scrape_metrics);
-  EXPECT_TRUE(o.remote_write.store_starts && o.remote_write.zero_starts);
+              o.features.extra_scrape_metrics && o.features.type_and_unit_labels);
+  EXPECT_TRUE(o.remote_write.store_starts && o.remote_write.zero_starts &&
+              o.remote_write.type_and_unit);
   EXPECT_THAT(o.features.needless, ElementsAre("memory-snapshot-on-shutdown"));
   EXPECT_THAT(o.features.unknown, ElementsAre("yolo"));
 }

@@ -104,7 +104,7 @@ void CustomHistograms::learn(std::size_t samples, const std::function<Line(std::
     name.remove_suffix(suffix.size());
     std::string text = series_text(name, *labels);
     const auto [found, created] = known.try_emplace(text, histograms_.size());
-    if (created) histograms_.push_back({std::move(text), {}, kNone, kNone});
+    if (created) histograms_.push_back({std::move(text), std::string(at.unit), {}, kNone, kNone});
     Parts& parts = histograms_[found->second];
     if (suffix == kCount) parts.count = i;
     if (suffix == kSum) parts.sum = i;

@@ -29,6 +29,7 @@ class CustomHistograms {
   struct Line {
     std::string_view series;
     model::MetricKind kind = model::MetricKind::kUnknown;
+    std::string_view unit;
     bool native = false;  // a native histogram already, of which nothing is to be made
   };
   // Finds the histograms of a page. `line(i)` is the i-th sample's; its texts are only used in
@@ -38,6 +39,8 @@ class CustomHistograms {
   std::size_t size() const { return histograms_.size(); }
   // The series that a histogram is stored as; parse_series reads it.
   std::string_view series(std::size_t histogram) const { return histograms_[histogram].series; }
+  // That its first part has.
+  std::string_view unit(std::size_t histogram) const { return histograms_[histogram].unit; }
   // `values` are those of the page's samples.
   std::optional<formats::NativeHistogram> make(std::size_t histogram,
                                                std::span<const double> values) const;
@@ -50,6 +53,7 @@ class CustomHistograms {
   };
   struct Parts {
     std::string series;
+    std::string unit;
     std::vector<Bucket> buckets;  // ascending
     std::uint32_t count = kNone;
     std::uint32_t sum = kNone;

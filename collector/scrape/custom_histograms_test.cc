@@ -38,7 +38,7 @@ std::string describe(const model::FloatHistogram& h) {
 std::string made_of(const std::vector<Sample>& page) {
   CustomHistograms histograms;
   histograms.learn(page.size(), [&](std::size_t i) -> CustomHistograms::Line {
-    return {page[i].series, page[i].kind, page[i].native};
+    return {page[i].series, page[i].kind, {}, page[i].native};
   });
   std::vector<double> values;
   for (const Sample& sample : page) values.push_back(sample.value);

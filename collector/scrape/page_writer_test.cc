@@ -495,6 +495,42 @@ std::string page_with_starts(double value, double start) {
       value, start);
 }
 
+TEST(PageWriter, TypeAndUnitAreLabelsWhenAskedFor) {
+  ScrapeOptions options;
+  options.features.type_and_unit = true;
+  options.convert_classic = true;
+  Target target(options);
+  const auto page = [](std::string_view more) {
+    return fmt::format(
+        "plain{{__type__=\"own\"}} 1\n"
+        "# TYPE c_bytes counter\n# UNIT c_bytes bytes\nc_bytes_total{{__type__=\"own\"}} 2\n{}"
+        "# TYPE h_s histogram\n# UNIT h_s s\nh_s_bucket{{le=\"+Inf\"}} 3\nh_s_count 3\nh_s_sum 4\n"
+        "# TYPE g gauge\ng 5\n# EOF\n",
+        more);
+  };
+  EXPECT_EQ(target.scrape(page(""), 1000, true, kOpenMetrics), "");
+  // A series that comes later, behind comments that are known.
+  EXPECT_EQ(target.scrape(page("c_bytes_total{a=\"1\"} 2\n"), 2000, true, kOpenMetrics), "");
+  const std::vector<std::string> all = {
+      R"(c_bytes_total{__type__="counter", __unit__="bytes", a="1", instance="i"})",
+      R"(c_bytes_total{__type__="counter", __unit__="bytes", instance="i"})",
+      R"(g{__type__="gauge", instance="i"})",
+      R"(h_s{__type__="histogram", __unit__="s", instance="i"})",
+      R"(plain{__type__="own", instance="i"})"};
+  const auto series = [&] {
+    std::vector<std::string> found;
+    for (const auto& [name, values] : target.samples()) found.push_back(name);
+    return found;
+  };
+  EXPECT_EQ(series(), all);
+  // What ends them is made of the same labels.
+  EXPECT_NE(target.scrape("x{", 3000, true, kOpenMetrics), "");
+  EXPECT_EQ(series(), all);
+  for (const std::string& one : all) {
+    EXPECT_TRUE(target.with_starts(one).ends_with("stale@3000")) << one;
+  }
+}
+
 TEST(PageWriter, CreatedLinesAreSeriesUnlessAStartIsAskedFor) {
   Target target({});
   EXPECT_EQ(target.scrape(page_with_starts(1, 0.5), 1000, true, kOpenMetrics), "");

@@ -42,7 +42,8 @@ SeriesCache::SeriesCache(std::shared_ptr<const ScrapeOptions> options, model::La
       target_labels_(std::move(target_labels)),
       reader_(lines, {.histograms = options_->histograms,
                       .exemplars = options_->features.exemplars,
-                      .starts = options_->features.starts()}) {}
+                      .starts = options_->features.starts(),
+                      .units = options_->features.type_and_unit}) {}
 
 Status SeriesCache::read(formats::ExpositionFormat format, std::string_view text,
                          formats::PageReader::Page* page) {
@@ -51,15 +52,31 @@ Status SeriesCache::read(formats::ExpositionFormat format, std::string_view text
   return reader_.read(format, text, *this, page);
 }
 
-Status SeriesCache::added(std::uint32_t slot, std::string_view series, model::MetricKind kind) {
-  ASSIGN_OR_RETURN(const model::Labels exposed, formats::parse_series(series, kind));
+StatusOr<std::uint16_t> SeriesCache::number_of_unit(std::string_view unit) {
+  const auto known = std::ranges::find(units_, unit);
+  const auto number = known - units_.begin();
+  if (number > UINT16_MAX) return resource_exhausted("more than {} units", UINT16_MAX);
+  if (known == units_.end()) units_.emplace_back(unit);
+  return static_cast<std::uint16_t>(number);
+}
+
+StatusOr<model::Labels> SeriesCache::exposed_labels(std::string_view series,
+                                                    const CachedSeries& entry) const {
+  ASSIGN_OR_RETURN(model::Labels labels, formats::parse_series(series, entry.kind));
+  if (!options_->features.type_and_unit) return labels;
+  return model::with_type_and_unit(labels, entry.kind, units_[entry.unit]);
+}
+
+Status SeriesCache::added(std::uint32_t slot, const formats::PageReader::Exposed& series) {
   CachedSeries entry{};
-  entry.kind = kind;
+  entry.kind = series.kind;
+  ASSIGN_OR_RETURN(entry.unit, number_of_unit(series.unit));
+  ASSIGN_OR_RETURN(const model::Labels exposed, exposed_labels(series.series, entry));
   entry.created = options_->features.starts() &&
                   format_ == formats::ExpositionFormat::kOpenMetrics &&
-                  is_created_line(series, kind);
+                  is_created_line(series.series, series.kind);
   entry.folded = options_->convert_classic && !options_->histograms.classic_too &&
-                 is_classic_part(series, kind);
+                 is_classic_part(series.series, series.kind);
   model::Labels labels;
   if (!entry.created && !entry.folded) {
     ASSIGN_OR_RETURN(labels, final_labels(exposed));
@@ -78,9 +95,9 @@ Status SeriesCache::add_custom_histograms(formats::PageReader::Page* page) {
     custom_slots_.clear();
     for (std::size_t i = 0; i < custom_.size(); ++i) {
       base::MutexLock lock(mutex_);
-      ASSIGN_OR_RETURN(
-          const std::uint32_t slot,
-          reader_.slot_of(custom_.series(i), model::MetricKind::kHistogram, *this, page));
+      const formats::PageReader::Exposed series{custom_.series(i), model::MetricKind::kHistogram,
+                                                custom_.unit(i)};
+      ASSIGN_OR_RETURN(const std::uint32_t slot, reader_.slot_of(series, *this, page));
       custom_slots_.push_back(slot);
     }
     custom_known_ = true;
@@ -107,7 +124,8 @@ void SeriesCache::learn_custom(const formats::PageReader::Page& page) {
   for (const auto& histogram : page.histograms) native[histogram.sample] = true;
   custom_.learn(page.values.size(), [&](std::size_t i) -> CustomHistograms::Line {
     const std::uint32_t slot = page.slot(i);
-    return {text(slot), entries_[slot].kind, native[i]};
+    const CachedSeries& entry = entries_[slot];
+    return {text(slot), entry.kind, units_[entry.unit], native[i]};
   });
 }
 
@@ -115,8 +133,7 @@ StatusOr<model::Labels> SeriesCache::labels(std::uint32_t slot) const {
   const auto known = std::lower_bound(new_labels_.begin(), new_labels_.end(), slot,
                                       [](const auto& item, auto key) { return item.first < key; });
   if (known != new_labels_.end() && known->first == slot) return known->second;
-  ASSIGN_OR_RETURN(const model::Labels exposed,
-                   formats::parse_series(text(slot), entries_[slot].kind));
+  ASSIGN_OR_RETURN(const model::Labels exposed, exposed_labels(text(slot), entries_[slot]));
   return final_labels(exposed);
 }
 

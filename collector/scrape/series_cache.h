@@ -42,6 +42,7 @@ struct CachedSeries {
   bool created : 1;                      // says since when others count; dropped, too
   bool folded : 1;                       // is in a histogram with custom buckets; dropped, too
   bool contested : 1;                    // another target writes it too and took it into its group
+  std::uint16_t unit;  // that the page gave it then, a number of the cache's; 0: none
 };
 static_assert(sizeof(CachedSeries) == 16);
 
@@ -83,7 +84,9 @@ class SeriesCache final : formats::PageReader::Listener {
   std::size_t memory() const;
 
  private:
-  Status added(std::uint32_t slot, std::string_view series, model::MetricKind kind) override;
+  Status added(std::uint32_t slot, const formats::PageReader::Exposed& series) override;
+  StatusOr<std::uint16_t> number_of_unit(std::string_view unit);
+  StatusOr<model::Labels> exposed_labels(std::string_view series, const CachedSeries& entry) const;
   void learn_custom(const formats::PageReader::Page& page);
   StatusOr<model::Labels> final_labels(const model::Labels& exposed) const;
   Status check_limits(const model::Labels& labels) const;
@@ -94,6 +97,7 @@ class SeriesCache final : formats::PageReader::Listener {
   formats::PageReader reader_ ABSL_GUARDED_BY(mutex_);
   formats::ExpositionFormat format_ = formats::ExpositionFormat::kText;  // of the page at hand
   std::vector<CachedSeries> entries_;                                    // by slot
+  std::vector<std::string> units_ = {""};                                // by number, each once
   CustomHistograms custom_;
   bool custom_known_ = false;                // the next are of the last page
   std::vector<std::uint32_t> custom_slots_;  // by histogram of custom_

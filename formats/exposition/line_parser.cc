@@ -74,6 +74,7 @@ Status LineParser<kDialect>::take_series(ExpositionSample* sample) {
   if (after == nullptr) return fail(reader.error().at, reader.error().expected);
   sample->series = between(p_, after);
   sample->kind = kind_;
+  sample->unit = unit_;
   p_ = after;
   return ok();
 }

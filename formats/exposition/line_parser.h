@@ -58,6 +58,7 @@ class LineParser {
   const char* const end_;
   ExpositionSink& sink_;
   model::MetricKind kind_ = model::MetricKind::kUnknown;
+  std::string_view unit_;
 };
 
 }  // namespace tocsin::formats::exposition

@@ -95,6 +95,8 @@ class OpenMetricsParser : public LineParser<Dialect::kOpenMetrics> {
     std::string metric;
     RETURN_IF_ERROR(take_metric_name(&metric));
     if (!take(" ")) return fail(p_, "a space and a text");
+    if (metric != metric_) unit_ = {};
+    metric_ = metric;
     const char* const begin = p_;
     p_ = line_end();
     const std::string_view text = between(begin, p_);
@@ -110,10 +112,12 @@ class OpenMetricsParser : public LineParser<Dialect::kOpenMetrics> {
     if (!unit.empty() && !(longer && metric.substr(at) == unit && metric[at - 1] == '_')) {
       return fail(begin, "a unit that is the metric name's suffix");
     }
+    unit_ = unit;
     sink_.unit(metric, unit);
     return ok();
   }
 
+  std::string metric_;  // of the last metadata line
   bool saw_end_ = false;
 };
 

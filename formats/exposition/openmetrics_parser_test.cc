@@ -53,6 +53,29 @@ TEST(OpenMetricsParser, ReadsMetadata) {
   check("# TYPE \"a.b\" counter\n", "type a.b counter\n");
 }
 
+TEST(OpenMetricsParser, HandsOnTheUnitOfTheMetricOfTheLastMetadataLine) {
+  struct Sink : RecordingSink {
+    Status sample(const ExpositionSample& sample) override {
+      text += fmt::format("{}<{}>\n", sample.series, sample.unit);
+      return ok();
+    }
+    void type(std::string_view, model::MetricKind) override {}
+    void help(std::string_view, std::string_view) override {}
+    void unit(std::string_view, std::string_view) override {}
+  } sink;
+  ASSERT_TRUE(
+      parse_openmetrics("a_s 1\n"
+                        "# TYPE a_s summary\n# UNIT a_s s\n# HELP a_s says\n"
+                        "a_s_sum 1\nb 1\n"
+                        "# HELP c says\nc 1\n"
+                        "# UNIT \"d.e_f g\" f g\n# TYPE \"d.e_f g\" gauge\n{\"d.e_f g\"} 1\n"
+                        "# UNIT d_x x\nd_x 1\n# UNIT d_x \nd_x{a=\"1\"} 1\n# EOF\n",
+                        sink)
+          .ok());
+  EXPECT_EQ(sink.text,
+            "a_s<>\na_s_sum<s>\nb<s>\nc<>\n{\"d.e_f g\"}<f g>\nd_x<x>\nd_x{a=\"1\"}<>\n");
+}
+
 TEST(OpenMetricsParser, TheEndMarkIsTheEnd) {
   EXPECT_EQ(parse("a 1\n# EOF"), "a|1\n");
   EXPECT_EQ(parse("a 1\n# EOF\n"), "a|1\n");

@@ -60,7 +60,7 @@ class Parsed final : public ExpositionSink {
 };
 
 class Any final : public PageReader::Listener {
-  Status added(std::uint32_t, std::string_view, model::MetricKind) override { return ok(); }
+  Status added(std::uint32_t, const PageReader::Exposed&) override { return ok(); }
 };
 
 // Advances to the next of `all`, which are in the order of the samples, if it is of this sample.

@@ -323,7 +323,7 @@ Status ProtobufParser::read_line() {
 }
 
 Status ProtobufParser::read_family() {
-  name_ = {};
+  name_ = unit_ = {};
   kind_ = MetricKind::kCounter;  // what a family without a type field is
   metrics_.clear();
   next_metric_ = 0;
@@ -333,7 +333,6 @@ Status ProtobufParser::read_family() {
   WireReader reader(length.rest().substr(0, size));
   rest_ = length.rest().substr(size);
   std::string_view help;
-  std::string_view unit;
   while (reader.next()) {
     std::string_view message;
     std::uint64_t type = 0;
@@ -351,7 +350,7 @@ Status ProtobufParser::read_family() {
         if (reader.bytes(&message)) metrics_.push_back(message);
         break;
       case 5:
-        reader.bytes(&unit);
+        reader.bytes(&unit_);
         break;
       default:
         reader.skip();
@@ -364,7 +363,7 @@ Status ProtobufParser::read_family() {
   if (!model::is_utf8(help)) return invalid_argument("invalid help for metric {:?}", name_);
   sink_.type(name_, kind_);
   if (!help.empty()) sink_.help(name_, help);
-  if (!unit.empty()) sink_.unit(name_, unit);
+  if (!unit_.empty()) sink_.unit(name_, unit_);
   return ok();
 }
 
@@ -564,6 +563,7 @@ Status ProtobufParser::emit(const Sample& sample, const NativeHistogram* histogr
   out.value = sample.value;
   out.timestamp_ms = timestamp_ms_;
   out.kind = kind_;
+  out.unit = unit_;
   out.histogram = histogram;
   out.start_ms = start_ms_;
   out.encoded_exemplars = std::span(exemplars_).subspan(sample.first_exemplar, sample.exemplars);

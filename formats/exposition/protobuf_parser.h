@@ -62,6 +62,7 @@ class ProtobufParser {
 
   // Of the family at hand.
   std::string_view name_;
+  std::string_view unit_;
   model::MetricKind kind_ = model::MetricKind::kUnknown;
   std::vector<std::string_view> metrics_;
   std::size_t next_metric_ = 0;

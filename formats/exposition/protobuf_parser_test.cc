@@ -213,6 +213,20 @@ TEST(ProtobufParser, SaysWhatIsWrong) {
             head + "invalid label value in metric \"x\": \"\\xff\"");
 }
 
+TEST(ProtobufParser, HandsOnTheUnitOfTheFamily) {
+  struct Units final : RecordingSink {
+    Status sample(const ExpositionSample& sample) override {
+      units += fmt::format("{}<{}> ", sample.series, sample.unit);
+      return ok();
+    }
+    std::string units;
+  } sink;
+  const std::string gauge = field(4, field(2, real(1, 1)));
+  const std::string page = family("a", 1, gauge + field(5, "bytes")) + family("b", 1, gauge);
+  ASSERT_TRUE(parse_protobuf(page, {}, sink).ok());
+  EXPECT_EQ(sink.units, "a<bytes> b<> ");
+}
+
 TEST(ProtobufParser, SurvivesDamageAndKnowsPagesAgain) {
   std::string page;
   for (int i = 0; i < 20; ++i) {
@@ -221,8 +235,8 @@ TEST(ProtobufParser, SurvivesDamageAndKnowsPagesAgain) {
                        field(4, label("a", "2") + field(2, real(1, i))));
   }
   class Any final : public PageReader::Listener {
-    Status added(std::uint32_t, std::string_view series, model::MetricKind kind) override {
-      return parse_series(series, kind).status();
+    Status added(std::uint32_t, const PageReader::Exposed& exposed) override {
+      return parse_series(exposed.series, exposed.kind).status();
     }
   } any;
   LineTable table({});

@@ -83,6 +83,8 @@ class PageReader::Run : Parser {
   };
   // Whether its pages have lines to compare.
   static constexpr bool kHasLines = !std::is_same_v<Parser, exposition::ProtobufParser>;
+  // Whether its comments may say the unit of the samples that follow.
+  static constexpr bool kHasUnits = std::is_same_v<Parser, exposition::OpenMetricsParser>;
 
   Run(std::string_view text, const Input& input)
     requires kHasLines
@@ -145,7 +147,10 @@ class PageReader::Run : Parser {
       const LineTable::Line& line = reader_.table_.line(coded & kLineMask);
       if (!begins(p, this->end_, coded, line)) break;
       if ((coded & kComment) != 0) {
-        if ((line.tag & kSetsKind) != 0) {
+        if (kHasUnits && reader_.options_.units) {
+          this->p_ = p;
+          RETURN_IF_ERROR(this->read_line());
+        } else if ((line.tag & kSetsKind) != 0) {
           this->kind_ = static_cast<model::MetricKind>(line.tag >> kKindShift);
         }
         p += line.size;
@@ -217,7 +222,8 @@ class PageReader::Run : Parser {
       page_.extra_references_.push_back(line->id);
     } else {
       slot = reader_.slots();
-      const Status status = listener_.added(slot, series, sink_.taken.kind);
+      const std::string_view unit = reader_.options_.units ? sink_.taken.unit : std::string_view();
+      const Status status = listener_.added(slot, {series, sink_.taken.kind, unit});
       if (!status.ok()) {
         page_.extra_references_.push_back(line->id);
         return status;
@@ -264,7 +270,7 @@ class PageReader::Run : Parser {
   Status note_comment(std::string_view text) {
     if (this->finished()) return ok();
     std::uint8_t tag = kCommentTag;
-    if constexpr (std::is_same_v<Parser, exposition::OpenMetricsParser>) tag |= kOfOpenMetrics;
+    if constexpr (kHasUnits) tag |= kOfOpenMetrics;
     if (sink_.has_type) {
       tag |=
           static_cast<std::uint8_t>(kSetsKind | static_cast<unsigned>(this->kind_) << kKindShift);
@@ -398,13 +404,12 @@ Status PageReader::read(ExpositionFormat format, std::string_view text, Listener
   return status;
 }
 
-StatusOr<std::uint32_t> PageReader::slot_of(std::string_view series, model::MetricKind kind,
-                                            Listener& listener, Page* page) {
-  const auto line = table_.acquire(series, kSampleTag);
+StatusOr<std::uint32_t> PageReader::slot_of(const Exposed& series, Listener& listener, Page* page) {
+  const auto line = table_.acquire(series.series, kSampleTag);
   if (!line) return resource_exhausted("the table of metric page lines is full");
   std::optional<std::uint32_t> known;
   if (!line->created) known = find_slot(line->id, page);
-  const Status status = known ? ok() : listener.added(slots(), series, kind);
+  const Status status = known ? ok() : listener.added(slots(), series);
   if (known || !status.ok()) {
     table_.release({&line->id, 1});
     if (!status.ok()) return status;

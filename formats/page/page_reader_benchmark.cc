@@ -20,7 +20,7 @@ constexpr std::size_t kPages = 3;  // of each target, one after the other
 
 class AnySeries final : public PageReader::Listener {
  public:
-  Status added(std::uint32_t, std::string_view, model::MetricKind) override { return ok(); }
+  Status added(std::uint32_t, const PageReader::Exposed&) override { return ok(); }
 };
 
 void per_sample(benchmark::State& state) {

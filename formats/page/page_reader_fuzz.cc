@@ -7,6 +7,8 @@
 
 #include <bit>
 #include <map>
+#include <string>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -24,10 +26,12 @@ std::string describe(std::string_view series, double value, std::optional<std::i
                      ms ? std::to_string(*ms) : "", exemplar);
 }
 
+using About = std::pair<model::MetricKind, std::string>;  // and the unit
+
 class Parsed final : public ExpositionSink {
  public:
   Status sample(const ExpositionSample& s) override {
-    kinds.emplace(s.series, s.kind);
+    said_of.emplace(s.series, About(s.kind, s.unit));
     text += describe(s.series, s.value, s.timestamp_ms, s.exemplar);
     order.append(s.series).push_back('\1');
     return ok();
@@ -37,18 +41,20 @@ class Parsed final : public ExpositionSink {
   void unit(std::string_view, std::string_view) override {}
 
   std::string text, order;
-  std::map<std::string, model::MetricKind, std::less<>> kinds;
+  std::map<std::string, About, std::less<>> said_of;
 };
 
 class Target final : public PageReader::Listener {
  public:
-  explicit Target(LineTable& table) : reader_(table) {}
+  Target(LineTable& table, bool units)
+      : units_(units), reader_(table, {.histograms = {}, .units = units}) {}
 
-  Status added(std::uint32_t slot, std::string_view series, model::MetricKind kind) override {
+  Status added(std::uint32_t slot, const PageReader::Exposed& exposed) override {
+    const std::string_view series = exposed.series;
     CHECK(slot == series_.size() && slot == reader_.slots());
     CHECK(slots_.emplace(series, slot).second);
     series_.emplace_back(series);
-    new_.emplace(series, kind);
+    new_.emplace(series, About(exposed.kind, exposed.unit));
     return ok();
   }
 
@@ -63,7 +69,10 @@ class Target final : public PageReader::Listener {
     const Status got = reader_.read(format, page, *this, &page_);
     CHECK(got.ok() == status.ok() && message(got) == message(status));
     CHECK(said() == wanted.text);
-    for (const auto& [series, kind] : new_) CHECK(wanted.kinds.at(series) == kind);
+    for (const auto& [series, said] : new_) {
+      const auto& [kind, unit] = wanted.said_of.at(series);
+      CHECK(said == About(kind, units_ ? unit : ""));
+    }
     if (!status.ok()) return;
     CHECK(page_.same_series == (order_ == wanted.order));
     order_ = wanted.order;
@@ -103,21 +112,23 @@ class Target final : public PageReader::Listener {
     }
   }
 
+  const bool units_;
   PageReader reader_;
   PageReader::Page page_;
   std::vector<std::string> series_;
   std::map<std::string, std::uint32_t, std::less<>> slots_;
-  std::map<std::string, model::MetricKind, std::less<>> new_;
+  std::map<std::string, About, std::less<>> new_;
   std::string order_;  // of the last good page
 };
 
 void fuzz(std::string_view bytes) {
   if (bytes.empty()) return;
   const bool text = bytes.front() == 't';
+  const bool units = bytes.front() == 'u';
   bytes.remove_prefix(1);
   LineTable table({});
   {
-    Target target(table);
+    Target target(table, units);
     while (!bytes.empty()) {
       if (bytes.front() == kBegins[0]) target.rearrange();
       if (kBegins.find(bytes.front()) != kBegins.npos) bytes.remove_prefix(1);

@@ -20,10 +20,14 @@ std::string describe(std::string_view series, double value, std::optional<std::i
                      ms ? std::to_string(*ms) : "", exemplar);
 }
 
+std::string about(model::MetricKind kind, std::string_view unit) {
+  return fmt::format("{} <{}>", model::kind_text(kind), unit);
+}
+
 class ParserSink final : public ExpositionSink {
  public:
   Status sample(const ExpositionSample& s) override {
-    kinds.emplace(s.series, s.kind);
+    said_of.emplace(s.series, about(s.kind, s.unit));
     text += describe(s.series, s.value, s.timestamp_ms, s.exemplar);
     return ok();
   }
@@ -32,20 +36,22 @@ class ParserSink final : public ExpositionSink {
   void unit(std::string_view, std::string_view) override {}
 
   std::string text;
-  std::map<std::string, model::MetricKind, std::less<>> kinds;
+  std::map<std::string, std::string, std::less<>> said_of;
 };
 
 // A target's reader, which checks itself against the parsers.
 class Target final : public PageReader::Listener {
  public:
-  explicit Target(LineTable& table) : reader_(table) {}
+  explicit Target(LineTable& table, bool units = false)
+      : units_(units), reader_(table, {.histograms = {}, .units = units}) {}
 
-  Status added(std::uint32_t slot, std::string_view series, model::MetricKind kind) override {
+  Status added(std::uint32_t slot, const PageReader::Exposed& exposed) override {
+    const std::string_view series = exposed.series;
     EXPECT_EQ(slot, series_.size());
     EXPECT_EQ(slot, reader_.slots());
     EXPECT_TRUE(slots_.emplace(series, slot).second) << series << " has a slot";
     series_.emplace_back(series);
-    new_.emplace(series, kind);
+    new_.emplace(series, about(exposed.kind, exposed.unit));
     return ok();
   }
 
@@ -62,7 +68,10 @@ class Target final : public PageReader::Listener {
     EXPECT_EQ(got.ok(), status.ok()) << message(got) << " / " << message(status);
     EXPECT_EQ(message(got), message(status));
     EXPECT_EQ(said(), wanted.text);
-    for (const auto& [series, kind] : new_) EXPECT_EQ(wanted.kinds.at(series), kind) << series;
+    for (const auto& [series, said] : new_) {
+      const std::string& all = wanted.said_of.at(series);
+      EXPECT_EQ(units_ ? all : all.substr(0, all.find('<')) + "<>", said) << series;
+    }
     if (!status.ok()) return false;
     const bool same = page_.same_series;
     const std::string order = series_in_order();
@@ -109,11 +118,12 @@ class Target final : public PageReader::Listener {
     return text;
   }
 
+  const bool units_;
   PageReader reader_;
   PageReader::Page page_;
   std::vector<std::string> series_;
   std::map<std::string, std::uint32_t, std::less<>> slots_;
-  std::map<std::string, model::MetricKind, std::less<>> new_;
+  std::map<std::string, std::string, std::less<>> new_;
   std::string order_;
   bool was_read_ = false;
 };
@@ -247,7 +257,7 @@ TEST(PageReader, KnowsTheMetadataOfThePageAtHand) {
 
 TEST(PageReader, SaysWhenTheLineTableIsFull) {
   class Any final : public PageReader::Listener {
-    Status added(std::uint32_t, std::string_view, model::MetricKind) override { return ok(); }
+    Status added(std::uint32_t, const PageReader::Exposed&) override { return ok(); }
   } any;
   LineTable table({.max_bytes = 300});
   PageReader reader(table);
@@ -262,8 +272,8 @@ TEST(PageReader, SaysWhenTheLineTableIsFull) {
 
 TEST(PageReader, AListenerThatRefusesEndsTheRead) {
   class Refusing final : public PageReader::Listener {
-    Status added(std::uint32_t, std::string_view series, model::MetricKind) override {
-      return series == "bad" ? resource_exhausted("no more") : ok();
+    Status added(std::uint32_t, const PageReader::Exposed& exposed) override {
+      return exposed.series == "bad" ? resource_exhausted("no more") : ok();
     }
   } refusing;
   LineTable table({});
@@ -342,6 +352,10 @@ class Pages {
       return {fmt::format("# {} m{} {}", chance(2) ? "HELP" : "TYPE", pick(20), kind), ""};
     }
     const bool text = format_ == ExpositionFormat::kText;
+    if (chance(10)) {
+      const char* const unit = chance(2) ? "s" : "a_s";
+      return {fmt::format("# UNIT m{}_{} {}", pick(20), unit, unit), ""};
+    }
     if (text && chance(15)) return {chance(2) ? "" : "# just a comment", ""};
     if (chance(15)) return {fmt::format("{{\"dotted.{}\",l=\"x\"}} ", pick(9)), number()};
     const bool odd = text && chance(8);
@@ -395,8 +409,8 @@ TEST(PageReader, ReadsRandomPagesAsTheParsersDo) {
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
       LineTable table({});
       {
-        Target target(table);
-        Target neighbour(table);
+        Target target(table, seed % 2 == 0);
+        Target neighbour(table, seed % 3 == 0);
         Pages pages(seed, format);
         int good = 0;
         for (int step = 0; step < 400; ++step) {

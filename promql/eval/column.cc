@@ -116,8 +116,9 @@ Status merge_same_labels(VectorSet* set) {
 }
 
 model::Labels without_metric(const model::Labels& labels) {
-  static const std::vector<std::string> kNames = {std::string(model::kMetricName), "__type__",
-                                                  "__unit__"};
+  static const std::vector<std::string> kNames = {std::string(model::kMetricName),
+                                                  std::string(model::kTypeLabel),
+                                                  std::string(model::kUnitLabel)};
   return labels.drop(kNames);
 }
 

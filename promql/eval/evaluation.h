@@ -36,6 +36,7 @@ struct Setup {
   std::uint64_t max_samples = 0;
   bool delayed_name_removal = false;
   bool use_start_timestamps = false;
+  bool type_and_unit_labels = false;
   bool count_by_step = false;
   storage::QueryContext context;
   // Behind context.memory: histograms of a result keep the columns that they were read in.

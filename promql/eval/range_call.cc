@@ -177,7 +177,9 @@ class RangeCallRun final : public Batches {
     if (function_.keeps_name) return;
     for (OutSeries& series : *out) {
       // They go with the name.
-      if (series.labels.has("__type__") || series.labels.has("__unit__")) may_repeat_ = true;
+      if (series.labels.has(model::kTypeLabel) || series.labels.has(model::kUnitLabel)) {
+        may_repeat_ = true;
+      }
       run_.drop_name(&series);
     }
   }
@@ -356,12 +358,20 @@ class RangeCallRun final : public Batches {
     if (!function_.counter) return;
     for (const OutSeries& series : out) {
       const std::string_view name = series.labels.metric_name();
-      if (name.empty() || looks_like_counter(name)) continue;
-      if (series.column.has_histograms() && !has_floats(series.column)) continue;
-      notes->info(fmt::format("metric might not be a counter, name does not end in "
-                              "_total/_sum/_count/_bucket: {}",
-                              model::go_quote(name)),
-                  where);
+      if (name.empty() || (series.column.has_histograms() && !has_floats(series.column))) continue;
+      if (run_.setup().type_and_unit_labels) {
+        const std::string_view type = series.labels.get(model::kTypeLabel);
+        if (type == "counter" || type == "histogram") continue;
+        notes->info(fmt::format("metric might not be a counter, __type__ label is not set to "
+                                "\"counter\" or \"histogram\", got {}: {}",
+                                model::go_quote(type), model::go_quote(name)),
+                    where);
+      } else if (!looks_like_counter(name)) {
+        notes->info(fmt::format("metric might not be a counter, name does not end in "
+                                "_total/_sum/_count/_bucket: {}",
+                                model::go_quote(name)),
+                    where);
+      }
     }
   }
 

@@ -334,6 +334,22 @@ Status RequestWriter::read_labels() {
   }
   RETURN_IF_ERROR(sort_labels(&views));
   worker_.labels.assign_sorted(views);
+  return rules_.type_and_unit ? add_type_and_unit() : ok();
+}
+
+Status RequestWriter::add_type_and_unit() {
+  model::Metadata metadata;
+  RETURN_IF_ERROR(worker_.reader.metadata(&metadata).status());
+  if (metadata.kind == model::MetricKind::kUnknown && metadata.unit.empty()) return ok();
+  if (!model::is_utf8(metadata.unit)) {
+    return invalid_argument("invalid unit {} for series {}", model::go_quote(metadata.unit),
+                            worker_.labels.to_string());
+  }
+  // As upstream: what the sender says of both goes when the metadata says one of them.
+  static const std::string kNames[] = {std::string(model::kTypeLabel),
+                                       std::string(model::kUnitLabel)};
+  worker_.labels =
+      model::with_type_and_unit(worker_.labels.drop(kNames), metadata.kind, metadata.unit);
   return ok();
 }
 

@@ -54,9 +54,10 @@ struct WriteOutcome {
 };
 
 struct WriteRules {
-  model::Timestamp newest;    // samples after it are refused
-  bool store_starts = false;  // start timestamps are kept
-  bool zero_starts = false;   // a sample 0 is put at each start timestamp, where it is in order
+  model::Timestamp newest;     // samples after it are refused
+  bool store_starts = false;   // start timestamps are kept
+  bool zero_starts = false;    // a sample 0 is put at each start timestamp, where it is in order
+  bool type_and_unit = false;  // metadata of a series is put into its labels, too
 };
 
 class RequestWriter {
@@ -95,6 +96,7 @@ class RequestWriter {
   Status check_time(std::int64_t time_ms) const;
   // Reads, sorts and checks the series' labels into worker_.labels; kInvalidArgument for bad ones.
   Status read_labels();
+  Status add_type_and_unit();
   Status sort_labels(std::vector<model::LabelView>* views) const;
   // Notes what is wrong with one sample or series; fails when it ends the request.
   Status note(const Status& error);
