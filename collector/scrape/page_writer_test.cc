@@ -531,6 +531,22 @@ TEST(PageWriter, TypeAndUnitAreLabelsWhenAskedFor) {
   }
 }
 
+// More units than a target may have at a time, one after another.
+TEST(PageWriter, UnitsThatAreGoneAreForgotten) {
+  ScrapeOptions options;
+  options.features.type_and_unit = true;
+  Target target(options);
+  constexpr int kUnits = 1000;
+  for (int scrape = 0; scrape < 70; ++scrape) {
+    std::string page;
+    for (int i = 0; i < kUnits; ++i) {
+      page += fmt::format("# UNIT m_{0} {0}\nm_{0} 1\n", scrape * kUnits + i);
+    }
+    ASSERT_EQ(target.scrape(page + "# EOF\n", scrape * 1000, true, kOpenMetrics), "") << scrape;
+  }
+  EXPECT_EQ(target.with_starts(R"(m_69001{__unit__="69001", instance="i"})"), "1@69000");
+}
+
 TEST(PageWriter, CreatedLinesAreSeriesUnlessAStartIsAskedFor) {
   Target target({});
   EXPECT_EQ(target.scrape(page_with_starts(1, 0.5), 1000, true, kOpenMetrics), "");

@@ -53,11 +53,23 @@ Status SeriesCache::read(formats::ExpositionFormat format, std::string_view text
 }
 
 StatusOr<std::uint16_t> SeriesCache::number_of_unit(std::string_view unit) {
-  const auto known = std::ranges::find(units_, unit);
-  const auto number = known - units_.begin();
-  if (number > UINT16_MAX) return resource_exhausted("more than {} units", UINT16_MAX);
-  if (known == units_.end()) units_.emplace_back(unit);
-  return static_cast<std::uint16_t>(number);
+  if (unit.empty()) return std::uint16_t{0};
+  if (const auto known = unit_numbers_.find(unit); known != unit_numbers_.end()) {
+    return known->second;
+  }
+  if (units_.size() > UINT16_MAX) return resource_exhausted("more than {} units", UINT16_MAX);
+  const auto number = static_cast<std::uint16_t>(units_.size());
+  units_.push_back(unit_numbers_.emplace(unit, number).first->first);
+  return number;
+}
+
+// Forgets units that no series has.
+void SeriesCache::tidy_units() {
+  const std::vector<std::string_view> before = std::exchange(units_, {""});
+  const auto keys = std::exchange(unit_numbers_, {});
+  for (CachedSeries& entry : entries_) {
+    if (entry.unit != 0) entry.unit = number_of_unit(before[entry.unit]).value();
+  }
 }
 
 StatusOr<model::Labels> SeriesCache::exposed_labels(std::string_view series,
@@ -205,6 +217,7 @@ void SeriesCache::tidy(std::size_t page_series) {
   entries.reserve(from.size());
   for (const std::uint32_t slot : from) entries.push_back(entries_[slot]);
   entries_ = std::move(entries);
+  if (!unit_numbers_.empty()) tidy_units();
   new_labels_.clear();
 }
 

@@ -13,7 +13,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -86,6 +88,7 @@ class SeriesCache final : formats::PageReader::Listener {
  private:
   Status added(std::uint32_t slot, const formats::PageReader::Exposed& series) override;
   StatusOr<std::uint16_t> number_of_unit(std::string_view unit);
+  void tidy_units();
   StatusOr<model::Labels> exposed_labels(std::string_view series, const CachedSeries& entry) const;
   void learn_custom(const formats::PageReader::Page& page);
   StatusOr<model::Labels> final_labels(const model::Labels& exposed) const;
@@ -97,7 +100,8 @@ class SeriesCache final : formats::PageReader::Listener {
   formats::PageReader reader_ ABSL_GUARDED_BY(mutex_);
   formats::ExpositionFormat format_ = formats::ExpositionFormat::kText;  // of the page at hand
   std::vector<CachedSeries> entries_;                                    // by slot
-  std::vector<std::string> units_ = {""};                                // by number, each once
+  std::map<std::string, std::uint16_t, std::less<>> unit_numbers_;
+  std::vector<std::string_view> units_ = {""};  // by number; keys of unit_numbers_
   CustomHistograms custom_;
   bool custom_known_ = false;                // the next are of the last page
   std::vector<std::uint32_t> custom_slots_;  // by histogram of custom_
