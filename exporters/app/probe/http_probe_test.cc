@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "exporters/app/testing/probe_fixture.h"
+#include "model/value.h"
 
 namespace tocsin::exporters::app {
 namespace {
@@ -316,10 +317,9 @@ TEST_F(HttpProbeTest, ChecksCertificatesAndShowsThem) {
     return fmt::format("ca_file: {}{}", certificate.cert_file(), more);
   };
   const std::string page = check(good, trusting(good), "localhost", true);
-  const double end = static_cast<double>(good.not_after());
-  EXPECT_THAT(page, HasSubstr(fmt::format("probe_ssl_earliest_cert_expiry {:.9e}", end)));
-  EXPECT_THAT(page,
-              HasSubstr(fmt::format("probe_ssl_last_chain_expiry_timestamp_seconds {:.9e}", end)));
+  const std::string end = model::format_float_g(static_cast<double>(good.not_after()));
+  EXPECT_THAT(page, HasSubstr("probe_ssl_earliest_cert_expiry " + end + "\n"));
+  EXPECT_THAT(page, HasSubstr("probe_ssl_last_chain_expiry_timestamp_seconds " + end + "\n"));
   EXPECT_THAT(page, HasSubstr("issuer=\"CN=localhost,O=Tocsin\""));
   EXPECT_THAT(page, HasSubstr("subjectalternative=\"localhost\""));
   EXPECT_THAT(page, HasSubstr("probe_tls_version_info{version=\"TLS 1.3\"} 1\n"));
