@@ -83,8 +83,8 @@ class PageReader::Run : Parser {
   };
   // Whether its pages have lines to compare.
   static constexpr bool kHasLines = !std::is_same_v<Parser, exposition::ProtobufParser>;
-  // Whether its comments may say the unit of the samples that follow.
-  static constexpr bool kHasUnits = std::is_same_v<Parser, exposition::OpenMetricsParser>;
+  // Whether its comments mean what they mean there, and may say the unit of samples that follow.
+  static constexpr bool kIsOpenMetrics = std::is_same_v<Parser, exposition::OpenMetricsParser>;
 
   Run(std::string_view text, const Input& input)
     requires kHasLines
@@ -147,7 +147,7 @@ class PageReader::Run : Parser {
       const LineTable::Line& line = reader_.table_.line(coded & kLineMask);
       if (!begins(p, this->end_, coded, line)) break;
       if ((coded & kComment) != 0) {
-        if (kHasUnits && reader_.options_.units) {
+        if (kIsOpenMetrics && reader_.options_.units) {
           this->p_ = p;
           RETURN_IF_ERROR(this->read_line());
         } else if ((line.tag & kSetsKind) != 0) {
@@ -270,7 +270,7 @@ class PageReader::Run : Parser {
   Status note_comment(std::string_view text) {
     if (this->finished()) return ok();
     std::uint8_t tag = kCommentTag;
-    if constexpr (kHasUnits) tag |= kOfOpenMetrics;
+    if constexpr (kIsOpenMetrics) tag |= kOfOpenMetrics;
     if (sink_.has_type) {
       tag |=
           static_cast<std::uint8_t>(kSetsKind | static_cast<unsigned>(this->kind_) << kKindShift);
