@@ -126,6 +126,9 @@ class Appendable {
   virtual std::unique_ptr<Appender> appender() = 0;
   // Forgets the group (its target is gone); its series stay. No-op for an unknown group.
   virtual void drop_group(GroupId group) = 0;
+  // Whether the series is in memory: who keeps references can let go of the others. A series that is
+  // not is looked up by its labels when it comes back. May be true of any.
+  virtual bool is_active(SeriesRef) const { return true; }
 };
 
 }  // namespace tocsin::storage

@@ -288,6 +288,10 @@ void Db::drop_group(GroupId group) {
   });
 }
 
+bool Db::is_active(storage::SeriesRef ref) const {
+  return impl_->core.head.has_series(SeriesId(ref.value()));
+}
+
 // Queries ---------------------------------------------------------------------------------------
 
 namespace {

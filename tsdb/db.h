@@ -51,6 +51,7 @@ class Db final : public storage::Appendable,
 
   std::unique_ptr<storage::Appender> appender() override;
   void drop_group(storage::GroupId group) override;
+  bool is_active(storage::SeriesRef ref) const override;
 
   StatusOr<std::unique_ptr<storage::Selection>> select(
       const model::Matchers& matchers, const storage::SelectHints& hints,

@@ -79,7 +79,8 @@ struct RemoteWrite::Impl {
       : options(given),
         services(with),
         seed{base::random_u64(), base::random_u64()},
-        cache({.max_series = given.max_cached_series}),
+        cache({.max_series = given.max_cached_series},
+              [&store = with.store](storage::SeriesRef ref) { return store.is_active(ref); }),
         invalid_labels(with.metrics.counter(
             "prometheus_api_remote_write_invalid_labels_samples_total",
             "The total number of received remote write samples and histogram samples which were "

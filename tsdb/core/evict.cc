@@ -56,8 +56,9 @@ Status evict_idle(Core& core) {
 }
 
 void forget_unkept(Core& core) {
-  const std::vector<SeriesId> unkept =
-      core.unkept.take_overdue([&](SeriesId id) { return core.head.is_durable(id); });
+  // One that is not in memory was kept and has left since.
+  const std::vector<SeriesId> unkept = core.unkept.take_overdue(
+      [&](SeriesId id) { return core.head.is_durable(id) || !core.head.has_series(id); });
   if (unkept.empty()) return;
   for (std::size_t begin = 0; begin < unkept.size(); begin += kAtOnce) {
     const std::size_t size = std::min(kAtOnce, unkept.size() - begin);

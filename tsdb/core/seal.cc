@@ -111,6 +111,7 @@ Status seal_in_turn(Core& core) {
 
 Status seal(Core& core) {
   const Status result = seal_in_turn(core);
+  core.runs->kv().release_cache();  // it has read the days' postings to write them again
   base::release_heap();
   measure_backlog(core);
   resume_commits(core);

@@ -2,12 +2,14 @@
 //
 // Postings: a set of 32-bit series ids; the one door to CRoaring.
 //
-// A set of at most one id needs no allocation: most name=value pairs of a large store have one
-// series. A value that is moved, or copied with clone().
+// 16 bytes; a set of at most three ids needs no more: most name=value pairs of a large store have one
+// series, or one at a time of those that replace each other. A value that is moved, or copied with
+// clone().
 // Threads: confined; const methods may run
 // together.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -60,13 +62,23 @@ class Postings {
   static StatusOr<Postings> decode(std::string_view bytes);
 
  private:
-  void become_bitmap();
-  void recount(std::uint64_t before);
-  void adopt(roaring_bitmap_s* bitmap);  // takes ownership and counts
+  static constexpr std::uint32_t kFew = 3;
 
-  roaring_bitmap_s* bitmap_ = nullptr;  // null: at most one id, in single_
-  std::uint64_t count_ = 0;
-  std::uint32_t single_ = 0;
+  bool is_bitmap() const { return count_ > kFew; }
+  roaring_bitmap_s* bitmap() const;  // REQUIRES: is_bitmap()
+  // The ids of a set that is no bitmap, ascending.
+  std::span<const std::uint32_t> few() const { return {words_.data(), count_}; }
+  bool add_to_few(std::uint32_t id);
+  // The ids as a bitmap of the caller's, who gives it back to adopt(). The set is empty until then.
+  roaring_bitmap_s* take_bitmap();
+  // Takes ownership. REQUIRES: the set is empty.
+  void adopt(roaring_bitmap_s* bitmap);
+  void recount(std::uint64_t before);
+  void clear();
+
+  // A bitmap exactly where there are more than kFew ids; its address is then in the last two words.
+  std::uint32_t count_ = 0;
+  std::array<std::uint32_t, kFew> words_{};
 };
 
 }  // namespace tocsin::tsdb

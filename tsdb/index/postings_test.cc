@@ -21,16 +21,22 @@ Ids listed(const Set& set) { return {set.begin(), set.end()}; }
 // Empty sets, single ids, sparse ids, runs, and dense ids over several 16-bit containers.
 Set random_set(std::mt19937_64& random) {
   Set set;
-  switch (random() % 5) {
+  switch (random() % 7) {
     case 0:
       break;
     case 1:
       set.insert(static_cast<std::uint32_t>(random() % 50));
       break;
     case 2:
+    case 3:
+      for (std::uint64_t i = 1 + random() % 6; i > 0; --i) {
+        set.insert(static_cast<std::uint32_t>(random() % 9));
+      }
+      break;
+    case 4:
       for (int i = 0; i < 20; ++i) set.insert(static_cast<std::uint32_t>(random() % 200'000));
       break;
-    case 3: {
+    case 5: {
       const auto begin = static_cast<std::uint32_t>(random() % 100'000);
       for (std::uint32_t i = 0; i < 3000; ++i) set.insert(begin + i);
       break;
@@ -48,7 +54,7 @@ Postings postings_of(const Set& set) {
 }
 
 TEST(Postings, SetAlgebraAgreesWithStdSet) {
-  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+  for (std::uint64_t seed = 0; seed < 400; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     std::mt19937_64 random(seed);
     const Set a = random_set(random);
@@ -74,6 +80,13 @@ TEST(Postings, SetAlgebraAgreesWithStdSet) {
     difference.subtract(pb);
     ASSERT_EQ(difference.ids(), only_a);
     ASSERT_EQ(difference.count(), only_a.size());
+    Postings united = pa.clone();
+    united.unite(pb);
+    ASSERT_EQ(united.ids(), either);
+    ASSERT_EQ(united.count(), either.size());
+    Postings added = pa.clone();
+    added.add_many(listed(b));
+    ASSERT_EQ(added.ids(), either);
     ASSERT_EQ(pa.ids(), listed(a)) << "changed by a read";
   }
 }
@@ -93,6 +106,24 @@ TEST(Postings, AddAndRemoveSayWhetherSomethingChanged) {
   EXPECT_TRUE(set.empty());
   EXPECT_TRUE(set.add(3));
   EXPECT_EQ(set.count(), 1U);
+}
+
+// Sets grow and shrink across the size at which they are held in another way.
+TEST(Postings, FewIdsNeedNoMemory) {
+  std::mt19937_64 random(3);
+  Postings set;
+  Set model;
+  for (int step = 0; step < 5000; ++step) {
+    const auto id = static_cast<std::uint32_t>(random() % 8);
+    if (random() % 2 == 0) {
+      ASSERT_EQ(set.add(id), model.insert(id).second) << "step " << step;
+    } else {
+      ASSERT_EQ(set.remove(id), model.erase(id) == 1) << "step " << step;
+    }
+    ASSERT_EQ(set.ids(), listed(model)) << "step " << step;
+    ASSERT_EQ(set.contains(id), model.contains(id)) << "step " << step;
+    ASSERT_EQ(set.memory_bytes() == 0, model.size() <= 3) << "step " << step;
+  }
 }
 
 TEST(Postings, LimitCutsTheList) {

@@ -257,6 +257,8 @@ std::vector<KvStore::FileRange> KvStore::sample_files() const {
   return result;
 }
 
+void KvStore::release_cache() { impl_->cache->EraseUnRefEntries(); }
+
 std::uint64_t KvStore::bytes_on_disk() const {
   std::uint64_t total = 0;
   for (rocksdb::ColumnFamilyHandle* handle : impl_->handles) {

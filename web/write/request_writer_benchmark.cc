@@ -68,7 +68,7 @@ BENCHMARK(BM_ReadRequestAndLabels);
 
 // Look-ups of a request's series among many, fetched 64 ahead as the receiver does.
 void BM_FindSeries(benchmark::State& state) {
-  SeriesCache cache({});
+  SeriesCache cache({}, [](storage::SeriesRef) { return true; });
   std::vector<SeriesCache::Entry> entries;
   for (std::uint64_t n = 1; n <= static_cast<std::uint64_t>(state.range(0)); ++n) {
     entries.push_back({base::hash128(std::to_string(n), kSeed), storage::SeriesRef(n)});

@@ -2,6 +2,7 @@
 #include "web/write/series_cache.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace tocsin::web {
 namespace {
@@ -56,22 +57,24 @@ class SeriesCache::Table {
   std::size_t size() const { return size_.load(std::memory_order_relaxed); }
   std::size_t bytes() const { return slots_.size() * sizeof(Slot); }
 
-  // A table with room for more. Without entries that were not used, when this one is old enough for
-  // that to mean something.
-  std::shared_ptr<Table> grown(base::SteadyTime now, base::Duration idle) const {
+  // A table with room for more. Without series that are not active, and without entries that were not
+  // used, when this one is old enough for that to mean something.
+  std::shared_ptr<Table> grown(base::SteadyTime now, base::Duration idle,
+                               const IsActive& is_active) const {
     const bool drops_unused = is_old(now, idle);
-    const auto stays = [drops_unused](const Slot& slot) {
-      return slot.ref.load(std::memory_order_relaxed) != 0 &&
-             (!drops_unused || (slot.low.load(std::memory_order_relaxed) & kUsed) != 0);
-    };
-    const auto kept = static_cast<std::size_t>(std::count_if(slots_.begin(), slots_.end(), stays));
-    auto table = std::make_shared<Table>(std::max(kMinSlots, kept / 3 * 5 + kMinSlots),
-                                         drops_unused ? now : made_);
+    std::vector<const Slot*> kept;
     for (const Slot& slot : slots_) {
-      if (!stays(slot)) continue;
-      const std::uint32_t low = slot.low.load(std::memory_order_relaxed);
-      table->put(slot.high.load(std::memory_order_relaxed), drops_unused ? low & ~kUsed : low,
-                 slot.ref.load(std::memory_order_relaxed));
+      const std::uint32_t ref = slot.ref.load(std::memory_order_relaxed);
+      if (ref == 0 || !is_active(storage::SeriesRef(ref))) continue;
+      if (drops_unused && (slot.low.load(std::memory_order_relaxed) & kUsed) == 0) continue;
+      kept.push_back(&slot);
+    }
+    auto table =
+        std::make_shared<Table>(kept.size() / 3 * 5 + kMinSlots, drops_unused ? now : made_);
+    for (const Slot* slot : kept) {
+      const std::uint32_t low = slot->low.load(std::memory_order_relaxed);
+      table->put(slot->high.load(std::memory_order_relaxed), drops_unused ? low & ~kUsed : low,
+                 slot->ref.load(std::memory_order_relaxed));
     }
     return table;
   }
@@ -95,7 +98,8 @@ class SeriesCache::Table {
   std::atomic<std::size_t> size_{0};
 };
 
-SeriesCache::SeriesCache(Options options) : options_(options) {
+SeriesCache::SeriesCache(Options options, IsActive is_active)
+    : options_(options), is_active_(std::move(is_active)) {
   for (Part& part : parts_) {
     base::MutexLock lock(part.mutex);
     part.table = std::make_shared<Table>(kMinSlots, base::SteadyTime());
@@ -127,7 +131,7 @@ void SeriesCache::put(std::span<const Entry> entries, base::SteadyTime now) {
     base::MutexLock lock(part.mutex);
     if (part.table->size() >= limit || part.table->is_full()) {
       if (part.table->size() >= limit && !part.table->is_old(now, options_.idle)) continue;
-      part.table = part.table->grown(now, options_.idle);
+      part.table = part.table->grown(now, options_.idle, is_active_);
       if (part.table->size() >= limit) continue;
     }
     part.table->put(entry.key.high, check_of(entry.key) | kUsed,

@@ -6,7 +6,8 @@
 // slot is written once and its reference last, so that look-ups take no lock: a request holds the
 // tables it started with.
 // Bounds: Options::max_series, above which new keys are not kept. When a part has to grow, entries
-// that were not looked up since it was made are dropped, if that was Options::idle ago.
+// of series that the store has no longer in memory are dropped, and those that were not looked up since
+// the part was made, if that was Options::idle ago.
 // Threads: shared; a View is confined.
 // Errors: none: what is not found is looked up by labels. References above 32 bits are not kept.
 #pragma once
@@ -14,6 +15,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -39,7 +41,10 @@ class SeriesCache {
     storage::SeriesRef ref;
   };
 
-  explicit SeriesCache(Options options);
+  // Whether the store has the series in memory; called under the lock of a part.
+  using IsActive = std::function<bool(storage::SeriesRef)>;
+
+  explicit SeriesCache(Options options, IsActive is_active);
   ~SeriesCache();
   SeriesCache(const SeriesCache&) = delete;
   SeriesCache& operator=(const SeriesCache&) = delete;
@@ -74,6 +79,7 @@ class SeriesCache {
   static std::size_t part_of(base::Hash128 key) { return key.high >> 60U; }
 
   const Options options_;
+  const IsActive is_active_;
   std::array<Part, kParts> parts_;
 };
 

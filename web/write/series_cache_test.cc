@@ -15,6 +15,8 @@ using storage::SeriesRef;
 
 constexpr base::SteadyTime kStart{std::chrono::hours(1000)};
 
+bool all_active(SeriesRef) { return true; }
+
 base::Hash128 key_of(std::uint64_t n) { return base::hash128(std::to_string(n), {7, 9}); }
 
 void put(SeriesCache& cache, std::uint64_t from, std::uint64_t to, base::SteadyTime now) {
@@ -36,7 +38,7 @@ std::size_t count_found(const SeriesCache& cache, std::uint64_t from, std::uint6
 }
 
 TEST(SeriesCache, FindsWhatWasPutThroughAllGrowth) {
-  SeriesCache cache({});
+  SeriesCache cache({}, all_active);
   for (std::uint64_t n = 0; n < 20'000; n += 100) {
     put(cache, n, n + 100, kStart);
     ASSERT_EQ(count_found(cache, n, n + 100), 100U);
@@ -48,7 +50,7 @@ TEST(SeriesCache, FindsWhatWasPutThroughAllGrowth) {
 }
 
 TEST(SeriesCache, ReplacesReferences) {
-  SeriesCache cache({});
+  SeriesCache cache({}, all_active);
   put(cache, 0, 10, kStart);
   cache.put(std::vector<SeriesCache::Entry>{{key_of(3), SeriesRef(99)}}, kStart);
   SeriesCache::View view(cache);
@@ -57,7 +59,7 @@ TEST(SeriesCache, ReplacesReferences) {
 }
 
 TEST(SeriesCache, LeavesOutReferencesThatDoNotFit) {
-  SeriesCache cache({});
+  SeriesCache cache({}, all_active);
   cache.put(std::vector<SeriesCache::Entry>{{key_of(1), SeriesRef(1ULL << 32U)},
                                             {key_of(2), SeriesRef(0)}},
             kStart);
@@ -65,7 +67,7 @@ TEST(SeriesCache, LeavesOutReferencesThatDoNotFit) {
 }
 
 TEST(SeriesCache, AViewStaysValidWhileTheTablesGrow) {
-  SeriesCache cache({});
+  SeriesCache cache({}, all_active);
   put(cache, 0, 100, kStart);
   SeriesCache::View view(cache);
   for (std::uint64_t n = 0; n < 100; ++n) EXPECT_TRUE(view.find(key_of(n)));
@@ -74,7 +76,7 @@ TEST(SeriesCache, AViewStaysValidWhileTheTablesGrow) {
 }
 
 TEST(SeriesCache, DropsWhatWasNotUsedWhenItHasToGrow) {
-  SeriesCache cache({.max_series = 1'000'000, .idle = minutes(30)});
+  SeriesCache cache({.max_series = 1'000'000, .idle = minutes(30)}, all_active);
   put(cache, 0, 1000, kStart);
   EXPECT_EQ(count_found(cache, 0, 1000), 1000U);
   // The first growth after the idle time begins to watch, the next one drops.
@@ -85,8 +87,22 @@ TEST(SeriesCache, DropsWhatWasNotUsedWhenItHasToGrow) {
   EXPECT_LT(count_found(cache, 500, 1000), 10U);
 }
 
+TEST(SeriesCache, DropsSeriesThatLeftTheStoreWhenItHasToGrow) {
+  // The store holds the newest thousand.
+  std::uint64_t newest = 0;
+  SeriesCache cache({}, [&](SeriesRef ref) { return ref.value() + 1000 > newest; });
+  for (std::uint64_t n = 0; n < 50'000; n += 100) {
+    newest = n + 100;
+    put(cache, n, n + 100, kStart);
+    ASSERT_EQ(count_found(cache, n < 900 ? 0 : n - 900, n + 100),
+              std::min<std::size_t>(n + 100, 1000U));
+  }
+  EXPECT_LT(cache.size(), 3000U);
+  EXPECT_LT(cache.memory_bytes(), 3000U * 32);
+}
+
 TEST(SeriesCache, StopsAtItsLimitAndFreesIdlePlaces) {
-  SeriesCache cache({.max_series = 1600, .idle = minutes(30)});
+  SeriesCache cache({.max_series = 1600, .idle = minutes(30)}, all_active);
   put(cache, 0, 5000, kStart);
   EXPECT_LE(cache.size(), 1600U);
   EXPECT_GT(cache.size(), 1500U);
@@ -100,7 +116,7 @@ TEST(SeriesCache, StopsAtItsLimitAndFreesIdlePlaces) {
 }
 
 TEST(SeriesCache, ReadersAndWritersRunTogether) {
-  SeriesCache cache({.max_series = 1'000'000, .idle = minutes(0)});
+  SeriesCache cache({.max_series = 1'000'000, .idle = minutes(0)}, all_active);
   {
     base::ThreadPool pool({.name = "cache", .threads = 4});
     for (std::uint64_t thread = 0; thread < 4; ++thread) {
