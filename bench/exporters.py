@@ -75,12 +75,14 @@ class Exporter:
         body = answer.read()
         if answer.status != 200:
             sys.exit(f'{self.program}: status {answer.status} for {path}')
-        return body
+        return body, answer.headers.get('Content-Encoding') == 'gzip'
 
     def samples(self, path='/metrics'):
         # Without what tells about the exporter itself.
         own = (b'go_', b'process_', b'promhttp_', b'#')
-        return [line for line in gzip.decompress(self.scrape(path)).splitlines() if not line.startswith(own)]
+        body, is_gzip = self.scrape(path)
+        page = gzip.decompress(body) if is_gzip else body
+        return [line for line in page.splitlines() if not line.startswith(own)]
 
     def cpu_ms(self):
         with open(f'/proc/{self.process.pid}/stat', encoding='ascii') as stat:

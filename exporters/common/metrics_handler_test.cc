@@ -109,6 +109,12 @@ TEST_P(MetricsHandlerTest, ServesAPageInTextFormat) {
 }
 
 TEST_P(MetricsHandlerTest, CompressesForAClientThatTakesGzip) {
+  std::vector<std::unique_ptr<Collector>> many;  // a small page is not worth it
+  for (int i = 0; i < 40; ++i) {
+    many.push_back(std::make_unique<FakeCollector>(fmt::format("many_{}", i), one_));
+  }
+  runner_ =
+      std::make_unique<Runner>("node", std::move(many), Runner::Services{workers_, clock_, loop_});
   const RawHttp::Reply reply = get("/metrics", "Accept-Encoding: gzip\r\n");
   EXPECT_EQ(reply.status, 200);
   EXPECT_EQ(reply.headers.get("Content-Encoding"), "gzip");

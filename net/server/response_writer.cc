@@ -6,7 +6,9 @@
 namespace tocsin::net {
 namespace {
 
-constexpr std::size_t kMinGzipBytes = 1024;
+// A smaller body goes out with the first packets of a connection anyhow, and to compress it takes as
+// long as to make it.
+constexpr std::size_t kMinGzipBytes = 4096;
 
 bool is_same(std::string_view a, std::string_view b) {
   const auto lower = [](char c) {

@@ -77,6 +77,19 @@ TEST(ResponseWriter, StatusDecidesAboutBodies) {
             "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Length: 0\r\n\r\n");
 }
 
+TEST(ResponseWriter, CompressesBodiesThatAreNotSmall) {
+  RequestTraits traits;
+  traits.takes_gzip = true;
+  const auto size_of = [&](std::size_t size) {
+    return ResponseWriter(HttpResponse::text(200, std::string(size, 'x')), traits, true,
+                          base::from_ms(0))
+        .body()
+        .size();
+  };
+  EXPECT_EQ(size_of(4096), 4096U);
+  EXPECT_LT(size_of(4097), 100U);
+}
+
 TEST(ResponseWriter, StreamEndsWithTheLastChunk) {
   HttpResponse response;
   response.stream = [left = std::make_shared<int>(2)]() -> StatusOr<std::string> {
