@@ -70,6 +70,34 @@ class DbChurnTest : public testing::DbTest {
   static Matchers named(const Labels& labels) { return {Matcher::equal("pod", labels.get("pod"))}; }
 };
 
+// A seal reads the day's postings of each of its labels to add to them.
+TEST_F(DbChurnTest, ASealKeepsNothingOfWhatItRead) {
+  open();
+  const auto cached_bytes = [&] {
+    double bytes = 0;
+    for (const base::MetricFamily& family : metrics_.gather()) {
+      if (family.name != "tocsin_tsdb_catalog_cache_bytes") continue;
+      for (const base::MetricSample& sample : family.samples) bytes += sample.value;
+    }
+    return bytes;
+  };
+  run_generation(0, 20'000);
+  const double after_first = cached_bytes();
+  EXPECT_GT(after_first, 0);
+  // Others with the same pods on the same day: the postings of each are read and written again.
+  const std::int64_t t = time_of(0) + 60'000;
+  clock_.advance_to(from_ms(t));
+  const auto appender = db_->appender();
+  for (int i = 0; i < 20'000; ++i) {
+    const Labels restarts =
+        Labels::of({{"__name__", "restarts"}, {"pod", fmt::format("web-0-{}", i)}});
+    ASSERT_TRUE(appender->append({}, restarts, from_ms(t), 1).ok());
+  }
+  ASSERT_TRUE(commit_and_wait(*appender).ok());
+  ASSERT_TRUE(db_->seal_all().ok());
+  EXPECT_LT(cached_bytes(), after_first + (128 << 10));
+}
+
 TEST_F(DbChurnTest, MemoryFollowsActiveSeriesAndAllStillAnswer) {
   constexpr int kGenerations = 20;
   constexpr int kSeries = 10'000;

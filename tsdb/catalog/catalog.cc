@@ -397,7 +397,8 @@ Status Catalog::forget_days_before(Day day) {
 }
 
 Catalog::Stats Catalog::stats() const {
-  return {left_.load(), found_.load(), history_.damaged_blocks()};
+  return {left_.load(), found_.load(), history_.damaged_blocks(), history_.cached_bytes(),
+          kv_.cached_bytes()};
 }
 
 }  // namespace tocsin::tsdb

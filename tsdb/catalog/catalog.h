@@ -112,6 +112,9 @@ class Catalog {
     std::uint64_t left = 0;   // series that left memory since the start
     std::uint64_t found = 0;  // of these or older ones, came back
     std::uint64_t damaged_blocks = 0;
+    // Memory of what was read: label sets, and the database's blocks that they and postings are in.
+    std::size_t cached_sets_bytes = 0;
+    std::size_t cached_blocks_bytes = 0;
   };
   Stats stats() const;
 

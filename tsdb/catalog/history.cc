@@ -227,6 +227,13 @@ StatusOr<std::shared_ptr<const SeriesRows>> History::block_of(std::uint32_t id) 
   return rows;
 }
 
+std::size_t History::cached_bytes() const {
+  std::size_t total = 0;
+  const auto blocks = blocks_.lock();
+  for (const auto& [number, entry] : blocks->by_number) total += entry.rows->memory_bytes();
+  return total;
+}
+
 void History::note_block(std::uint32_t block) {
   const auto blocks = blocks_.lock();
   ++blocks->changes;

@@ -71,6 +71,7 @@ class History {
   StatusOr<std::shared_ptr<const SeriesRows>> block_of(std::uint32_t id) const;
   std::vector<Day> days(DayRange range) const;
   std::uint64_t damaged_blocks() const { return damaged_.load(); }
+  std::size_t cached_bytes() const;
 
   // Says that values changed: the writer calls these after its commit.
   void note_day(Day day) { days_.lock()->insert(day); }

@@ -103,6 +103,11 @@ void collect_series_metrics(const Core& core, std::vector<MetricFamily>* out) {
   add(out, "tocsin_tsdb_series_blocks_damaged_total",
       "Blocks of label sets that could not be read.", kCounter,
       static_cast<double>(catalog.damaged_blocks));
+  out->push_back({"tocsin_tsdb_catalog_cache_bytes",
+                  "Memory of what was read lately of the labels and days of series.",
+                  kGauge,
+                  {{"", {{"what", "label_sets"}}, static_cast<double>(catalog.cached_sets_bytes)},
+                   {"", {{"what", "blocks"}}, static_cast<double>(catalog.cached_blocks_bytes)}}});
 }
 
 void collect_backlog_metrics(const Core& core, std::vector<MetricFamily>* out) {

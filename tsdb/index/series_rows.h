@@ -6,6 +6,7 @@
 // Errors: none; who fills one keeps every number within its table.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -43,6 +44,11 @@ struct SeriesRows {
   std::span<const std::uint32_t> set(std::size_t i) const {
     const std::uint32_t begin = i == 0 ? 0 : set_ends[i - 1];
     return std::span(members).subspan(begin, set_ends[i] - begin);
+  }
+  std::size_t memory_bytes() const {
+    return sizeof(*this) + text.capacity() + rows.capacity() * sizeof(Row) +
+           (pair_ends.capacity() + members.capacity() + set_ends.capacity()) *
+               sizeof(std::uint32_t);
   }
 };
 

@@ -257,6 +257,8 @@ std::vector<KvStore::FileRange> KvStore::sample_files() const {
   return result;
 }
 
+std::size_t KvStore::cached_bytes() const { return impl_->cache->GetUsage(); }
+
 void KvStore::release_cache() { impl_->cache->EraseUnRefEntries(); }
 
 std::uint64_t KvStore::bytes_on_disk() const {

@@ -110,7 +110,9 @@ class KvStore {
   std::vector<FileRange> sample_files() const;
 
   std::uint64_t bytes_on_disk() const;
-  // Forgets what it read of meta and series: for the end of work that will not read the same again.
+  // Memory of what it read of meta and series, and of their memtables. At most 32 MiB.
+  std::size_t cached_bytes() const;
+  // Forgets what it read: for the end of work that will not read the same again.
   void release_cache();
   // Makes a consistent copy with hard links; `directory` must not exist.
   Status checkpoint(const std::string& directory);
