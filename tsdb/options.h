@@ -25,7 +25,7 @@ struct Options {
   std::uint64_t seal_samples = 100'000'000;      // or with this many samples
   std::uint64_t seal_side_bytes = 128ULL << 20;  // or with this much beside in-order floats
   // or when samples in memory take this much: the larger of a fixed size and a size per series.
-  std::uint64_t seal_min_bytes = 4ULL << 20;
+  std::uint64_t seal_min_bytes = 2ULL << 20;
   std::uint64_t seal_series_bytes = 64;
   // Above this much memory of samples that are in no run, commits wait, at most so long, and then
   // fail. 0: four times what makes a seal due (seal_min_bytes or seal_series_bytes, and

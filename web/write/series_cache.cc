@@ -70,7 +70,7 @@ class SeriesCache::Table {
       kept.push_back(&slot);
     }
     auto table =
-        std::make_shared<Table>(kept.size() / 3 * 5 + kMinSlots, drops_unused ? now : made_);
+        std::make_shared<Table>(kept.size() / 7 * 10 + kMinSlots, drops_unused ? now : made_);
     for (const Slot* slot : kept) {
       const std::uint32_t low = slot->low.load(std::memory_order_relaxed);
       table->put(slot->high.load(std::memory_order_relaxed), drops_unused ? low & ~kUsed : low,
