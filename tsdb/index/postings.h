@@ -76,8 +76,9 @@ class Postings {
   void recount(std::uint64_t before);
   void clear();
 
-  // A bitmap exactly where there are more than kFew ids; its address is then in the last two words.
-  std::uint32_t count_ = 0;
+  // A bitmap exactly where there are more than kFew ids; its address is then in the last two words,
+  // aligned so that a leak checker finds it.
+  alignas(roaring_bitmap_s*) std::uint32_t count_ = 0;
   std::array<std::uint32_t, kFew> words_{};
 };
 
