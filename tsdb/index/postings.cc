@@ -256,11 +256,12 @@ std::string Postings::encode() const {
     out.assign(reinterpret_cast<const char*>(words_.data()), count_ * sizeof words_[0]);
     return out;
   }
-  Postings copy = clone();
-  roaring_bitmap_t* const bitmap = copy.take_bitmap();
-  out.resize(roaring_bitmap_portable_size_in_bytes(bitmap));
-  roaring_bitmap_portable_serialize(bitmap, out.data());
-  roaring_bitmap_free(bitmap);
+  roaring_bitmap_t* const set =
+      is_bitmap() ? bitmap() : roaring_bitmap_of_ptr(count_, words_.data());
+  CHECK(set != nullptr);
+  out.resize(roaring_bitmap_portable_size_in_bytes(set));
+  roaring_bitmap_portable_serialize(set, out.data());
+  if (!is_bitmap()) roaring_bitmap_free(set);
   return out;
 }
 

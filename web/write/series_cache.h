@@ -44,7 +44,7 @@ class SeriesCache {
   // Whether the store has the series in memory; called under the lock of a part.
   using IsActive = std::function<bool(storage::SeriesRef)>;
 
-  explicit SeriesCache(Options options, IsActive is_active);
+  SeriesCache(Options options, IsActive is_active);
   ~SeriesCache();
   SeriesCache(const SeriesCache&) = delete;
   SeriesCache& operator=(const SeriesCache&) = delete;
