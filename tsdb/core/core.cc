@@ -50,6 +50,7 @@ Status Core::learn_histograms(const RunStore::Snapshot& snapshot, storage::Serie
 }
 
 StatusOr<Newest> Core::newest_in_runs(storage::SeriesId id, std::int64_t from_ms) {
+  const Learning::Round round = learning.begin();
   const std::shared_ptr<const RunStore::Snapshot> snapshot = runs->snapshot();
   std::vector<std::vector<storage::SeriesColumn>> columns(1);
   std::vector<std::string> warnings;
@@ -61,8 +62,8 @@ StatusOr<Newest> Core::newest_in_runs(storage::SeriesId id, std::int64_t from_ms
   if (column.rows == 0) return Newest();
   const Newest newest{column.times->ms[column.first + column.rows - 1],
                       std::bit_cast<std::uint64_t>(column.floats.back())};
-  head.learn_newest(id, newest);
-  return newest;
+  if (learning.tell(round, [&] { head.learn_newest(id, newest); })) return newest;
+  return newest_in_runs(id, from_ms);  // the sample may have been cleaned away meanwhile
 }
 
 }  // namespace tocsin::tsdb

@@ -20,6 +20,7 @@
 #include "base/mutex.h"
 #include "base/time.h"
 #include "tsdb/catalog/catalog.h"
+#include "tsdb/core/learning.h"
 #include "tsdb/core/turn.h"
 #include "tsdb/head/head.h"
 #include "tsdb/index/series_index.h"
@@ -91,6 +92,7 @@ struct Core {
   NewSeriesLimit new_series;
   UnkeptSeries unkept;
   TombstoneFile tombstones;
+  Learning learning;  // of the head, from runs
   SpaceGuard space;
   base::Gate gate;  // open appenders
 

@@ -84,15 +84,12 @@ class Cleaner {
 };
 
 Status forget_cleaned(Core& core, const Tombstones& cleaned, const Cleaner& cleaner) {
+  core.learning.end_round();
   return core.tombstones.reduce([&](const Tombstone& stone) -> std::vector<Interval> {
     if (cleaner.is_in_damage(stone.deleted)) return {stone.deleted};
     // What was deleted meanwhile is not cleaned yet.
     std::vector<Interval> left = gaps(stone.deleted, cleaned.of(stone.id));
-    // The head still knows the newest sample of each series, by value: it stays hidden.
-    const std::optional<Newest> newest = core.head.newest(stone.id);
-    if (newest && newest->time_ms != kUnknownTime && cleaned.covers(stone.id, newest->time_ms)) {
-      left.push_back({newest->time_ms, newest->time_ms});
-    }
+    if (const std::optional<Interval> known = known_to_head(core, stone)) left.push_back(*known);
     return left;
   });
 }

@@ -143,9 +143,17 @@ bool has_undeleted(const Core& core, SeriesId id, Interval interval,
   return selection.read(0, &batch).ok() && !batch.series.empty();
 }
 
+std::optional<Interval> known_to_head(const Core& core, const Tombstone& stone) {
+  const std::optional<Newest> newest = core.head.newest(stone.id);
+  if (!newest || newest->time_ms == kUnknownTime) return std::nullopt;
+  if (!stone.deleted.contains(newest->time_ms)) return std::nullopt;
+  return Interval{newest->time_ms, newest->time_ms};
+}
+
 Status forget_void_tombstones(Core& core) {
   const auto stones = core.tombstones.snapshot();
   if (stones->empty()) return ok();
+  core.learning.end_round();
   const Head::Stats head = core.head.stats();
   std::int64_t oldest_ms = head.min_ms;
   for (const RunInfo& run : RunStore::runs(*core.runs->snapshot())) {
@@ -154,8 +162,10 @@ Status forget_void_tombstones(Core& core) {
   }
   return core.tombstones.reduce([&](const Tombstone& stone) -> std::vector<Interval> {
     const StatusOr<model::Labels> labels = labels_of(core, stone.id);
-    if (stone.deleted.max_ms < oldest_ms || (labels.ok() && labels->empty())) return {};
-    return {stone.deleted};
+    if (labels.ok() && labels->empty()) return {};
+    if (stone.deleted.max_ms >= oldest_ms) return {stone.deleted};
+    const std::optional<Interval> known = known_to_head(core, stone);
+    return known ? std::vector{*known} : std::vector<Interval>();
   });
 }
 

@@ -28,6 +28,10 @@ Status delete_series(Core& core, const std::vector<model::Matchers>& matcher_set
 bool has_undeleted(const Core& core, storage::SeriesId id, Interval interval,
                    std::span<const Interval> deleted);
 
+// What of the tombstone must stay even when no run has the samples: the newest sample of its series,
+// which the head knows by value.
+std::optional<Interval> known_to_head(const Core& core, const Tombstone& stone);
+
 // Forgets tombstones of series that are gone and those older than every sample.
 Status forget_void_tombstones(Core& core);
 

@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tsdb/core/learning.h"
 #include "tsdb/testing/db_fixture.h"
 
 namespace tocsin::tsdb {
@@ -205,6 +206,33 @@ TEST_F(DeletionTest, TheNewestSampleStaysDeletedAfterCleaning) {
   ASSERT_TRUE(db_->clean_tombstones().ok());
   EXPECT_EQ(tombstones(), 0U);
   EXPECT_EQ(query(), "a{instance=\"a\"} 1000:1 2000:2 4000:4\n");
+}
+
+// A member of a scraped page stays known without samples, and what is left is all younger.
+TEST_F(DeletionTest, TheNewestSampleStaysDeletedWhenNothingAsOldIsLeft) {
+  open();
+  const auto appender = db_->appender();
+  const storage::SeriesRef member = appender->append({}, labels("a"), from_ms(1000), 1, {})->ref;
+  ASSERT_TRUE(appender->define_group({}, std::vector{member}).ok());
+  ASSERT_TRUE(commit_and_wait(*appender).ok());
+  ASSERT_TRUE(append(labels("b"), 5000, 5).ok());
+  ASSERT_TRUE(remove("a", 0, 9000).ok());
+  ASSERT_TRUE(db_->clean_tombstones().ok());
+  EXPECT_EQ(last("a", 2000, 1500), "none");
+  EXPECT_EQ(query(), "b{instance=\"a\"} 5000:5\n");
+}
+
+// What was read before a clean-up is not told to the head after it.
+TEST(LearningTest, WhatWasReadInARoundIsToldWithinItOnly) {
+  Learning learning;
+  std::string told;
+  const Learning::Round first = learning.begin();
+  EXPECT_TRUE(learning.tell(first, [&] { told += "within "; }));
+  EXPECT_EQ(learning.begin(), first);
+  learning.end_round();
+  EXPECT_FALSE(learning.tell(first, [&] { told += "after "; }));
+  EXPECT_TRUE(learning.tell(learning.begin(), [&] { told += "again "; }));
+  EXPECT_EQ(told, "within again ");
 }
 
 TEST_F(DeletionTest, SelectionsDoNotNameSeriesThatAreForgotten) {

@@ -139,6 +139,7 @@ Status TsdbSelection::learn(std::vector<std::uint32_t> series, std::int64_t afte
   std::ranges::sort(series, {}, [this](std::uint32_t at) { return series_[at].id; });
   std::vector<SeriesId> ids;
   for (const std::uint32_t at : series) ids.push_back(series_[at].id);
+  const Learning::Round round = core_.learning.begin();
   const auto deleted = core_.tombstones.snapshot();  // before the samples
   const auto snapshot = core_.runs->snapshot();
   std::vector<std::vector<SeriesColumn>> columns(ids.size());
@@ -160,8 +161,9 @@ Status TsdbSelection::learn(std::vector<std::uint32_t> series, std::int64_t afte
     for (const SeriesColumn& column : columns[i]) RETURN_IF_ERROR(charge.add(bytes_of(column)));
     ASSIGN_OR_RETURN(const SeriesColumn column, merger.merge(columns[i], {}));
     if (column.rows == 0) continue;
-    core_.head.learn_newest(ids[i], newest_of(column));
-    learned->push_back(series[i]);
+    const bool told =
+        core_.learning.tell(round, [&] { core_.head.learn_newest(ids[i], newest_of(column)); });
+    (told ? learned : unsure)->push_back(series[i]);
   }
   return ok();
 }
