@@ -6,6 +6,7 @@
 // value.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -34,7 +35,6 @@ class EntryTable {
     if (entry.exists) return false;
     entry = T();
     entry.exists = true;
-    ++pages_[page]->used;
     return true;
   }
   void remove(std::size_t index) {
@@ -42,14 +42,14 @@ class EntryTable {
     if (entry == nullptr) return;
     *entry = T();
     std::unique_ptr<Page>& page = pages_[index / kPage];
-    if (--page->used == 0) page.reset();
+    const auto exists = [](const T& other) { return static_cast<bool>(other.exists); };
+    if (std::ranges::none_of(page->entries, exists)) page.reset();
   }
 
  private:
   static constexpr std::size_t kPage = 32;
-  struct Page {
+  struct Page {  // nothing else: a size that the allocator has
     std::array<T, kPage> entries{};
-    std::uint32_t used = 0;
   };
   std::vector<std::unique_ptr<Page>> pages_;
 };

@@ -51,8 +51,8 @@ struct SeriesIndex::Impl {
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   void insert(std::uint32_t id, std::uint32_t tag, std::string_view encoded)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Ids of removed series stay in no table; sweep() must follow.
-  void remove(std::uint32_t id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Ids of removed series stay in no table; sweep() must follow. REQUIRES: they exist; ascending.
+  void remove(std::span<const std::uint32_t> ids) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void load(const SeriesRows& rows, const Postings* wanted) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Bytes of model::Labels.
   std::string encoded_of(std::uint32_t id) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);

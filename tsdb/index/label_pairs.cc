@@ -142,10 +142,23 @@ void LabelPairs::add_range(PairId pair, std::uint32_t first, std::uint32_t last)
   names_[pairs_[pair].name]->series.add_range(first, last);
 }
 
-void LabelPairs::remove(PairId pair, std::uint32_t id) {
-  CHECK(pairs_[pair].series.remove(id));
-  names_[pairs_[pair].name]->series.remove(id);
+namespace {
+
+void remove_known(std::span<const std::uint32_t> ids, Postings* series) {
+  const std::uint64_t before = series->count();
+  series->remove_many(ids);
+  CHECK(series->count() + ids.size() == before);
+}
+
+}  // namespace
+
+void LabelPairs::remove_from_pair(PairId pair, std::span<const std::uint32_t> ids) {
+  remove_known(ids, &pairs_[pair].series);
   if (pairs_[pair].series.empty()) emptied_.push_back(pair);
+}
+
+void LabelPairs::remove_from_name(NameId name, std::span<const std::uint32_t> ids) {
+  remove_known(ids, &names_[name]->series);
 }
 
 void LabelPairs::drop_pair(PairId id) {

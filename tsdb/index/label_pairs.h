@@ -79,7 +79,9 @@ class LabelPairs {
   // The two halves of add_many(): `ids` ascending. REQUIRES: both get the same series in the end.
   void add_to_pair(PairId pair, std::span<const std::uint32_t> ids);
   void add_to_name(NameId name, std::span<const std::uint32_t> ids);
-  void remove(PairId pair, std::uint32_t id);
+  // The two halves of taking series away: `ids` ascending. REQUIRES: both lose the same series.
+  void remove_from_pair(PairId pair, std::span<const std::uint32_t> ids);
+  void remove_from_name(NameId name, std::span<const std::uint32_t> ids);
   // Ends a number of removals: forgets pairs and names without series, gives memory back.
   void sweep();
   // Says again of each name whether it is a target's.

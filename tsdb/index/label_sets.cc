@@ -84,14 +84,14 @@ void SeriesTable::put(std::uint32_t id, Row row) {
   Page& page = *pages_[number];
   CHECK(page.rows[id % kPageIds].target == kNone);
   page.rows[id % kPageIds] = row;
-  ++page.live;
 }
 
 void SeriesTable::erase(std::uint32_t id) {
   Page& page = *pages_[id / kPageIds];
   CHECK(page.rows[id % kPageIds].target != kNone);
   page.rows[id % kPageIds] = Row();
-  if (--page.live != 0) return;
+  const auto exists = [](const Row& row) { return row.target != kNone; };
+  if (std::ranges::any_of(page.rows, exists)) return;
   pages_[id / kPageIds].reset();
   --live_pages_;
 }

@@ -82,9 +82,8 @@ class SeriesTable {
 
  private:
   static constexpr std::uint32_t kPageIds = 64;
-  struct Page {
+  struct Page {  // nothing else: a size that the allocator has
     std::array<Row, kPageIds> rows;
-    std::uint32_t live = 0;
   };
 
   std::vector<std::unique_ptr<Page>> pages_;

@@ -40,6 +40,7 @@ class Postings {
   // Return whether the set changed.
   bool add(std::uint32_t id);
   bool remove(std::uint32_t id);
+  void remove_many(std::span<const std::uint32_t> ids);  // fastest when ascending
   // Adds ids, which are fastest when ascending and when they lie close together.
   void add_many(std::span<const std::uint32_t> ids);
   void add_range(std::uint32_t first, std::uint32_t last);  // closed

@@ -87,6 +87,9 @@ TEST(Postings, SetAlgebraAgreesWithStdSet) {
     Postings added = pa.clone();
     added.add_many(listed(b));
     ASSERT_EQ(added.ids(), either);
+    added.remove_many(listed(b));
+    ASSERT_EQ(added.ids(), only_a);
+    ASSERT_EQ(added.count(), only_a.size());
     ASSERT_EQ(pa.ids(), listed(a)) << "changed by a read";
   }
 }

@@ -11,6 +11,8 @@
 namespace tocsin::tsdb {
 namespace {
 
+// Series of which remove() lists the pairs at a time: some 100 bytes each.
+constexpr std::size_t kRemovedAtOnce = 4096;
 constexpr std::uint64_t kMaxId = 0xfffffffeU;  // Postings hold 32 bits; the last one is kNone
 
 // 0 for an id that cannot be in the index.
@@ -132,16 +134,47 @@ void SeriesIndex::Impl::insert(std::uint32_t id, std::uint32_t tag, std::string_
   note_size();
 }
 
-void SeriesIndex::Impl::remove(std::uint32_t id) {
-  const std::uint32_t tag = series_tag(encoded_of(id));
-  CHECK(table(tag).erase_tag(tag, [&](std::uint32_t other) { return other == id; }));
-  all_.remove(id);
-  const SeriesTable::Row row = series_.find(id);
-  for (const SetId set : {row.target, row.metric}) {
-    for (const PairId pair : sets_.pairs(set)) pairs_.remove(pair, id);
-    sets_.release(set);
+namespace {
+
+// Calls visit(key, ids) for each key, with its ids ascending. Sorts `of_keys`.
+template <typename Visit>
+void for_each_key(std::vector<std::pair<std::uint32_t, std::uint32_t>>* of_keys, Visit visit) {
+  std::sort(of_keys->begin(), of_keys->end());
+  std::vector<std::uint32_t> ids;
+  for (auto at = of_keys->begin(); at != of_keys->end();) {
+    const std::uint32_t key = at->first;
+    ids.clear();
+    for (; at != of_keys->end() && at->first == key; ++at) ids.push_back(at->second);
+    visit(key, ids);
   }
-  series_.erase(id);
+}
+
+}  // namespace
+
+// Set by set, not series by series: to take one id out of a set of many ranges moves half of them.
+void SeriesIndex::Impl::remove(std::span<const std::uint32_t> ids) {
+  std::vector<std::pair<PairId, std::uint32_t>> of_pairs;
+  std::vector<std::pair<NameId, std::uint32_t>> of_names;
+  for (const std::uint32_t id : ids) {
+    const std::uint32_t tag = series_tag(encoded_of(id));
+    CHECK(table(tag).erase_tag(tag, [&](std::uint32_t other) { return other == id; }));
+    const SeriesTable::Row row = series_.find(id);
+    for (const SetId set : {row.target, row.metric}) {
+      for (const PairId pair : sets_.pairs(set)) {
+        of_pairs.emplace_back(pair, id);
+        of_names.emplace_back(pairs_.name_of(pair), id);
+      }
+      sets_.release(set);
+    }
+    series_.erase(id);
+  }
+  all_.remove_many(ids);
+  for_each_key(&of_pairs,
+               [&](PairId pair, std::span<const std::uint32_t> series)
+                   ABSL_NO_THREAD_SAFETY_ANALYSIS { pairs_.remove_from_pair(pair, series); });
+  for_each_key(&of_names,
+               [&](NameId name, std::span<const std::uint32_t> series)
+                   ABSL_NO_THREAD_SAFETY_ANALYSIS { pairs_.remove_from_name(name, series); });
 }
 
 SeriesIndex::SeriesIndex(std::uint64_t max_series) : impl_(std::make_unique<Impl>(max_series)) {}
@@ -192,8 +225,15 @@ void SeriesIndex::remove(std::span<const storage::SeriesId> ids) {
 
 void SeriesIndex::remove_part(std::span<const storage::SeriesId> ids) {
   const StripedWriterLock lock(impl_->mutex_);
+  std::vector<std::uint32_t> known;
   for (const storage::SeriesId id : ids) {
-    if (const std::uint32_t id32 = narrow(id); impl_->series_.has(id32)) impl_->remove(id32);
+    if (const std::uint32_t id32 = narrow(id); impl_->series_.has(id32)) known.push_back(id32);
+  }
+  std::sort(known.begin(), known.end());
+  known.erase(std::unique(known.begin(), known.end()), known.end());
+  for (std::size_t begin = 0; begin < known.size(); begin += kRemovedAtOnce) {
+    const std::size_t size = std::min(kRemovedAtOnce, known.size() - begin);
+    impl_->remove(std::span(known).subspan(begin, size));
   }
   impl_->removals_.fetch_add(1);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The tables of the index against the standard containers.
+#include <array>
 #include <map>
 #include <random>
 #include <set>
@@ -96,12 +97,16 @@ TEST(LabelPairs, OneNumberPerPairAndNoneWithoutSeries) {
   EXPECT_EQ(pairs.bytes(second), large);
   EXPECT_EQ(pairs.name(pairs.find_name("job")).series.count(), 2U);
   const std::uint64_t epoch = pairs.name(pairs.find_name("job")).epoch;
-  pairs.remove(first, 1);
+  const std::array<std::uint32_t, 2> series = {1, 2};
+  const std::span<const std::uint32_t> all(series);
+  pairs.remove_from_pair(first, all.first(1));
+  pairs.remove_from_name(pairs.find_name("job"), all.first(1));
   pairs.sweep();
   EXPECT_EQ(pairs.find("job", "a"), kNone);
   EXPECT_EQ(pairs.name(pairs.find_name("job")).values, std::vector<PairId>{second});
   EXPECT_NE(pairs.name(pairs.find_name("job")).epoch, epoch);
-  pairs.remove(second, 2);
+  pairs.remove_from_pair(second, all.last(1));
+  pairs.remove_from_name(pairs.find_name("job"), all.last(1));
   pairs.sweep();
   EXPECT_EQ(pairs.find_name("job"), kNone);
   EXPECT_EQ(pairs.count(), 0U);
