@@ -10,13 +10,13 @@
 #include "base/log.h"
 
 // What jemalloc reads before main: memory that was freed goes back to the system after a second, by a
-// thread of jemalloc's, threads take memory by the core they run on, and keep little of it for themselves
-// (docs/decisions/0024-jemalloc.md).
+// thread of jemalloc's, threads take memory by the core they run on, and keep little of it for themselves;
+// small pieces of a size lie in single pages (docs/decisions/0024-jemalloc.md).
 extern "C" {
 extern const char* malloc_conf;
 const char* malloc_conf =
     "percpu_arena:percpu,background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0,"
-    "tcache_max:1024,tcache_nslots_small_max:40";
+    "tcache_max:1024,tcache_nslots_small_max:40,slab_sizes:48-1280:1";
 }
 
 int main(int argc, char** argv) {
