@@ -11,7 +11,7 @@
 namespace tocsin::tsdb {
 namespace {
 
-// Series of which remove() lists the pairs at a time: some 100 bytes each.
+// Series of which remove() lists the pairs at a time: 16 bytes for each label.
 constexpr std::size_t kRemovedAtOnce = 4096;
 constexpr std::uint64_t kMaxId = 0xfffffffeU;  // Postings hold 32 bits; the last one is kNone
 

@@ -32,7 +32,8 @@ bool has_undeleted(const Core& core, storage::SeriesId id, Interval interval,
 // which the head knows by value.
 std::optional<Interval> known_to_head(const Core& core, const Tombstone& stone);
 
-// Forgets tombstones of series that are gone and those older than every sample.
+// Forgets tombstones of series that are gone and those older than every sample, but for what the
+// head knows.
 Status forget_void_tombstones(Core& core);
 
 // Reads the tombstones at start. REQUIRES: all series are known.
