@@ -31,6 +31,7 @@ class ABSL_LOCKABLE Mutex {
   bool try_lock() ABSL_EXCLUSIVE_TRYLOCK_FUNCTION(true) { return mutex_.try_lock(); }
 
  private:
+  friend class CondVar;
   std::mutex mutex_;
 };
 
@@ -90,19 +91,35 @@ class ABSL_SCOPED_LOCKABLE WriterLock {
 };
 
 // Waits release the mutex and take it again; spurious wake-ups happen, so wait in a loop.
+//
+// Not std::condition_variable_any, which needs no access to the mutex but has another one inside: who
+// is woken runs into it while the waker still holds it, and goes back to sleep.
 class CondVar {
  public:
-  void wait(Mutex& mutex) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) { condition_.wait(mutex); }
+  void wait(Mutex& mutex) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    Borrowed lock(mutex);
+    condition_.wait(lock.held);
+  }
   // Returns false when `deadline` passed first.
   bool wait_until(Mutex& mutex, std::chrono::steady_clock::time_point deadline)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
-    return condition_.wait_until(mutex, deadline) == std::cv_status::no_timeout;
+    Borrowed lock(mutex);
+    return condition_.wait_until(lock.held, deadline) == std::cv_status::no_timeout;
   }
   void notify_one() { condition_.notify_one(); }
   void notify_all() { condition_.notify_all(); }
 
  private:
-  std::condition_variable_any condition_;
+  // The caller's lock as the standard library wants it; the caller keeps it.
+  struct Borrowed {
+    explicit Borrowed(Mutex& mutex) : held(mutex.mutex_, std::adopt_lock) {}
+    ~Borrowed() { static_cast<void>(held.release()); }
+    Borrowed(const Borrowed&) = delete;
+    Borrowed& operator=(const Borrowed&) = delete;
+    std::unique_lock<std::mutex> held;
+  };
+
+  std::condition_variable condition_;
 };
 
 template <typename T>

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A lane is a pool of one thread. It takes piece after piece until the queue is empty, and is then
-// idle until post() wakes it.
+// idle until post() wakes it, with the piece in its hands: it has no need of the lock that post()
+// still holds.
 #include "exporters/common/elastic_pool.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "base/check.h"
 
 namespace tocsin::exporters {
 
@@ -17,7 +21,8 @@ struct ElasticPool::State {
     bool busy = false;
   };
 
-  // Gives the queue to an idle lane, or to a new one. `self` is this.
+  // Gives the oldest piece, and all after it, to an idle lane or to a new one. `self` is this.
+  // REQUIRES: the queue is not empty, and not stopped.
   void start_lane(const std::shared_ptr<State>& self) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     auto idle =
         std::find_if(lanes.begin(), lanes.end(), [](const Lane& lane) { return !lane.busy; });
@@ -27,7 +32,19 @@ struct ElasticPool::State {
       idle = lanes.end() - 1;
     }
     const auto number = static_cast<std::size_t>(idle - lanes.begin());
-    idle->busy = idle->thread->post([self, number] { drain(self, number); });
+    idle->busy = true;
+    CHECK(idle->thread->post([self, number, first = take()]() mutable {
+      std::exchange(first, nullptr)();
+      drain(self, number);
+    }));
+  }
+
+  // REQUIRES: the queue is not empty.
+  Work take() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    Work work = std::move(queue.front());
+    queue.pop_front();
+    ++taken;
+    return work;
   }
 
   const Options options;
@@ -61,9 +78,7 @@ void ElasticPool::drain(const std::shared_ptr<State>& state, std::size_t lane) {
         state->lanes[lane].busy = false;
         return;
       }
-      work = std::move(state->queue.front());
-      state->queue.pop_front();
-      ++state->taken;
+      work = state->take();
     }
     work();
   }
