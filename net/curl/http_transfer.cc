@@ -337,6 +337,7 @@ std::size_t HttpTransfer::on_body(char* data, std::size_t size, std::size_t coun
   return transfer->error_.ok() ? size * count : 0;
 }
 
+// Leaves bytes of an earlier response in the body.
 void HttpTransfer::begin_body() {
   response_.body = bodies_.take();
   const std::string_view length = response_.headers.get("Content-Length");
@@ -358,7 +359,10 @@ bool HttpTransfer::is_within_limit(std::uint64_t bytes) const {
 }
 
 Status HttpTransfer::take_body(std::string_view data) {
-  if (!std::exchange(body_started_, true)) begin_body();
+  if (!std::exchange(body_started_, true)) {
+    begin_body();
+    response_.body.clear();
+  }
   response_.wire_body_bytes += data.size();
   if (inflater_) return inflater_->append(data, &response_.body);
   if (!is_within_limit(response_.body.size() + data.size())) return body_too_large();
@@ -380,10 +384,13 @@ Status HttpTransfer::take_head(int status, HttpHeaders headers) {
 StatusOr<char*> HttpTransfer::body_memory(std::uint64_t size) {
   begin_body();
   body_started_ = true;
-  if (inflater_ || size > kMaxReserve) return nullptr;
+  if (inflater_ || size > kMaxReserve) {
+    response_.body.clear();
+    return nullptr;
+  }
   if (!is_within_limit(size)) return body_too_large();
   response_.wire_body_bytes = size;
-  response_.body.resize(size);
+  response_.body.resize(size);  // what the last response left there will be overwritten
   return response_.body.data();
 }
 
