@@ -3,11 +3,14 @@
 
 #include <array>
 #include <atomic>
+#include <set>
 #include <thread>
 
 #include <gtest/gtest.h>
+#include <openssl/decoder.h>
 
 #include "base/testing/mem_fs.h"
+#include "net/stream/certificate_library.h"
 #include "net/testing/raw_socket.h"
 #include "net/testing/tls_socket.h"
 
@@ -116,6 +119,64 @@ TEST_F(StreamTest, ASessionTicketIsNothingToRead) {
   const StatusOr<std::size_t> got = (*stream)->read(buffer.data(), buffer.size(), in({}));
   EXPECT_EQ(got.value_or(0), 5U) << message(got.status());
   server.stop();
+}
+
+TEST_F(StreamTest, KnowsAllKeysThatServersSignWith) {
+  for (const char* key : {"RSA", "RSA-PSS", "EC", "ED25519", "ED448"}) {
+    SCOPED_TRACE(key);
+    RawListener listener;
+    const testing::TestCertificate certificate(::testing::TempDir(), {.key = key});
+    const auto stream = connect(listener);
+    ASSERT_EQ(stream.status(), ok());
+    base::ThreadPool server({.name = "server", .threads = 1});
+    ASSERT_TRUE(server.post([&] {
+      testing::TlsSocket socket(listener.accept(), certificate);
+      socket.write(".");
+    }));
+    TlsClient tls(base::real_file_system(), {.ca_file = certificate.cert_file()});
+    EXPECT_EQ((*stream)->start_tls(tls, "127.0.0.1", later()), ok());
+    EXPECT_EQ((*stream)->tls_peer()->subject, "CN=localhost,O=Tocsin");
+    server.stop();
+  }
+}
+
+TEST_F(StreamTest, ShowsACertificateOfItsOwn) {
+  for (const char* key : {"RSA", "EC", "ED25519"}) {
+    SCOPED_TRACE(key);
+    RawListener listener;
+    const testing::TestCertificate certificate(::testing::TempDir(), {.key = key});
+    const auto stream = connect(listener);
+    ASSERT_EQ(stream.status(), ok());
+    base::ThreadPool server({.name = "server", .threads = 1});
+    std::string shown;
+    ASSERT_TRUE(server.post([&] {
+      testing::TlsSocket socket(listener.accept(), certificate, certificate.cert_file());
+      shown = socket.client_name();
+      socket.write(".");
+    }));
+    TlsClient tls(base::real_file_system(), {.ca_file = certificate.cert_file(),
+                                             .cert_file = certificate.cert_file(),
+                                             .key_file = certificate.key_file()});
+    EXPECT_EQ((*stream)->start_tls(tls, "127.0.0.1", later()), ok());
+    EXPECT_EQ((*stream)->wait_readable(later()), ok());
+    server.stop();
+    EXPECT_EQ(shown, "localhost");
+  }
+}
+
+TEST(CertificateLibraryTest, DecodesKeysOfCertificatesOnly) {
+  OSSL_LIB_CTX* const library = certificate_library();
+  ASSERT_NE(library, nullptr) << "OpenSSL is configured for other providers here";
+  std::set<std::string> names;
+  OSSL_DECODER_do_all_provided(
+      library,
+      [](OSSL_DECODER* decoder, void* out) {
+        const std::string_view properties = OSSL_DECODER_get0_properties(decoder);
+        EXPECT_NE(properties.find("structure=SubjectPublicKeyInfo"), std::string_view::npos);
+        static_cast<std::set<std::string>*>(out)->insert(OSSL_DECODER_get0_name(decoder));
+      },
+      &names);
+  EXPECT_EQ(names, (std::set<std::string>{"EC", "ED25519", "ED448", "RSA", "RSA-PSS"}));
 }
 
 TEST(TlsClientTest, NamesTheFileThatIsMissing) {

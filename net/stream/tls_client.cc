@@ -3,6 +3,7 @@
 #include <openssl/ssl.h>
 
 #include "net/stream.h"
+#include "net/stream/certificate_library.h"
 
 namespace tocsin::net {
 namespace {
@@ -38,7 +39,10 @@ void set_versions(SSL_CTX* context, const StreamTlsOptions& options) {
 
 StatusOr<std::shared_ptr<ssl_ctx_st>> make_context(const StreamTlsOptions& options) {
   ERR_clear_error();
-  std::shared_ptr<ssl_ctx_st> context(SSL_CTX_new(TLS_client_method()), SSL_CTX_free);
+  const bool has_own = !options.cert_file.empty();
+  OSSL_LIB_CTX* const library = has_own ? nullptr : certificate_library();
+  std::shared_ptr<ssl_ctx_st> context(SSL_CTX_new_ex(library, nullptr, TLS_client_method()),
+                                      SSL_CTX_free);
   if (context == nullptr) return tls_error("context");
   set_versions(context.get(), options);
   // Writes give the rest another time, from another place of the same buffer.
@@ -54,7 +58,7 @@ StatusOr<std::shared_ptr<ssl_ctx_st>> make_context(const StreamTlsOptions& optio
           ? !options.verify || SSL_CTX_set_default_verify_paths(context.get()) == 1
           : SSL_CTX_load_verify_locations(context.get(), options.ca_file.c_str(), nullptr) == 1;
   if (!has_trust) return tls_error(fmt::format("reading certificates of {}", options.ca_file));
-  if (options.cert_file.empty()) return context;
+  if (!has_own) return context;
   if (SSL_CTX_use_certificate_chain_file(context.get(), options.cert_file.c_str()) != 1) {
     return tls_error(fmt::format("reading the certificate {}", options.cert_file));
   }

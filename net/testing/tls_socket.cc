@@ -22,14 +22,29 @@ std::FILE* open_file(const std::string& path) {
   return file;
 }
 
+EVP_PKEY* make_key(std::string_view kind) {
+  EVP_PKEY_CTX* context = EVP_PKEY_CTX_new_from_name(nullptr, kind.data(), nullptr);
+  CHECK(context != nullptr && EVP_PKEY_keygen_init(context) == 1);
+  if (kind == "EC") CHECK(EVP_PKEY_CTX_set_group_name(context, "P-256") == 1);
+  EVP_PKEY* key = nullptr;
+  CHECK(EVP_PKEY_generate(context, &key) == 1);
+  EVP_PKEY_CTX_free(context);
+  return key;
+}
+
+// Edwards curves bring their own.
+const EVP_MD* digest_for(std::string_view kind) {
+  return kind.starts_with("ED") ? nullptr : EVP_sha256();
+}
+
 }  // namespace
 
 TestCertificate::TestCertificate(const std::string& folder, Options options) {
   static std::atomic<long> count = 0;
   const long number = ++count;
-  EVP_PKEY* key = EVP_EC_gen("P-256");
+  EVP_PKEY* key = make_key(options.key);
   X509* certificate = X509_new();
-  CHECK(key != nullptr && certificate != nullptr);
+  CHECK(certificate != nullptr);
   X509_set_version(certificate, 2);
   ASN1_INTEGER_set(X509_get_serialNumber(certificate), number);
   X509_gmtime_adj(X509_getm_notBefore(certificate), -60L * 60 * 24 * 365);
@@ -50,7 +65,7 @@ TestCertificate::TestCertificate(const std::string& folder, Options options) {
   CHECK(names != nullptr);
   X509_add_ext(certificate, names, -1);
   X509_EXTENSION_free(names);
-  CHECK(X509_sign(certificate, key, EVP_sha256()) != 0);
+  CHECK(X509_sign(certificate, key, digest_for(options.key)) != 0);
 
   const std::string stem = fmt::format("{}/tls{}-{}", folder, ::clock(), number);
   cert_file_ = stem + ".pem";
@@ -71,7 +86,8 @@ struct TlsSocket::Session {
   bool is_open = false;
 };
 
-TlsSocket::TlsSocket(RawSocket socket, const TestCertificate& certificate)
+TlsSocket::TlsSocket(RawSocket socket, const TestCertificate& certificate,
+                     const std::string& client_ca_file)
     : socket_(std::move(socket)), session_(std::make_unique<Session>()) {
   session_->context = SSL_CTX_new(TLS_server_method());
   CHECK(session_->context != nullptr);
@@ -79,6 +95,11 @@ TlsSocket::TlsSocket(RawSocket socket, const TestCertificate& certificate)
         1);
   CHECK(SSL_CTX_use_PrivateKey_file(session_->context, certificate.key_file().c_str(),
                                     SSL_FILETYPE_PEM) == 1);
+  if (!client_ca_file.empty()) {
+    CHECK(SSL_CTX_load_verify_locations(session_->context, client_ca_file.c_str(), nullptr) == 1);
+    SSL_CTX_set_verify(session_->context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+                       nullptr);
+  }
   session_->tls = SSL_new(session_->context);
   CHECK(session_->tls != nullptr && SSL_set_fd(session_->tls, socket_.descriptor()) == 1);
   session_->is_open = SSL_accept(session_->tls) == 1;
@@ -90,6 +111,15 @@ TlsSocket::~TlsSocket() {
 }
 
 bool TlsSocket::is_open() const { return session_->is_open; }
+
+std::string TlsSocket::client_name() const {
+  const X509* certificate = SSL_get0_peer_certificate(session_->tls);
+  if (certificate == nullptr) return "";
+  std::array<char, 64> name{};
+  X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name.data(),
+                            static_cast<int>(name.size()));
+  return name.data();
+}
 
 bool TlsSocket::write(std::string_view data) {
   return SSL_write(session_->tls, data.data(), static_cast<int>(data.size())) > 0;

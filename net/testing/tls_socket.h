@@ -22,6 +22,7 @@ class TestCertificate {
     std::string common_name = "localhost";
     std::string alternative_names = "DNS:localhost,IP:127.0.0.1";  // as OpenSSL writes them
     long days = 30;                                                // below 0: it has ended
+    const char* key = "EC";                                        // as OpenSSL names kinds of keys
   };
   // Writes the files below `folder`, which exists.
   TestCertificate(const std::string& folder, Options options);
@@ -37,13 +38,16 @@ class TestCertificate {
 
 class TlsSocket {
  public:
-  // Takes over the socket and answers the client's handshake.
-  TlsSocket(RawSocket socket, const TestCertificate& certificate);
+  // Takes over the socket and answers the client's handshake. Asks the client for a certificate when
+  // there is a `client_ca_file`.
+  TlsSocket(RawSocket socket, const TestCertificate& certificate,
+            const std::string& client_ca_file = "");
   ~TlsSocket();
   TlsSocket(const TlsSocket&) = delete;
   TlsSocket& operator=(const TlsSocket&) = delete;
 
-  bool is_open() const;  // the handshake worked
+  bool is_open() const;             // the handshake worked
+  std::string client_name() const;  // the common name in the client's certificate
   bool write(std::string_view data);
   std::string read_until(std::string_view mark);
   RawSocket& raw() { return socket_; }
