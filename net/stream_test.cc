@@ -121,46 +121,49 @@ TEST_F(StreamTest, ASessionTicketIsNothingToRead) {
   server.stop();
 }
 
-TEST_F(StreamTest, KnowsAllKeysThatServersSignWith) {
-  for (const char* key : {"RSA", "RSA-PSS", "EC", "ED25519", "ED448"}) {
-    SCOPED_TRACE(key);
+// A handshake with a server of this certificate, which asks the client for one when there is a
+// `client_ca_file`. Returns what the client knows of the server; client_name_ is what the server saw.
+class HandshakeTest : public StreamTest {
+ protected:
+  TlsPeer shake_hands(const testing::TestCertificate& certificate, StreamTlsOptions options,
+                      const std::string& client_ca_file = "") {
     RawListener listener;
-    const testing::TestCertificate certificate(::testing::TempDir(), {.key = key});
     const auto stream = connect(listener);
-    ASSERT_EQ(stream.status(), ok());
+    EXPECT_EQ(stream.status(), ok());
     base::ThreadPool server({.name = "server", .threads = 1});
-    ASSERT_TRUE(server.post([&] {
-      testing::TlsSocket socket(listener.accept(), certificate);
+    EXPECT_TRUE(server.post([&] {
+      testing::TlsSocket socket(listener.accept(), certificate, client_ca_file);
+      client_name_ = socket.client_name();
       socket.write(".");
     }));
-    TlsClient tls(base::real_file_system(), {.ca_file = certificate.cert_file()});
-    EXPECT_EQ((*stream)->start_tls(tls, "127.0.0.1", later()), ok());
-    EXPECT_EQ((*stream)->tls_peer()->subject, "CN=localhost,O=Tocsin");
-    server.stop();
-  }
-}
-
-TEST_F(StreamTest, ShowsACertificateOfItsOwn) {
-  for (const char* key : {"RSA", "EC", "ED25519"}) {
-    SCOPED_TRACE(key);
-    RawListener listener;
-    const testing::TestCertificate certificate(::testing::TempDir(), {.key = key});
-    const auto stream = connect(listener);
-    ASSERT_EQ(stream.status(), ok());
-    base::ThreadPool server({.name = "server", .threads = 1});
-    std::string shown;
-    ASSERT_TRUE(server.post([&] {
-      testing::TlsSocket socket(listener.accept(), certificate, certificate.cert_file());
-      shown = socket.client_name();
-      socket.write(".");
-    }));
-    TlsClient tls(base::real_file_system(), {.ca_file = certificate.cert_file(),
-                                             .cert_file = certificate.cert_file(),
-                                             .key_file = certificate.key_file()});
+    options.ca_file = certificate.cert_file();
+    TlsClient tls(base::real_file_system(), std::move(options));
     EXPECT_EQ((*stream)->start_tls(tls, "127.0.0.1", later()), ok());
     EXPECT_EQ((*stream)->wait_readable(later()), ok());
     server.stop();
-    EXPECT_EQ(shown, "localhost");
+    return (*stream)->tls_peer().value_or(TlsPeer());
+  }
+
+  std::string client_name_;
+};
+
+TEST_F(HandshakeTest, KnowsAllKeysThatServersSignWith) {
+  for (const char* key : {"RSA", "RSA-PSS", "EC", "ED25519", "ED448"}) {
+    SCOPED_TRACE(key);
+    const testing::TestCertificate certificate(::testing::TempDir(), {.key = key});
+    EXPECT_EQ(shake_hands(certificate, {}).subject, "CN=localhost,O=Tocsin");
+    EXPECT_EQ(client_name_, "");
+  }
+}
+
+TEST_F(HandshakeTest, ShowsACertificateOfItsOwn) {
+  for (const char* key : {"RSA", "EC", "ED25519"}) {
+    SCOPED_TRACE(key);
+    const testing::TestCertificate certificate(::testing::TempDir(), {.key = key});
+    shake_hands(certificate,
+                {.cert_file = certificate.cert_file(), .key_file = certificate.key_file()},
+                certificate.cert_file());
+    EXPECT_EQ(client_name_, "localhost");
   }
 }
 
