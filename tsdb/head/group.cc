@@ -146,9 +146,10 @@ std::uint64_t Group::repeated(std::uint32_t first, std::uint32_t row,
   // Without a branch: which values change is not predictable.
   for (std::uint32_t i = 0; i < count; ++i) {
     const std::uint32_t slot = first + i;
-    const bool is_same = (values[slot] == last_bits_[slot]) & (lengths_[slot] == row) &
-                         ((states_[slot] & kPresent) != 0);
-    same |= std::uint64_t{is_same} << i;
+    const std::uint64_t is_equal = values[slot] == last_bits_[slot] ? 1 : 0;
+    const std::uint64_t is_next = lengths_[slot] == row ? 1 : 0;
+    const std::uint64_t is_present = (states_[slot] & kPresent) != 0 ? 1 : 0;
+    same |= (is_equal & is_next & is_present) << i;
   }
   return same;
 }
