@@ -283,7 +283,7 @@ TEST_F(DbChurnTest, AMemberThatLeftIsMarkedStaleOnce) {
     ASSERT_TRUE(appender->stale_all(group, from_ms(t + minute * 60'000)).ok());
     ASSERT_TRUE(commit_and_wait(*appender).ok());
   }
-  const auto at = [t](int minute, std::string_view v) {
+  const auto at = [](int minute, std::string_view v) {
     return fmt::format(" {}:{}", t + minute * 60'000, v);
   };
   const std::string expected = "a{instance=\"a\"}" + at(0, "1") + at(5, "stale") +
