@@ -42,6 +42,17 @@ StatusOr<std::string> decode(std::string_view text, Plus plus) {
   return out;
 }
 
+// An ASCII character of a host stands for itself (RFC 3986, 3.2.2), but for the "%25" of a zone.
+StatusOr<std::string> decode_host(std::string_view text) {
+  for (std::size_t i = text.find('%'); i != std::string_view::npos; i = text.find('%', i + 1)) {
+    const std::string_view escape = text.substr(i, 3);
+    if (escape.size() == 3 && escape[1] < '8' && escape != "%25") {
+      return invalid_argument("invalid URL escape \"{}\"", escape);
+    }
+  }
+  return decode(text, Plus::kStays);
+}
+
 // Percent-encodes all but letters, digits and `unreserved`.
 std::string encode(std::string_view text, std::string_view unreserved) {
   constexpr std::string_view kHex = "0123456789ABCDEF";
@@ -97,7 +108,7 @@ Status parse_authority(std::string_view text, Url* url) {
     url->host = text.substr(1, bracket - 1);
     end = bracket + 1;
   } else {
-    ASSIGN_OR_RETURN(url->host, decode(text.substr(0, end), Plus::kStays));
+    ASSIGN_OR_RETURN(url->host, decode_host(text.substr(0, end)));
   }
   if (url->host.find_first_of(" <>\"/@[]") != std::string::npos) {
     return invalid_argument("invalid character in host name");

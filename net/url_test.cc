@@ -67,6 +67,11 @@ TEST(Url, TakesApartAndPutsTogether) {
 
 TEST(Url, LowersTheScheme) { EXPECT_EQ(Url::parse("HTTP://Host/")->to_string(), "http://Host/"); }
 
+TEST(Url, DecodesAHostOfOtherScripts) {
+  EXPECT_EQ(Url::parse("http://h%C3%BC.de/")->host, "hü.de");
+  EXPECT_EQ(Url::parse("http://hü.de/")->host, "hü.de");
+}
+
 TEST(Url, AuthorityBracketsIpv6) {
   EXPECT_EQ(Url::parse("http://[fe80::1]/")->authority(), "[fe80::1]");
   EXPECT_EQ(Url::parse("http://h:1/")->authority(), "h:1");
@@ -86,6 +91,8 @@ TEST(Url, RefusesWhatIsNoUrl) {
   check("http://[::1/", "missing ']' in host");
   check("http://[::1]x/", "invalid port \"x\" after host");
   check("http://a b/", "invalid character in host name");
+  check("http://a%41/", "invalid URL escape \"%41\"");
+  check("//b&c=%19+&d", "invalid URL escape \"%19\"");
   check("http://h/\n", "invalid control character in URL");
   check("http://h/%zz", "invalid URL escape \"%zz\"");
   check("127.0.0.1:9090", "first path segment in URL cannot contain colon");

@@ -499,7 +499,6 @@ TEST_F(EngineTest, LongWindowsEndWhenTheQueryIsToEnd) {
     ASSERT_EQ(points[i].value, n * (n + 1) / 2) << i;
   }
   // A clock that jumps whenever it is asked: the query ends inside its only series.
-  const storage::CancelToken token;
   struct Jumping final : base::Clock {
     base::Timestamp now() const override { return base::from_ms(0); }
     base::SteadyTime steady_now() const override {
