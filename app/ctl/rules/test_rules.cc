@@ -87,7 +87,7 @@ std::string to_xml(const std::vector<Suite>& suites) {
 class Tests {
  public:
   Tests(const Given& given, const PromqlFlags& promql, std::optional<model::Regex> run, Streams to)
-      : given_(given), run_(std::move(run)), to_(to) {
+      : run_(std::move(run)), to_(to) {
     options_.promql = promql;
     options_.ignore_unknown_fields = given.ignore_unknown;
     options_.diff = given.diff;
@@ -146,7 +146,6 @@ class Tests {
     return parse_unit_test_file(text, name);
   }
 
-  const Given& given_;
   const std::optional<model::Regex> run_;
   const Streams to_;
   UnitTestOptions options_;
