@@ -142,7 +142,7 @@ base::Duration scrape_offset(const Target& target, std::uint64_t seed) {
       base::fnv1a64(target.url, base::fnv1a64(target.labels.encoded())) ^ seed;
   // Targets that share a moment are scraped with one wake-up and warm caches; a moment is short, so
   // that few do.
-  const std::int64_t moment = std::clamp<std::int64_t>(target.interval.count() / 20, 1, 250);
+  const std::int64_t moment = std::clamp<std::int64_t>(target.interval.count() / 10, 1, 500);
   const std::int64_t moments = std::max<std::int64_t>(target.interval.count() / moment, 1);
   return base::Duration(static_cast<std::int64_t>(hash % static_cast<std::uint64_t>(moments)) *
                         moment);

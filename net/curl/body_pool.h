@@ -2,7 +2,7 @@
 //
 // BodyPool keeps the memory of response bodies that were read, for the next responses.
 //
-// At most 16 buffers of at most 1 MiB each are kept. They keep their bytes and size, too: a string that
+// At most 64 buffers of at most 1 MiB each are kept. They keep their bytes and size, too: a string that
 // grows fills itself with zeroes, and a page of 100 KB is worth not to be written twice.
 // Threads: shared. Errors: none.
 #pragma once
@@ -25,7 +25,7 @@ class BodyPool {
     return body;
   }
   void give_back(std::string body) {
-    constexpr std::size_t kMaxBodies = 16;
+    constexpr std::size_t kMaxBodies = 64;
     constexpr std::size_t kMaxBytes = 1U << 20;
     if (body.capacity() > kMaxBytes) return;
     auto bodies = bodies_.lock();

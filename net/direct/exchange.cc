@@ -14,7 +14,7 @@ namespace asio = boost::asio;
 namespace http = boost::beast::http;
 using asio::ip::tcp;
 
-constexpr std::size_t kHeadBytes = 16U << 10;   // read at once before the body's size is known
+constexpr std::size_t kHeadBytes = 4U << 10;    // read at once before the body's size is known
 constexpr std::size_t kPieceBytes = 64U << 10;  // of a body of unknown size, or to be inflated
 constexpr std::uint32_t kMaxHeaderBytes = 1U << 20;
 constexpr std::size_t kMaxMemory = 16;

@@ -205,8 +205,6 @@ void BatchCodec::GroupState::reset(std::size_t members) {
   unset = members;
   bits.assign(members, 0);
   bits.shrink_to_fit();
-  mantissas.assign(members, 0);
-  mantissas.shrink_to_fit();
   exponents.assign(members, kNoValue);
   exponents.shrink_to_fit();
 }
@@ -377,7 +375,7 @@ void BatchCodec::put_cells(GroupId id, std::int64_t time_ms, GroupState* group, 
       const std::uint8_t base_exponent = base.exponent;
       const Token token = make_token(cells.values[member], &base);
       put_token(token, out);
-      group->set(member, cells.values[member], base);
+      group->set(member, cells.values[member], base.exponent);
       if (first || written == nullptr) continue;
       written->push_back({member, base_exponent, base.exponent, before, token});
     }
@@ -586,7 +584,7 @@ void BatchCodec::read_cells(const Batch::Row& row, std::uint8_t flags, GroupStat
     if (!row.stale && any_changed && changed.has(i)) {
       Decimal base = group->base(i);
       const std::uint64_t bits = read_value(reader, &base);
-      group->set(i, bits, base);
+      group->set(i, bits, base.exponent);
     }
     if (group->shared) {
       const std::uint64_t bits = row.stale ? model::kStaleNanBits : group->bits[i];

@@ -64,22 +64,20 @@ class BatchCodec {
     bool shared = false;
     std::size_t unset = 0;               // members without a value
     std::vector<storage::SeriesId> ids;  // not in a writer's state of a shared group
-    // By member: the last changed value and the base after it; the exponent is kNoValue before the
-    // first.
+    // By member: the last changed value and the exponent of the base after it (base_of() says the
+    // rest), kNoValue before the first.
     std::vector<std::uint64_t> bits;
-    std::vector<std::int64_t> mantissas;
     std::vector<std::uint8_t> exponents;
 
     void reset(std::size_t members);
     Decimal base(std::uint32_t member) const {
       if (exponents[member] == kNoValue) return {};
-      return {mantissas[member], exponents[member]};
+      return base_of(bits[member], exponents[member]);
     }
-    void set(std::uint32_t member, std::uint64_t value, Decimal base) {
+    void set(std::uint32_t member, std::uint64_t value, std::uint8_t exponent) {
       if (exponents[member] == kNoValue) --unset;
       bits[member] = value;
-      mantissas[member] = base.mantissa;
-      exponents[member] = base.exponent;
+      exponents[member] = exponent;
     }
     std::uint32_t members() const { return static_cast<std::uint32_t>(bits.size()); }
     std::uint64_t changes(std::uint32_t first, const std::uint64_t* values) const;
