@@ -79,14 +79,10 @@ void Group::reserve(std::uint32_t slots) {
   last_bits_.reserve(slots);
   lengths_.reserve(slots);
   states_.reserve(slots);
-  log_size_.reserve(slots);
-  log_at_.reserve(slots);
   ids_.reserve(slots);
   if (is_pool()) {
     own_.reserve(slots);
     streaks_.reserve(slots);
-  } else {
-    next_rows_.reserve(slots);
   }
 }
 
@@ -95,8 +91,7 @@ std::uint32_t Group::add_slot(storage::SeriesId id, const Newest& newest) {
   push(&last_bits_, newest.bits);
   push(&lengths_, std::uint16_t{0});
   push(&states_, std::uint8_t{0});
-  push(&log_size_, std::uint16_t{0});
-  push(&log_at_, std::uint32_t{0});
+  if (!logs_.empty()) push(&logs_, TokenLog());
   push(&ids_, static_cast<std::uint32_t>(id.value()));
   ++live_;
   if (is_pool()) {
@@ -104,7 +99,6 @@ std::uint32_t Group::add_slot(storage::SeriesId id, const Newest& newest) {
     push(&streaks_, std::uint8_t{0});
     return slot;
   }
-  push(&next_rows_, std::uint16_t{0});
   if (slot == 0) closed_ms_ = newest.time_ms;
   if (!closed_newest_.empty()) push(&closed_newest_, kUnknownTime);
   set_closed_ms(slot, newest.time_ms);
@@ -119,7 +113,11 @@ void Group::add_dead_slot(storage::SeriesId id) {
 // Appending -------------------------------------------------------------------------------------
 
 bool Group::is_full(std::uint32_t slot) const {
-  return log_size_[slot] + kMaxRowBytes > TokenArena::kMaxLog;
+  return !logs_.empty() && logs_[slot].size + kMaxRowBytes > TokenArena::kMaxLog;
+}
+
+void Group::begin_logs() {
+  if (logs_.empty()) logs_.resize(slots());
 }
 
 Group::Put Group::put(std::uint32_t slot, std::int64_t t_ms, std::uint64_t bits,
@@ -130,6 +128,7 @@ Group::Put Group::put(std::uint32_t slot, std::int64_t t_ms, std::uint64_t bits,
   if (times_.empty() || t_ms > times_.back()) {
     if (rows() == UINT16_MAX) return Put::kFull;
     times_.push_back(t_ms);
+    begin_logs();
   } else if (t_ms != times_.back()) {
     return Put::kBehind;
   }
@@ -166,6 +165,7 @@ std::uint32_t Group::put_row_of(std::int64_t t_ms, const Cells& cells) {
   DCHECK(!is_pool() && (times_.empty() || t_ms > times_.back()));
   if (rows() == UINT16_MAX) return 0;
   times_.push_back(t_ms);
+  begin_logs();
   const std::uint32_t row = rows() - 1;
   auto next = cells.written.begin();
   for (std::uint32_t first = 0; first < slots(); first += 64) {
@@ -197,7 +197,7 @@ Token Group::value_token(std::uint32_t slot, std::uint64_t bits, const Batch::Wr
     last_bits_[slot] = bits;
   };
   // A log begins with the base 0, and otherwise what it is follows from the last value.
-  const bool same_base = written != nullptr && log_size_[slot] != 0 &&
+  const bool same_base = written != nullptr && logs_[slot].size != 0 &&
                          written->base_bits == last_bits_[slot] &&
                          written->base_exponent == (state & kExponent);
   if (same_base) {
@@ -205,7 +205,7 @@ Token Group::value_token(std::uint32_t slot, std::uint64_t bits, const Batch::Wr
     return written->token;
   }
   Decimal base;
-  if (log_size_[slot] != 0) base = base_of(last_bits_[slot], state & kExponent);
+  if (logs_[slot].size != 0) base = base_of(last_bits_[slot], state & kExponent);
   const Token token = make_token(bits, &base);
   set(base.exponent);
   return token;
@@ -219,11 +219,12 @@ void Group::put_row(std::uint32_t slot, std::uint32_t row, std::uint64_t bits,
   if (present && length == row && last_bits_[slot] == bits) return;
   char bytes[2 * kMaxTokenBytes];
   std::size_t size = 0;
-  std::uint32_t next_row = next_rows_[slot];
+  TokenLog& log = logs_[slot];
+  std::uint32_t next_row = log.next_row;
   if (present && length < row) size = write_token(make_absent_token(), length, &next_row, bytes);
   size += write_token(value_token(slot, bits, written), row, &next_row, bytes + size);
-  arena_.append(&log_at_[slot], &log_size_[slot], {bytes, size});
-  next_rows_[slot] = static_cast<std::uint16_t>(next_row);
+  arena_.append(&log, {bytes, size});
+  log.next_row = static_cast<std::uint16_t>(next_row);
 }
 
 Group::Put Group::put_own(std::uint32_t slot, std::int64_t t_ms, std::uint64_t bits) {
@@ -232,6 +233,7 @@ Group::Put Group::put_own(std::uint32_t slot, std::int64_t t_ms, std::uint64_t b
   if (pool_rows_ == 0) {
     base_ms_ = t_ms;
     max_ms_ = t_ms;
+    begin_logs();
   }
   const bool first = lengths_[slot] == 0;
   const std::int64_t from_ms = first ? base_ms_ : own.newest_ms;
@@ -248,7 +250,7 @@ Group::Put Group::put_own(std::uint32_t slot, std::int64_t t_ms, std::uint64_t b
     std::copy_n(token.extra, token.extra_size, bytes + size);
     size += token.extra_size;
   }
-  arena_.append(&log_at_[slot], &log_size_[slot], {bytes, size});
+  arena_.append(&logs_[slot], {bytes, size});
   own = {t_ms, static_cast<std::int32_t>(step)};
   pool_rows_ = std::max<std::uint32_t>(pool_rows_, ++lengths_[slot]);
   max_ms_ = std::max(max_ms_, t_ms);
@@ -260,8 +262,7 @@ Group::Put Group::put_own(std::uint32_t slot, std::int64_t t_ms, std::uint64_t b
 void Group::reset_slot(std::uint32_t slot) {
   lengths_[slot] = 0;
   states_[slot] &= kDead;
-  log_size_[slot] = 0;
-  if (!is_pool()) next_rows_[slot] = 0;
+  if (!logs_.empty()) logs_[slot] = {};
 }
 
 // Moves the newest times from the open rows to where they are kept without them.
@@ -307,7 +308,7 @@ ChunkPtr Group::close(std::uint64_t order, std::uint64_t epoch) {
   std::size_t bytes = 0;
   bool any = false;
   for (std::uint32_t slot = 0; slot < slots(); ++slot) {
-    bytes += log_size_[slot];
+    bytes += logs_[slot].size;
     any = any || lengths_[slot] != 0;
   }
   CHECK(bytes <= UINT32_MAX);
@@ -320,7 +321,7 @@ ChunkPtr Group::close(std::uint64_t order, std::uint64_t epoch) {
     chunk->ids.push_back(series(slot));
     chunk->lengths.push_back(lengths_[slot]);
     chunk->offsets.push_back(static_cast<std::uint32_t>(chunk->tokens.size()));
-    arena_.copy(log_at_[slot], log_size_[slot], &chunk->tokens);
+    arena_.copy(logs_[slot], &chunk->tokens);
     reset_slot(slot);
   }
   chunk->offsets.push_back(static_cast<std::uint32_t>(chunk->tokens.size()));
@@ -329,6 +330,7 @@ ChunkPtr Group::close(std::uint64_t order, std::uint64_t epoch) {
   pool_rows_ = 0;
   samples_ = 0;
   frozen_.reset();
+  logs_ = {};
   arena_.clear();
   if (!any) return nullptr;
   closed_.push_back(chunk);
@@ -347,7 +349,7 @@ ChunkPtr Group::take_out(std::uint32_t slot, std::uint64_t order) {
     chunk->lengths = {lengths_[slot]};
     chunk->tokens = log(slot);
     chunk->offsets = {0, static_cast<std::uint32_t>(chunk->tokens.size())};
-    arena_.release(log_at_[slot], log_size_[slot]);
+    arena_.release(logs_[slot]);
   }
   if (!is_pool()) set_closed_ms(slot, newest_ms(slot));
   reset_slot(slot);
@@ -389,9 +391,6 @@ void Group::compact() {
   // Without open rows these are all in their initial state.
   lengths_.assign(kept, 0);
   states_.assign(kept, 0);
-  log_size_.assign(kept, 0);
-  log_at_.assign(kept, 0);
-  if (!is_pool()) next_rows_.assign(kept, 0);
   for (std::uint32_t& at : slot_at_) {
     if (at != kNoSlot) at = moved_to[at];
   }

@@ -167,5 +167,23 @@ TEST(Group, PositionsAreReadyAgainOnlyWhenEachIsKnown) {
   EXPECT_EQ(group.positions().newest_ms, kUnknownTime);
 }
 
+TEST(Group, HasLogsWhileRowsAreOpen) {
+  for (const Group::Kind kind : {Group::Kind::kShared, Group::Kind::kPool}) {
+    Group group(GroupId(1), kind, 0);
+    group.add_slot(SeriesId(1), {});
+    for (std::int64_t t = 10; t <= 20; t += 10) {
+      EXPECT_EQ(group.token_bytes(), 0U);
+      ASSERT_EQ(group.put(0, t, 1), Group::Put::kDone);
+      const std::uint32_t later = group.add_slot(SeriesId(2), {});
+      ASSERT_EQ(group.put(later, t, 2), Group::Put::kDone);
+      EXPECT_NE(group.token_bytes(), 0U);
+      const ChunkPtr chunk = group.close(0, 0);
+      ASSERT_NE(chunk, nullptr);
+      EXPECT_EQ(chunk->lengths[0], 1U);
+      EXPECT_EQ(chunk->lengths[later], 1U);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace tocsin::tsdb

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// TokenArena: the growing change logs of one group in blocks of memory. A log is a chain of pieces,
-// so that it never moves and leaves no holes that only a smaller log could fill: a first one of 16
-// bytes, which is all that a series needs whose value does not change, then pieces of 32, of which 4
-// lead to the piece before.
+// TokenArena: the growing change logs of one group. The last bytes of a log lie in the log itself,
+// next to those of its neighbours, because a group that gets a row appends to many of its logs
+// and its memory was last touched a scrape interval ago; what came before is a chain of pieces in
+// blocks of memory, so that a log never moves and leaves no holes that only a smaller log could
+// fill. A series whose value does not change needs no piece.
 //
 // Logs are given back together, by clear(), or one by one. A confined value.
 #pragma once
@@ -17,47 +18,50 @@
 
 namespace tocsin::tsdb {
 
+// One log: all but its last bytes are in the arena.
+struct TokenLog {
+  static constexpr std::size_t kTail = 16;  // bytes
+
+  std::uint32_t at = 0;        // the last piece
+  std::uint16_t size = 0;      // bytes, with the tail
+  std::uint16_t next_row = 0;  // of the owner: the arena does not look at it
+  std::array<char, kTail> tail{};
+
+  // Bytes in the tail; none only when the log is empty.
+  std::size_t in_tail() const { return size == 0 ? 0 : (size - 1U) % kTail + 1; }
+};
+
 class TokenArena {
  public:
   static constexpr std::size_t kMaxLog = 4096;  // bytes
 
-  // Appends to the log of *size bytes (0: a new one) whose last piece is at *at; moves both.
   // REQUIRES: the log stays within kMaxLog.
-  void append(std::uint32_t* at, std::uint16_t* size, std::string_view bytes);
+  void append(TokenLog* log, std::string_view bytes);
   // Appends the log to `out`.
-  void copy(std::uint32_t at, std::uint16_t size, std::string* out) const;
-  void release(std::uint32_t at, std::uint16_t size);
+  void copy(const TokenLog& log, std::string* out) const;
+  // Gives back what the log has here; the log itself stays as it is.
+  void release(const TokenLog& log);
   // Forgets all logs and gives their memory back.
   void clear() { *this = TokenArena(); }
   std::size_t memory_bytes() const { return bytes_; }
 
  private:
-  static constexpr std::uint32_t kUnit = 8;      // bytes; places are multiples of it
-  static constexpr std::uint32_t kUnitBits = 9;  // of a block
-  enum Kind : std::uint8_t { kFirst, kLater };
-  static constexpr std::array<std::uint32_t, 2> kBytes = {16, 32};
-  static constexpr std::size_t kLink = sizeof(std::uint32_t);
-  static constexpr std::size_t kFirstRoom = kBytes[kFirst];
-  static constexpr std::size_t kLaterRoom = kBytes[kLater] - kLink;
+  static constexpr std::size_t kLink = sizeof(std::uint32_t);  // to the piece before
+  static constexpr std::size_t kPiece = kLink + TokenLog::kTail;
+  static constexpr std::uint32_t kIndexBits = 8;  // of a piece in its block
 
-  // Bytes that are used of the last piece of a log. REQUIRES: size != 0.
-  static std::size_t used_of_last(std::size_t size) {
-    return size <= kFirstRoom ? size : (size - kFirstRoom - 1) % kLaterRoom + 1;
-  }
   char* place(std::uint32_t at) const {
-    return blocks_[at >> kUnitBits].get() + (at & ((1U << kUnitBits) - 1)) * kUnit;
+    return blocks_[at >> kIndexBits].get() + (at & ((1U << kIndexBits) - 1)) * kPiece;
   }
-  std::uint32_t before(std::uint32_t at) const;
-  std::uint32_t allocate(Kind kind);
-  void give(std::uint32_t at, Kind kind);
+  std::uint32_t link(std::uint32_t at) const;
+  std::uint32_t allocate();
   void add_block();
 
   std::vector<std::unique_ptr<char[]>> blocks_;
-  std::uint32_t last_bytes_ = 0;  // of the newest block
+  std::uint32_t last_pieces_ = 0;  // of the newest block
   std::uint32_t last_used_ = 0;
+  std::uint32_t free_ = 0;  // the first free piece, plus 1; the next is its link
   std::size_t bytes_ = 0;
-  // First free place of each kind, plus 1; the next is stored in it.
-  std::array<std::uint32_t, 2> free_{};
 };
 
 }  // namespace tocsin::tsdb

@@ -9,15 +9,13 @@
 namespace tocsin::tsdb {
 namespace {
 
-struct Log {
-  std::uint32_t at = 0;
-  std::uint16_t size = 0;
+struct Log : TokenLog {
   std::string bytes;
 };
 
 std::string copy_of(const TokenArena& arena, const Log& log) {
   std::string out = "before";
-  arena.copy(log.at, log.size, &out);
+  arena.copy(log, &out);
   return out.substr(6);
 }
 
@@ -29,8 +27,8 @@ TEST(TokenArena, LogsOfEverySizeAreWhatWasAppended) {
     Log& log = logs[size];
     for (std::size_t i = 0; i < size; ++i) log.bytes.push_back(static_cast<char>(size * 31 + i));
     const std::string_view bytes = log.bytes;
-    arena.append(&log.at, &log.size, bytes.substr(0, size / 3));
-    arena.append(&log.at, &log.size, bytes.substr(size / 3));
+    arena.append(&log, bytes.substr(0, size / 3));
+    arena.append(&log, bytes.substr(size / 3));
     ASSERT_EQ(log.size, size);
   }
   for (const Log& log : logs) ASSERT_EQ(copy_of(arena, log), log.bytes) << log.size;
@@ -47,10 +45,10 @@ TEST(TokenArena, EqualsStringsUnderRandomUse) {
     std::string token(random() % 40, '\0');
     for (char& c : token) c = static_cast<char>(random());
     if (log.size + token.size() > TokenArena::kMaxLog || random() % 50 == 0) {
-      arena.release(log.at, log.size);
+      arena.release(log);
       log = {};
     }
-    arena.append(&log.at, &log.size, token);
+    arena.append(&log, token);
     log.bytes += token;
     ASSERT_EQ(copy_of(arena, log), log.bytes);
   }
@@ -63,18 +61,28 @@ TEST(TokenArena, MemoryOfReleasedLogsIsUsedAgain) {
   std::vector<Log> logs(100);
   const auto fill = [&] {
     for (int round = 0; round < 30; ++round) {
-      for (Log& log : logs) arena.append(&log.at, &log.size, token);
+      for (Log& log : logs) arena.append(&log, token);
     }
   };
   fill();
   const std::size_t bytes = arena.memory_bytes();
   EXPECT_LT(bytes, logs.size() * 30 * token.size() * 3 / 2) << "links, and a last block";
   for (Log& log : logs) {
-    arena.release(log.at, log.size);
+    arena.release(log);
     log = {};
   }
   fill();
   EXPECT_EQ(arena.memory_bytes(), bytes);
+}
+
+TEST(TokenArena, ShortLogsNeedNoPiece) {
+  TokenArena arena;
+  Log log;
+  arena.append(&log, std::string(TokenLog::kTail, 'x'));
+  EXPECT_EQ(arena.memory_bytes(), 0U);
+  arena.append(&log, "y");
+  EXPECT_NE(arena.memory_bytes(), 0U);
+  EXPECT_EQ(copy_of(arena, log), std::string(TokenLog::kTail, 'x') + "y");
 }
 
 }  // namespace
